@@ -1,0 +1,113 @@
+"""What an epoch leaves behind, so that a run killed at any moment goes on as if it had not been.
+
+Comes in: a compiled model at the end of each epoch. Goes out: ``best.keras``, ``state.npz`` and
+``history.csv``, each written whole or not at all, in this order: the state is the truth, and what is
+older than it is written again. Keras' own BackupAndRestore writes in place, forgets the dropout's random
+state, and can be an epoch ahead of the history and of the best weights.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import keras
+import numpy as np
+
+from training import atomic
+from training.errors import RunError
+
+STATE_NAME: Final = "state.npz"
+
+History = list[dict[str, float]]
+"""One row an epoch: ``epoch`` (from 0), ``accuracy``, ``loss``, ``val_accuracy``, ``val_loss``."""
+
+
+class EpochKeeper(keras.callbacks.SwapEMAWeights):  # type: ignore[misc]
+    """Validates and saves the averaged weights, goes on training with the raw ones."""
+
+    def __init__(self, run: Path, history: History) -> None:
+        """Keep a run.
+
+        Args:
+            run: Folder of the run.
+            history: Epochs it has behind it, from ``restore``.
+        """
+        super().__init__(swap_on_epoch=True)
+        self._run = run
+        self._history = list(history)
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        """Save the epoch."""
+        row = {"epoch": float(epoch), **{name: float(value) for name, value in sorted((logs or {}).items())}}
+        best_before = max((past["val_accuracy"] for past in self._history), default=-1.0)
+        self._history.append(row)
+        state = _packed(self.model, self._history)  # before the averaged weights take the place of the raw
+        super().on_epoch_end(epoch, logs)
+        if row["val_accuracy"] > best_before:
+            staged = self._run / ".best.part.keras"
+            self.model.save(staged)
+            staged.replace(self._run / "best.keras")
+        atomic.write(self._run / STATE_NAME, state)
+        write_history(self._run, self._history)
+
+
+def restore(model: keras.Model, run: Path) -> History:
+    """Put a model, its optimizer and its random state where the last whole epoch of a run left them.
+
+    Args:
+        model: Compiled as the run's was.
+        run: Folder of the run; one without a state is a fresh one and changes nothing.
+
+    Returns:
+        The epochs behind it.
+
+    Raises:
+        RunError: the state is damaged or another network's.
+    """
+    kept = run / STATE_NAME
+    if not kept.exists():
+        return []
+    variables = _variables(model)
+    try:
+        with np.load(kept, allow_pickle=False) as state:
+            history: History = json.loads(str(state["history"]))
+            values = [state[str(index)] for index in range(len(variables))]
+            complete = len(state.files) == len(variables) + 1
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as exc:
+        raise RunError(f"{kept} is damaged: train anew in another --run") from exc
+    shapes = zip(variables, values, strict=True)
+    if not complete or any(tuple(variable.shape) != value.shape for variable, value in shapes):
+        raise RunError(f"{kept} is of another network: train anew in another --run")
+    for variable, value in zip(variables, values, strict=True):
+        variable.assign(value)
+    write_history(run, history)
+    return history
+
+
+def write_history(run: Path, history: History) -> None:
+    """Write ``history.csv`` anew."""
+    lines = [",".join(history[0])] if history else []
+    for row in history:
+        lines.append(
+            ",".join(str(int(value)) if name == "epoch" else str(value) for name, value in row.items())
+        )
+    atomic.write(run / "history.csv", ("\n".join(lines) + "\n").encode())
+
+
+def _packed(model: keras.Model, history: History) -> bytes:
+    arrays = {str(index): variable.numpy() for index, variable in enumerate(_variables(model))}
+    buffer = io.BytesIO()
+    np.savez(buffer, history=np.array(json.dumps(history)), **arrays)
+    return buffer.getvalue()
+
+
+def _variables(model: keras.Model) -> Sequence[Any]:
+    """Weights, batch statistics, random state, step count, momenta and moving averages."""
+    if not model.optimizer.built:
+        model.optimizer.build(model.trainable_variables)
+    return [*model.variables, *model.optimizer.variables]

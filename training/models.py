@@ -1,0 +1,86 @@
+"""The networks that can be trained, by name.
+
+Every network takes (B, 48, 48, 1) floats in 0..1, standardises each picture by its own mean and
+deviation (webcam exposure then matters little) and gives (B, 7) logits.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import keras
+from keras import layers
+
+from inference.emotions import CROP_PX, EMOTIONS
+
+
+@keras.saving.register_keras_serializable("classmood")
+class Standardise(layers.Layer):  # type: ignore[misc]
+    """(B, H, W, 1) to the same shape, each picture with mean 0 and deviation 1."""
+
+    def call(self, pictures: Any) -> Any:
+        """Standardise each picture of the batch by itself."""
+        mean = keras.ops.mean(pictures, axis=(1, 2, 3), keepdims=True)
+        centred = pictures - mean
+        variance = keras.ops.mean(keras.ops.square(centred), axis=(1, 2, 3), keepdims=True)
+        return centred * keras.ops.rsqrt(variance + 1e-4)
+
+
+def cnn() -> keras.Model:
+    """A residual CNN of 45 million multiply-adds and 1.5 million parameters (He et al. 2015, narrowed).
+
+    A stride-2 stem keeps the costly high resolution out; four stages of 32, 64, 128 and 256 channels.
+    """
+    pictures = keras.Input((CROP_PX, CROP_PX, 1), name="pictures")
+    x = _convolution(Standardise()(pictures), 32, stride=2)
+    for stage, (blocks, channels) in enumerate(((1, 32), (1, 64), (2, 128), (1, 256))):
+        for block in range(blocks):
+            x = _residual(x, channels, stride=2 if stage and not block else 1)
+    x = layers.Dropout(0.3)(layers.GlobalAveragePooling2D()(x))
+    return keras.Model(pictures, layers.Dense(len(EMOTIONS), name="logits")(x), name="cnn")
+
+
+def teacher() -> keras.Model:
+    """A residual CNN for the student to learn from: full resolution, 312 million multiply-adds."""
+    pictures = keras.Input((CROP_PX, CROP_PX, 1), name="pictures")
+    x = _convolution(Standardise()(pictures), 32)
+    for stage, (blocks, channels) in enumerate(((2, 32), (2, 64), (2, 128), (2, 256))):
+        for block in range(blocks):
+            x = _residual(x, channels, stride=2 if stage and not block else 1)
+    x = layers.Dropout(0.4)(layers.GlobalAveragePooling2D()(x))
+    return keras.Model(pictures, layers.Dense(len(EMOTIONS), name="logits")(x), name="teacher")
+
+
+def resnet50(weights: str | None = None) -> keras.Model:
+    """ResNet-50 (He et al. 2015), at the 48 pixels there are, gray in each of its three channels.
+
+    Args:
+        weights: ``imagenet`` (Keras fetches them) or a file of Keras' weights without the top.
+    """
+    pictures = keras.Input((CROP_PX, CROP_PX, 1), name="pictures")
+    # ImageNet's pictures deviate by about 60 of 255 levels.
+    levels = layers.Rescaling(60.0 if weights else 1.0)(Standardise()(pictures))
+    body = keras.applications.ResNet50(
+        include_top=False, weights=weights, input_tensor=layers.Concatenate()([levels] * 3), pooling="avg"
+    )
+    x = layers.Dropout(0.3)(body.output)
+    return keras.Model(pictures, layers.Dense(len(EMOTIONS), name="logits")(x), name="resnet50")
+
+
+ARCHITECTURES: Final = {"cnn": cnn, "teacher": teacher, "resnet50": resnet50}
+"""Builder by the name ``--arch`` takes."""
+
+
+def _convolution(x: Any, channels: int, stride: int = 1, size: int = 3, activate: bool = True) -> Any:
+    x = layers.Conv2D(
+        channels, size, strides=stride, padding="same", use_bias=False, kernel_initializer="he_normal"
+    )(x)
+    x = layers.BatchNormalization(momentum=0.95)(x)
+    return layers.ReLU()(x) if activate else x
+
+
+def _residual(x: Any, channels: int, stride: int) -> Any:
+    inner = _convolution(_convolution(x, channels, stride), channels, activate=False)
+    if stride != 1 or x.shape[-1] != channels:
+        x = _convolution(x, channels, stride, size=1, activate=False)
+    return layers.ReLU()(layers.Add()([x, inner]))

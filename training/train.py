@@ -1,0 +1,187 @@
+"""One training run: data, augmentation, schedule.
+
+Comes in: ``TrainOptions``. Goes out: a run folder (``training.run``). A run cut off goes on from its
+last whole epoch when it is started again with the same folder.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from inference.arrays import Floats
+from inference.emotions import EMOTIONS
+from inference.native_noise import muted
+from training.augment import augment, to_floats
+from training.checkpoint import EpochKeeper, restore
+from training.dataset import Split, load
+from training.errors import RunError
+from training.evaluate import keras_predict
+from training.export import load_keras
+from training.models import ARCHITECTURES, resnet50
+from training.run import TrainOptions, claim, training_parts
+from training.votes import VOTES_NAME, targets
+
+
+class AugmentedBatches(keras.utils.PyDataset):  # type: ignore[misc]
+    """The training split, shuffled and augmented anew each epoch.
+
+    Batches are (pictures, (B, 7) targets), with (B,) weights besides if expressions are to be balanced.
+    """
+
+    def __init__(
+        self,
+        split: Split,
+        options: TrainOptions,
+        first_epoch: int = 0,
+        teacher: Callable[[Floats], Floats] | None = None,
+    ) -> None:
+        super().__init__(workers=2, use_multiprocessing=False, max_queue_size=8)
+        self._split, self._options, self._epoch, self._teacher = split, options, first_epoch, teacher
+        counts = np.bincount(split.labels, minlength=len(EMOTIONS)).clip(1)
+        weights = (len(split) / counts) ** options.balance
+        self._weights = (weights / weights[split.labels].mean()).astype(np.float32)
+        self._order = self._shuffled()
+
+    def __len__(self) -> int:
+        return len(self._split) // self._options.batch
+
+    def __getitem__(self, step: int) -> tuple[Any, ...]:
+        options = self._options
+        rows = self._order[step * options.batch : (step + 1) * options.batch]
+        rng = np.random.default_rng((options.seed, self._epoch, step))
+        ease = options.along(self._epoch, 1.0, options.ease)
+        pictures = augment(self._split.images[rows], rng, options.ranges.eased(ease))
+        labels, votes = self._split.labels[rows], self._split.votes
+        aim = np.eye(len(EMOTIONS), dtype=np.float32)[labels]
+        if votes is not None:
+            aim = targets(labels, votes[rows], options.along(self._epoch, options.votes, options.votes_end))
+        if self._teacher is not None:
+            aim = (1 - options.distil) * aim + options.distil * self._teacher(pictures)
+        return (pictures, aim, self._weights[labels]) if options.balance else (pictures, aim)
+
+    def on_epoch_end(self) -> None:
+        """Shuffle for the next epoch."""
+        self._epoch += 1
+        self._order = self._shuffled()
+
+    def _shuffled(self) -> Any:
+        return np.random.default_rng((self._options.seed, self._epoch)).permutation(len(self._split))
+
+
+class _Deadline(keras.callbacks.Callback):  # type: ignore[misc]
+    """Ends the run after the epoch that passes the time bound."""
+
+    def __init__(self, minutes: float) -> None:
+        super().__init__()
+        self._end_s = time.monotonic() + 60 * minutes
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        if time.monotonic() >= self._end_s:
+            self.model.stop_training = True
+
+
+def train(options: TrainOptions) -> Path:
+    """Run or go on with a training run.
+
+    Returns:
+        The Keras file with the best weights.
+
+    Raises:
+        DatasetError: the data cannot be read.
+        RunError: the folder holds a run with other options.
+    """
+    training, _ = training_parts(options.data, options.seed)
+    validation = load(options.data, "validation")
+    if options.limit is not None:
+        rows = np.random.default_rng(options.seed).permutation(len(training))[: options.limit]
+        training = training.part(rows)
+    if len(training) < options.batch:
+        raise RunError(f"{len(training)} pictures do not fill one batch of {options.batch}: lower --batch")
+    if training.votes is None and (options.votes or options.votes_end):
+        raise RunError(f"{options.data} has no {VOTES_NAME}, which --votes needs")
+    if options.weights and options.arch != "resnet50":
+        raise RunError(f"--weights are for --arch resnet50; --arch {options.arch} takes --warm-start")
+    for file in (options.warm_start, options.teacher):
+        if file is not None and not file.is_file():
+            raise RunError(f"{file} does not exist: name a .keras file")
+    teacher = None if options.teacher is None else keras_predict(options.teacher)
+    claim(options)
+    with muted():
+        tf.config.optimizer.set_experimental_options(
+            {"auto_mixed_precision_onednn_bfloat16": options.bfloat16}
+        )
+        keras.utils.set_random_seed(options.seed)
+        model = _compiled(options, steps=len(training) // options.batch)
+    history = restore(model, options.run)
+    callbacks: list[keras.callbacks.Callback] = [EpochKeeper(options.run, history)]
+    if options.minutes is not None:
+        callbacks.append(_Deadline(options.minutes))
+    if len(history) < options.epochs:
+        model.fit(
+            AugmentedBatches(training, options, first_epoch=len(history), teacher=teacher),
+            validation_data=(
+                to_floats(validation.images),
+                np.eye(len(EMOTIONS), dtype=np.float32)[validation.labels],
+            ),
+            validation_batch_size=512,
+            initial_epoch=len(history),
+            epochs=options.epochs,
+            callbacks=callbacks,
+            # Keras would shuffle the steps again, out of a random state no checkpoint holds.
+            shuffle=False,
+            verbose="auto" if os.isatty(1) else 2,
+        )
+    return options.run / "best.keras"
+
+
+def _compiled(options: TrainOptions, steps: int) -> keras.Model:
+    total = steps * options.epochs
+    warm = max(1, min(steps * 2, total // 10))
+    schedule = keras.optimizers.schedules.CosineDecay(
+        initial_learning_rate=options.rate / 20,
+        decay_steps=total - warm,
+        alpha=1e-3,
+        warmup_target=options.rate,
+        warmup_steps=warm,
+    )
+    optimizer = keras.optimizers.SGD(
+        schedule, momentum=0.9, nesterov=True, weight_decay=5e-3, use_ema=True,
+        ema_momentum=min(0.998, math.exp(-10 / steps)),
+    )  # fmt: skip
+    optimizer.exclude_from_weight_decay(var_names=["gamma", "beta", "bias"])
+    model = _weighted(options.weights) if options.weights else ARCHITECTURES[options.arch]()
+    if options.warm_start is not None:
+        _begin_with(model, options.warm_start)
+    model.compile(
+        optimizer,
+        keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=options.smoothing),
+        metrics=["accuracy"],
+        # XLA takes longer over these small convolutions than oneDNN, and knows no bfloat16.
+        jit_compile=False,
+    )
+    return model
+
+
+def _weighted(weights: str) -> keras.Model:
+    try:
+        return resnet50(weights)
+    except Exception as exc:  # Keras raises this very class when it cannot fetch them
+        raise RunError(
+            f"no weights from {weights!r} ({exc}): give Keras' ResNet-50 file without the top"
+        ) from exc
+
+
+def _begin_with(model: keras.Model, file: Path) -> None:
+    found = load_keras(file).get_weights()
+    if [weight.shape for weight in found] != [weight.shape for weight in model.get_weights()]:
+        raise RunError(f"{file} is another kind of network than --arch {model.name}: name one of the same")
+    model.set_weights(found)
