@@ -1,0 +1,34 @@
+"""What the host's pages ask of whoever runs the classes.
+
+Implemented by ``bot.sessions``; named here so that ``reports`` need not know the bot.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from reports.summary import ClassInfo, Marker
+
+
+class RoomRefused(Exception):
+    """A class cannot be started as asked; the text is one line that says what to do."""
+
+
+class ClassController(Protocol):
+    """Starts, marks and ends classes."""
+
+    async def start(self, room: str, title: str) -> ClassInfo:
+        """Begin a class and return at once, in the state ``joining`` or beyond.
+
+        Raises:
+            RoomRefused: the room URL is wrong or the room is taken.
+        """
+        ...
+
+    async def end(self, class_id: str) -> ClassInfo | None:
+        """End a class and wait until all is kept; None if there is no such class. Idempotent."""
+        ...
+
+    async def mark(self, class_id: str, label: str) -> Marker | None:
+        """Set a marker at this moment; None if the class is not running."""
+        ...

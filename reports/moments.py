@@ -1,0 +1,144 @@
+"""The moments of a class worth a look: at most three minutes that stand out from the rest.
+
+Comes in: windows, markers and pulses, each in time order. Goes out: moments in time order. Pure.
+
+The class is cut into blocks of ``BLOCK_S`` seconds. A block stands out by
+
+* tension above, or liveliness above or below, the mean of all blocks, by at least ``EFFECT``, scored in
+  standard deviations over the blocks and at least ``LEAST_SCORE`` of them;
+* taps of *lost* or *too slow*, scored 3 for ``max(3, 15 %)`` of those present.
+
+The best three at least ``APART_S`` apart (in a short class, two blocks) are taken. Blocks of which less than
+half was observed are left out; with fewer than ``FEWEST`` blocks nothing can stand out.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import fmean, pstdev
+from typing import Final
+
+from reports.shares import Coverage, coverage, liveliness, mean_shares, tension
+from reports.summary import Marker, PulseKind, PulseRecord, WindowSummary
+from reports.words import PULSE_WORDS
+
+BLOCK_S: Final = 60.0
+"""Length of a block, seconds."""
+
+APART_S: Final = 180.0
+"""Least time between two moments, seconds."""
+
+EFFECT: Final = 0.05
+"""Least difference from the class's mean, as a share."""
+
+LEAST_SCORE: Final = 1.5
+"""Least score."""
+
+FEWEST: Final = 4
+"""Blocks below which nothing stands out."""
+
+_MOST: Final = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """One minute worth a look.
+
+    Attributes:
+        start_s: Start, seconds since the class began.
+        end_s: End.
+        what: Why it stands out, in one line.
+        during: Label of the marker before it; empty without one.
+        coverage: How many faces it rests on.
+    """
+
+    start_s: float
+    end_s: float
+    what: str
+    during: str
+    coverage: Coverage | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Candidate:
+    score: float
+    block: int
+    what: str
+
+
+def moments(
+    windows: Sequence[WindowSummary], markers: Sequence[Marker], pulses: Sequence[PulseRecord]
+) -> tuple[Moment, ...]:
+    """The moments worth a look, oldest first; none when nothing stands out."""
+    blocks: dict[int, list[WindowSummary]] = {}
+    for window in windows:
+        blocks.setdefault(math.floor(window.start_s / BLOCK_S), []).append(window)
+    blocks = {
+        block: inside
+        for block, inside in blocks.items()
+        if sum(window.length_s for window in inside) >= BLOCK_S / 2
+    }
+    if len(blocks) < FEWEST:
+        return ()
+    apart_s = min(APART_S, max(2 * BLOCK_S, len(blocks) * BLOCK_S / 8))
+    found = [*_by_faces(blocks), *_by_pulses(blocks, pulses)]
+    chosen: list[_Candidate] = []
+    for one in sorted(found, key=lambda one: (-one.score, one.block)):
+        if all(abs(one.block - other.block) * BLOCK_S >= apart_s for other in chosen):
+            chosen.append(one)
+        if len(chosen) == _MOST:
+            break
+    return tuple(
+        _moment(one, blocks[one.block], markers) for one in sorted(chosen, key=lambda one: one.block)
+    )
+
+
+def _by_faces(blocks: dict[int, list[WindowSummary]]) -> list[_Candidate]:
+    shares = {block: mean for block, inside in blocks.items() if (mean := mean_shares(inside)) is not None}
+    if len(shares) < FEWEST:
+        return []
+    found = []
+    for name, measure, signs in (("tension", tension, (1,)), ("liveliness", liveliness, (1, -1))):
+        values = {block: measure(mean) for block, mean in shares.items()}
+        usual, spread = fmean(values.values()), pstdev(values.values())
+        for block, value in values.items():
+            off = value - usual
+            sign = 1 if off > 0 else -1
+            if abs(off) < EFFECT or sign not in signs or abs(off) < LEAST_SCORE * spread:
+                continue
+            side = "above" if sign > 0 else "below"
+            what = (
+                f"{name.capitalize()} {100 * value:.0f}\u00a0%, {100 * abs(off):.0f} points {side} "
+                f"the class's mean"
+            )
+            found.append(_Candidate(abs(off) / spread, block, what))
+    return found
+
+
+def _by_pulses(blocks: dict[int, list[WindowSummary]], pulses: Sequence[PulseRecord]) -> list[_Candidate]:
+    taps: dict[int, Counter[PulseKind]] = {}
+    for pulse in pulses:
+        taps.setdefault(math.floor(pulse.at_s / BLOCK_S), Counter())[pulse.kind] += 1
+    found = []
+    for block, counted in taps.items():
+        if block not in blocks:
+            continue
+        present = max(window.participants for window in blocks[block])
+        needed = max(min(3, present), 0.15 * present, 1)
+        for kind in (PulseKind.LOST, PulseKind.TOO_SLOW):
+            score = 3 * counted[kind] / needed
+            if counted[kind] and score >= 3:
+                word = PULSE_WORDS[kind.value]
+                said = "tap says" if counted[kind] == 1 else "taps say"
+                found.append(_Candidate(score, block, f"{counted[kind]} {said} {word}"))
+    return found
+
+
+def _moment(found: _Candidate, inside: Sequence[WindowSummary], markers: Sequence[Marker]) -> Moment:
+    start_s = found.block * BLOCK_S
+    before = [marker.label for marker in markers if marker.at_s < start_s + BLOCK_S / 2]
+    end_s = min(start_s + BLOCK_S, max(window.end_s for window in inside))
+    return Moment(start_s, end_s, found.what, before[-1] if before else "", coverage(inside))

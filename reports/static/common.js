@@ -1,0 +1,39 @@
+// What both pages of the host use: calls to the API, times in the reader's own time zone.
+
+/** Call the API; returns the parsed answer, null for an empty one; throws an Error with the server's own line. */
+export async function call(method, path, body) {
+  let response;
+  try {
+    response = await fetch(path, {
+      method,
+      headers: body === undefined ? {} : { "Content-Type": "application/json" },
+      body: body === undefined ? undefined : JSON.stringify(body),
+    });
+  } catch {
+    throw new Error("the server cannot be reached: check that it is still running, then try again");
+  }
+  if (response.status === 204) return null;
+  const answer = await response.json().catch(() => ({}));
+  if (!response.ok) {
+    throw Object.assign(new Error(answer.error ?? `the server answered ${response.status}`), { status: response.status });
+  }
+  return answer;
+}
+
+export function localTimes(root = document) {
+  const format = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
+  for (const time of root.querySelectorAll("time[datetime]")) {
+    const moment = new Date(time.dateTime);
+    if (!Number.isNaN(moment.valueOf())) time.textContent = format.format(moment);
+  }
+}
+
+/** Seconds since the class began, as h:mm:ss or m:ss. */
+export function clock(seconds) {
+  const whole = Math.max(0, Math.round(seconds));
+  const two = (value) => String(value).padStart(2, "0");
+  const minutes = Math.floor(whole / 60);
+  return minutes < 60
+    ? `${minutes}:${two(whole % 60)}`
+    : `${Math.floor(minutes / 60)}:${two(minutes % 60)}:${two(whole % 60)}`;
+}

@@ -1,0 +1,86 @@
+// The one word, its arrow, the alerts; quiet mode and the small window. live.js hands the data on.
+import { clock } from "./common.js";
+
+const page = document.getElementById("class");
+const words = JSON.parse(page.dataset.words);
+const byId = (id) => document.getElementById(id);
+
+const ARROWS = { up: "M5 19 19 5M8 5h11v11", down: "M5 5l14 14M8 19h11V8", level: "M3 12h17m-6-6 6 6-6 6" };
+const SOURCES = { settling: "Baseline:", unseen: "Faces:" };
+const QUIET_KEY = "classmood-quiet";
+
+let shown = null; // the indicator on the page
+const alerts = new Map(); // at_s -> alert
+
+/** Show an indicator, unless a newer one is on the page already. */
+export function showIndicator(now) {
+  if (!now || (shown && now.at_s < shown.at_s)) return;
+  shown = now;
+  const line = byId("word-line");
+  line.dataset.word = now.word;
+  line.dataset.arrow = now.arrow;
+  line.dataset.sure = now.sure;
+  byId("word-source").textContent = now.from_pulses ? "Students say" : SOURCES[now.word] ?? "Faces look";
+  byId("word").textContent = words.words[now.word] ?? now.word;
+  byId("arrow").firstElementChild.setAttribute("d", ARROWS[now.arrow]);
+  byId("arrow").setAttribute("aria-label", now.arrow);
+  byId("arrow").classList.toggle("none", now.from_pulses || now.word in SOURCES);
+  byId("sure").textContent = now.word in SOURCES ? "" : words.sure[now.sure];
+  byId("word-detail").textContent = now.detail ? `${now.detail[0].toUpperCase()}${now.detail.slice(1)}.` : "";
+  byId("disagreement").textContent = now.disagreement;
+}
+
+function row(alert, tag) {
+  const made = document.createElement(tag);
+  const at = document.createElement("time");
+  const what = document.createElement("strong");
+  at.textContent = clock(alert.at_s);
+  what.textContent = words.alerts[alert.kind] ?? alert.kind;
+  made.append(at, " ", what, ` ${alert.evidence}.`);
+  return made;
+}
+
+/** Show alerts; those on the page already stay as they are. */
+export function showAlerts(found) {
+  const before = alerts.size;
+  for (const alert of found) alerts.set(alert.at_s, alert);
+  if (alerts.size === before) return;
+  const newestFirst = [...alerts.values()].sort((a, b) => b.at_s - a.at_s);
+  byId("newest-alert").replaceChildren(row(newestFirst[0], "span"));
+  byId("alerts").replaceChildren(...newestFirst.slice(1).map((alert) => row(alert, "li")));
+  byId("earlier-alerts").textContent = `Earlier alerts (${newestFirst.length - 1})`;
+}
+
+// --- quiet mode: the word, the coverage and the marker, nothing else ---
+
+function beQuiet(quiet) {
+  document.body.classList.toggle("quiet", quiet);
+  byId("quiet").setAttribute("aria-pressed", String(quiet));
+  try {
+    localStorage.setItem(QUIET_KEY, quiet ? "1" : "");
+  } catch {
+    // A browser that keeps nothing starts loud the next time.
+  }
+}
+
+function wasQuiet() {
+  try {
+    return localStorage.getItem(QUIET_KEY) === "1";
+  } catch {
+    return false;
+  }
+}
+
+const isQuiet = () => document.body.classList.contains("quiet");
+if (wasQuiet()) beQuiet(true);
+byId("quiet").addEventListener("click", () => beQuiet(!isQuiet()));
+document.addEventListener("keydown", (event) => {
+  if (event.key.toLowerCase() !== "q" || event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
+  if (!event.target.closest("input, textarea, select, dialog")) beQuiet(!isQuiet());
+});
+
+byId("pop-out")?.addEventListener("click", () => {
+  const address = `${location.pathname}?view=small`;
+  const opened = window.open(address, `classmood-${page.dataset.classId}`, "popup,width=320,height=660");
+  if (!opened) location.assign(address); // pop-ups are blocked: in this window then
+});

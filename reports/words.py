@@ -1,0 +1,106 @@
+"""What states, reasons and pulses are called in front of people: the live page and the report share it.
+
+Pure data. Comes in: nothing. Goes to: templates, the report's renderers and the live page's script.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+from reports.summary import AlertKind, CheckInKind, ClassState, NotAnalysed, PulseKind, Sureness, Word
+
+STATE_WORDS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        ClassState.JOINING.value: "Joining the room",
+        ClassState.LOBBY.value: "Waiting to be let in",
+        ClassState.LIVE.value: "Live",
+        ClassState.RECONNECTING.value: "Connection to the room lost, trying again",
+        ClassState.ENDED.value: "Ended",
+        ClassState.DENIED.value: "Not let in",
+        ClassState.REMOVED.value: "Removed from the room",
+        ClassState.FAILED.value: "Failed",
+        ClassState.INTERRUPTED.value: "Interrupted",
+    }
+)
+
+NOT_ANALYSED_WORDS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        NotAnalysed.CAMERA_OFF.value: "camera off",
+        NotAnalysed.NO_FACE.value: "no face in the picture",
+        NotAnalysed.TOO_SMALL.value: "face too small",
+        NotAnalysed.LOW_CONFIDENCE.value: "expression unclear",
+        NotAnalysed.UNSUPPORTED_CODEC.value: "video format not supported",
+        NotAnalysed.NO_FRAMES.value: "no picture arriving",
+        NotAnalysed.OPTED_OUT.value: "opted out",
+    }
+)
+
+PULSE_WORDS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        PulseKind.LOST.value: "lost",
+        PulseKind.OK.value: "OK",
+        PulseKind.TOO_SLOW.value: "too slow",
+    }
+)
+
+WORDS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        Word.SETTLING.value: "Settling",
+        Word.UNSEEN.value: "Unseen",
+        Word.STEADY.value: "Steady",
+        Word.LIVELIER.value: "Livelier",
+        Word.QUIETER.value: "Quieter",
+        Word.TENSER.value: "Tenser",
+        Word.CALMER.value: "Calmer",
+        Word.LOST.value: "Lost",
+        Word.TOO_SLOW.value: "Too slow",
+        Word.OK.value: "OK",
+    }
+)
+"""The one word for the class now."""
+
+SURE_WORDS: Final[Mapping[str, str]] = MappingProxyType(
+    {Sureness.LOW.value: "unsure", Sureness.MEDIUM.value: "fairly sure", Sureness.HIGH.value: "sure"}
+)
+
+ALERT_WORDS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        AlertKind.LOST.value: "Students say lost",
+        AlertKind.TOO_SLOW.value: "Students say too slow",
+        AlertKind.TENSION.value: "Faces look tenser",
+        AlertKind.QUIET.value: "Faces look quieter",
+    }
+)
+
+KIND_PHRASES: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        CheckInKind.TENSION.value: "How was class for you today? I have time to talk if you like.",
+        CheckInKind.LOST.value: "Thank you for tapping when you were lost. Shall we go through it together?",
+    }
+)
+"""How to open a word kindly, by the kind of a check-in: a question, nothing of what a camera saw."""
+
+NOT_MEANT: Final = (
+    "Visible expressions, not feelings, attention or understanding. "
+    "Not for grading, discipline or attendance."
+)
+"""Stays in view wherever the figures are."""
+
+SYNTHETIC: Final = "Drawn students, not people: this class was made by the demo."
+"""Banner of a class whose participants are not people."""
+
+USUAL_MIN_GROUP: Final = 5
+"""Smallest group shown unless someone lowered it."""
+
+
+def low_group(min_group: int) -> str | None:
+    """What to say when figures are shown for fewer people than usual; None when they are not."""
+    if min_group >= USUAL_MIN_GROUP:
+        return None
+    people = "a single person" if min_group == 1 else f"as few as {min_group} people"
+    return (
+        f"Figures are shown for {people} in this class; "
+        f"the usual minimum is {USUAL_MIN_GROUP}, so that nobody stands out."
+    )
