@@ -1,0 +1,1 @@
+"""The bot: rooms, receiving, the pipeline, sessions and the command line."""

@@ -1,0 +1,219 @@
+"""``classmood analyze``: images and videos read as the live class reads them, drawn and listed.
+
+Comes in: paths. Goes out: copies with boxes and labels, and one ``FrameRecord`` a frame. Videos go
+through the detector as a live camera does; still pictures, which may show a whole room, are searched
+in squares as well.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import av
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from bot.frames import RawFrame
+from inference.batcher import Reading
+from inference.classifier import EmotionClassifier
+from inference.crops import crop_faces
+from inference.detector import FaceDetector
+from inference.emotions import EMOTIONS
+
+Picture = npt.NDArray[np.uint8]
+"""(height, width, 3) BGR."""
+
+IMAGES: Final = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp"})
+VIDEOS: Final = frozenset({".mp4", ".mkv", ".webm", ".mov", ".avi", ".m4v", ".mjpeg"})
+
+
+class AnalyzeError(Exception):
+    """A path cannot be analysed; the text is one line that says what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Analyser:
+    """The models, for still pictures and for video."""
+
+    still_detector: FaceDetector
+    video_detector: FaceDetector
+    classifier: EmotionClassifier
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FrameRecord:
+    """What one frame showed.
+
+    Attributes:
+        source: File it is from.
+        frame: Number, from 0.
+        at_s: Time within the file, seconds; 0 for a picture.
+        reading: Its faces and their probabilities.
+        size: Width and height, pixels.
+    """
+
+    source: str
+    frame: int
+    at_s: float
+    reading: Reading
+    size: tuple[int, int]
+
+    def to_json(self) -> str:
+        """One JSON line: file, frame, time, size, and per face its box, score, label and probabilities."""
+        faces: list[dict[str, Any]] = []
+        found = self.reading.faces
+        for box, score, probs in zip(found.boxes, found.scores, self.reading.probs, strict=True):
+            faces.append(
+                {
+                    "box": [round(float(edge), 1) for edge in box],
+                    "score": round(float(score), 4),
+                    "label": EMOTIONS[int(np.argmax(probs))],
+                    "probabilities": {
+                        label: round(float(share), 4) for label, share in zip(EMOTIONS, probs, strict=True)
+                    },
+                }
+            )
+        return json.dumps(
+            {
+                "file": self.source,
+                "frame": self.frame,
+                "at_s": round(self.at_s, 3),
+                "width": self.size[0],
+                "height": self.size[1],
+                "faces": faces,
+            }
+        )
+
+
+def find_media(paths: tuple[Path, ...]) -> list[Path]:
+    """The files to look at: those given, and those directly inside folders given.
+
+    Raises:
+        AnalyzeError: a path does not exist or is of no known kind, or there is nothing to look at.
+    """
+    found: list[Path] = []
+    for path in paths:
+        if path.is_dir():
+            found += sorted(file for file in path.iterdir() if file.suffix.lower() in IMAGES | VIDEOS)
+        elif not path.exists():
+            raise AnalyzeError(f"{path} does not exist: give images, videos or folders of them")
+        elif path.suffix.lower() not in IMAGES | VIDEOS:
+            known = " ".join(sorted(IMAGES | VIDEOS))
+            raise AnalyzeError(f"{path} is of no known kind: give one of {known}")
+        else:
+            found.append(path)
+    if not found:
+        raise AnalyzeError("there is no image or video in what was given: give one, or a folder of them")
+    return found
+
+
+def analyse_file(path: Path, analyser: Analyser, out: Path | None) -> Iterator[FrameRecord]:
+    """Read a file frame by frame; with ``out``, a copy with boxes is written into that folder.
+
+    Raises:
+        AnalyzeError: the file cannot be read, or the copy cannot be written.
+    """
+    if path.suffix.lower() in IMAGES:
+        yield _analyse_image(path, analyser, out)
+    else:
+        yield from _analyse_video(path, analyser, out)
+
+
+def draw(picture: Picture, reading: Reading) -> None:
+    """Draw boxes, labels and shares into a (height, width, 3) BGR picture."""
+    scale = max(0.4, picture.shape[0] / 900)
+    thick = max(1, round(scale * 2))
+    for box, probs in zip(reading.faces.boxes, reading.probs, strict=True):
+        x0, y0, x1, y1 = (int(edge) for edge in box)
+        best = int(np.argmax(probs))
+        label = f"{EMOTIONS[best]} {probs[best]:.0%}"
+        (width, height), base = cv2.getTextSize(label, cv2.FONT_HERSHEY_SIMPLEX, scale, thick)
+        top = y0 - height - base if y0 > height + base else y1
+        cv2.rectangle(picture, (x0, y0), (x1, y1), (60, 200, 60), thick)
+        cv2.rectangle(picture, (x0, top), (x0 + width, top + height + base), (60, 200, 60), cv2.FILLED)
+        cv2.putText(
+            picture, label, (x0, top + height), cv2.FONT_HERSHEY_SIMPLEX, scale, (0, 0, 0), thick, cv2.LINE_AA
+        )
+
+
+def _analyse_image(path: Path, analyser: Analyser, out: Path | None) -> FrameRecord:
+    decoded = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR) if path.stat().st_size else None
+    if decoded is None:
+        raise AnalyzeError(f"{path} cannot be read as a picture: check the file")
+    picture = np.array(decoded, np.uint8)
+    gray = np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY), np.uint8)
+    faces = analyser.still_detector.detect(gray)
+    reading = Reading(faces, analyser.classifier.predict(crop_faces(gray, faces)))
+    if out is not None:
+        draw(picture, reading)
+        coded, content = cv2.imencode(path.suffix.lower(), picture)
+        if not coded:
+            raise AnalyzeError(f"{path} cannot be written back as {path.suffix}")
+        _writing(out, path.name).write_bytes(content.tobytes())
+    return FrameRecord(path.name, 0, 0.0, reading, (picture.shape[1], picture.shape[0]))
+
+
+def _analyse_video(path: Path, analyser: Analyser, out: Path | None) -> Iterator[FrameRecord]:
+    try:
+        with ExitStack() as stack:
+            source = stack.enter_context(av.open(str(path)))
+            if not source.streams.video:
+                raise AnalyzeError(f"{path} holds no video: give a file with pictures")
+            stream = source.streams.video[0]
+            copy: _VideoCopy | None = None
+            for number, frame in enumerate(source.decode(stream)):
+                luma = RawFrame(0.0, frame).luma()
+                faces = analyser.video_detector.detect(luma)
+                reading = Reading(faces, analyser.classifier.predict(crop_faces(luma, faces)))
+                if out is not None:
+                    if copy is None:
+                        target = _writing(out, f"{path.stem}.mp4")
+                        copy = stack.enter_context(_VideoCopy(target, stream, frame))
+                    copy.write(frame, reading)
+                at_s = float(frame.time) if frame.time is not None else 0.0
+                yield FrameRecord(path.name, number, at_s, reading, (frame.width, frame.height))
+    except (av.FFmpegError, OSError) as exc:
+        raise AnalyzeError(f"{path} cannot be read as a video ({exc}): check the file") from exc
+
+
+class _VideoCopy(ExitStack):
+    """An H.264 file that gets the frames with boxes drawn in."""
+
+    def __init__(self, path: Path, source: av.VideoStream, first: av.VideoFrame) -> None:
+        super().__init__()
+        self._container = self.enter_context(av.open(str(path), "w"))
+        self._stream = self._container.add_stream("libx264", rate=source.average_rate or 25)
+        self._stream.width, self._stream.height = first.width // 2 * 2, first.height // 2 * 2
+        self._stream.pix_fmt = "yuv420p"
+        self._number = 0
+        self.callback(self._flush)
+
+    def write(self, frame: av.VideoFrame, reading: Reading) -> None:
+        """Add a frame."""
+        picture = np.ascontiguousarray(frame.to_ndarray(format="bgr24"), np.uint8)
+        draw(picture, reading)
+        drawn = av.VideoFrame.from_ndarray(
+            np.ascontiguousarray(picture[: self._stream.height, : self._stream.width]), format="bgr24"
+        )
+        drawn.pts = self._number
+        self._number += 1
+        for packet in self._stream.encode(drawn):
+            self._container.mux(packet)
+
+    def _flush(self) -> None:
+        for packet in self._stream.encode(None):
+            self._container.mux(packet)
+
+
+def _writing(out: Path, name: str) -> Path:
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as exc:
+        raise AnalyzeError(f"cannot write into {out} ({exc.strerror}): give another --out") from exc
+    return out / name

@@ -1,0 +1,187 @@
+"""The composition root: the only place that names concrete classes.
+
+Comes in: ``Settings``. Goes out: a running ``Server`` with store, models, rooms and pages, wired up and
+torn down in order.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+import structlog
+from aiohttp import web
+
+from bot.analyze import Analyser
+from bot.config import AnalysisSettings, PrivacySettings, Settings
+from bot.host_token import host_token
+from bot.metrics import Metrics
+from bot.pipeline.indicators import indicate
+from bot.rooms import RoomContext, adapters
+from bot.sessions import Sessions
+from inference.batcher import FaceReader
+from inference.classifier import DEFAULT_MODEL, CnnClassifier
+from inference.detector import BlazeFace, FaceDetector
+from inference.engine import read_card
+from inference.tiling import TiledDetector
+from reports.feed import LiveFeed
+from reports.store import Store, StoreError
+from reports.web import build_app
+
+_log = structlog.get_logger()
+
+_SHUTDOWN_S: Final = 3.0
+_PURGE_EVERY_S: Final = 3600.0
+_PURGE_AGAIN_S: Final = 60.0
+
+
+class ServeError(Exception):
+    """The server cannot start; the text is one line that says what to do."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Server:
+    """A running server.
+
+    Attributes:
+        url: Where it listens.
+        host_link: Opens the host's pages once in a browser.
+        sessions: The classes.
+        store: What is kept.
+        recovered: Classes a crash had cut off, now marked interrupted.
+    """
+
+    url: str
+    host_link: str
+    sessions: Sessions
+    store: Store
+    recovered: int
+
+
+def make_live_detector(settings: AnalysisSettings) -> FaceDetector:
+    """The detector of a live camera: a closer look in squares only where the whole shows no face."""
+    return TiledDetector(BlazeFace(settings.detector_threshold), shares=(1.0,), only_if_empty=True)
+
+
+def make_analyser(settings: AnalysisSettings) -> Analyser:
+    """The models of ``classmood analyze``.
+
+    Raises:
+        ModelError: a model is missing or damaged.
+    """
+    still = TiledDetector(BlazeFace(settings.detector_threshold), shares=(1.0, 0.5), only_if_empty=False)
+    return Analyser(still, make_live_detector(settings), CnnClassifier())
+
+
+def make_reader(settings: Settings) -> FaceReader | None:
+    """The threads that read faces; None where the law forbids looking.
+
+    Raises:
+        ModelError: a model is missing or damaged.
+    """
+    if settings.privacy.jurisdiction == "eu-education":
+        return None
+    analysis = settings.analysis
+    return FaceReader(lambda: make_live_detector(analysis), CnnClassifier, analysis.workers)
+
+
+@asynccontextmanager
+async def serving(settings: Settings) -> AsyncIterator[Server]:
+    """A server, from the first table to the last window.
+
+    Raises:
+        ServeError: the port is taken or the address is not this machine's.
+        StoreError: the database cannot be used.
+        ModelError: a model is missing or damaged.
+        ConfigError: the host token cannot be used.
+    """
+    async with AsyncExitStack() as stack:
+        token = await asyncio.to_thread(host_token, settings.web)
+        store = await asyncio.to_thread(Store.open, settings.store.url)
+        stack.push_async_callback(asyncio.to_thread, store.close)
+        now = datetime.now(UTC)
+        recovered = await store.recover(now)
+        for info in recovered:
+            _log.warning("class cut off by a crash, recovered", class_id=info.id)
+        purging = asyncio.create_task(_purge_hourly(store, settings.privacy), name="purge")
+        stack.push_async_callback(_cancelled, purging)
+        reader = await asyncio.to_thread(make_reader, settings)
+        if reader is not None:
+            stack.push_async_callback(asyncio.to_thread, reader.close)
+        rooms = await asyncio.to_thread(adapters, RoomContext(settings))
+        feed = LiveFeed()
+        metrics = Metrics()
+        address: list[str] = []
+        sessions = Sessions(
+            store=store,
+            feed=feed,
+            adapters=rooms,
+            reader=reader,
+            settings=settings,
+            metrics=metrics,
+            public_url=lambda: (settings.web.public_url or address[0]).rstrip("/"),
+        )
+        # Templates and static files are read here: off the loop, like all that waits for the disk.
+        app = await asyncio.to_thread(
+            build_app,
+            store=store,
+            controller=sessions,
+            feed=feed,
+            token=token,
+            indicate=indicate,
+            extra_routes=[route for adapter in rooms.values() for route in adapter.routes()],
+            registry=metrics.registry,
+            model_card=await asyncio.to_thread(read_card, DEFAULT_MODEL),
+        )
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=_SHUTDOWN_S)
+        await runner.setup()
+        stack.push_async_callback(runner.cleanup)
+        address.append(await _listen(runner, settings.web.host, settings.web.port))
+        stack.callback(feed.close_all)
+        stack.push_async_callback(sessions.close)
+        url = address[0]
+        yield Server(url, f"{url}/?token={token}", sessions, store, len(recovered))
+
+
+async def _purge_hourly(store: Store, privacy: PrivacySettings) -> None:
+    """Delete what has been kept for long enough, now and every hour."""
+    while True:
+        kept = timedelta(days=privacy.retention_days), timedelta(hours=privacy.individual_hours)
+        try:
+            count = await store.purge(datetime.now(UTC), *kept)
+        except StoreError:
+            _log.exception("what is due could not be deleted, trying again")
+            await asyncio.sleep(_PURGE_AGAIN_S)
+            continue
+        _log.info("deleted what was due", classes=count)
+        await asyncio.sleep(_PURGE_EVERY_S)
+
+
+async def _cancelled(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.wait([task])
+
+
+async def _listen(runner: web.AppRunner, host: str, port: int) -> str:
+    site = web.TCPSite(runner, host, port)
+    try:
+        await site.start()
+    except OSError as exc:
+        if exc.errno == errno.EADDRINUSE:
+            raise ServeError(
+                f"port {port} on {host} is taken: end the other program, or choose another port "
+                "with --port or web.port (0 takes any free one)"
+            ) from exc
+        raise ServeError(
+            f"cannot listen on {host}:{port} ({exc.strerror or exc}): check web.host and web.port"
+        ) from exc
+    bound = runner.addresses[0]
+    shown = host if ":" not in host else f"[{host}]"
+    if shown in {"0.0.0.0", "[::]"}:  # every address: this one is surely among them
+        shown = "127.0.0.1"
+    return f"http://{shown}:{bound[1]}"

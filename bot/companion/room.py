@@ -1,0 +1,358 @@
+"""The embedded room itself: who is in it, who they are to the room, and what they do there.
+
+Comes in: requests of students, already parsed. Goes out: room events, and cameras by WebRTC. A
+student is known by a random token, of which only a hash is held; names go out with ``Joined`` and are
+not held at all.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import hmac
+import secrets
+from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Final
+
+import structlog
+
+from bot import room as rooms
+from bot.companion.requests import (
+    Admission,
+    Away,
+    BadRequest,
+    CannotReceive,
+    Erased,
+    JoinRequest,
+    RoomEnded,
+    RoomFull,
+    TooFast,
+    UnknownToken,
+)
+from bot.config import WebrtcSettings
+from bot.room import RoomEvent
+from bot.webrtc.decoding import CameraTrack
+from bot.webrtc.offers import NoCamera, OfferError, UnsupportedVideo
+from bot.webrtc.peer import NoNetwork, PeerError, PeerState, ReceivingPeer
+from reports.summary import PulseKind
+
+_log = structlog.get_logger()
+
+MAX_STUDENTS: Final = 200
+"""Present at a time; five times as many may have come and gone."""
+
+MAX_WAITING_EVENTS: Final = 5000
+PULSE_INTERVAL_S: Final = 1.0
+CAMERALESS_PATIENCE: Final = 6.0
+"""How many times ``rejoin_s`` someone without a camera may be quiet: browsers let a page in the
+background run only once a minute."""
+
+_DECODE_THREADS: Final = 2
+
+
+@dataclass(slots=True, eq=False)
+class _Student:
+    """What the room holds of a student; no name."""
+
+    participant_id: str
+    token_hash: bytes
+    seen_s: float
+    present: bool = False
+    erased: bool = False
+    individual: bool = False  # agreed to individual check-ins
+    cameraless: bool = False  # has no camera, or one that cannot be decoded
+    stands_off: bool = False  # Muted(True) or UnsupportedCodec was told last
+    peer: ReceivingPeer | None = None
+    track_id: str | None = None  # told by TrackAdded and not yet removed
+    pulsed_s: float = float("-inf")
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+
+class CompanionRoom:
+    """One class's embedded room, found under its code while it is entered.
+
+    Attributes:
+        code: What students type.
+        public_url: The room's URL.
+        synthetic: Whether its students are drawn.
+    """
+
+    def __init__(
+        self,
+        code: str,
+        settings: WebrtcSettings,
+        entered: dict[str, CompanionRoom],
+        *,
+        synthetic: bool,
+        receives: bool = True,
+        wanted_fps: float | None = None,
+    ) -> None:
+        """Set up.
+
+        Args:
+            code: What students type.
+            settings: ICE servers and timeouts.
+            entered: Where the room puts itself while it is open, under its code in lower case.
+            synthetic: Whether its students are drawn.
+            receives: Whether cameras are received; if not, no offer of video is answered.
+            wanted_fps: Pictures a second of each camera there is use for; None for all.
+        """
+        self.code: str | None = code
+        self._wanted_fps = wanted_fps
+        self.public_url = f"companion:{code}"
+        self.synthetic = synthetic
+        self._key, self._settings, self._entered = code.lower(), settings, entered
+        self._threads = ThreadPoolExecutor(_DECODE_THREADS, thread_name_prefix="decode")
+        self._students: list[_Student] = []
+        self._joining = 0
+        self._ended = False
+        self._receives = receives
+        self._events: asyncio.Queue[RoomEvent | None] = asyncio.Queue()  # see MAX_WAITING_EVENTS
+        self._keeper: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> CompanionRoom:
+        """Open the doors."""
+        if self._key in self._entered:
+            raise rooms.RoomUrlError(f"the code {self.code} is in use: end that class first, or take another")
+        self._entered[self._key] = self
+        self._keeper = asyncio.create_task(self._see_who_is_gone(), name="companion-keeper")
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close the doors and every connection."""
+        self._ended = True
+        self._entered.pop(self._key, None)
+        if self._keeper is not None:
+            self._keeper.cancel()
+            await asyncio.wait([self._keeper])
+        peers = [student.peer for student in self._students if student.peer is not None]
+        await asyncio.gather(*(peer.close() for peer in peers))
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        self._students.clear()
+        self._tell(None)
+
+    async def events(self) -> AsyncIterator[RoomEvent]:
+        """What happens, in order, until the room is left."""
+        while (event := await self._events.get()) is not None:
+            yield event
+        self._tell(None)  # for whoever asks again
+
+    async def announce(self, text: str) -> bool:
+        """Done already: the page shows every student the notice before the consent."""
+        return True
+
+    async def join(self, request: JoinRequest) -> Admission:
+        """Let a student in, or back in.
+
+        Raises:
+            Refusal: and nothing has changed.
+        """
+        token = request.token
+        if token is not None:
+            student = self._find(token)
+        else:
+            present = sum(known.present for known in self._students)
+            if present + self._joining >= MAX_STUDENTS or len(self._students) >= 5 * MAX_STUDENTS:
+                raise RoomFull(f"the class is full ({MAX_STUDENTS} students): ask the teacher")
+            token = secrets.token_urlsafe(32)
+            student = _Student(secrets.token_hex(8), _hash(token), self._now_s())
+        self._joining += 1
+        try:
+            async with student.lock:
+                return await self._admit(student, token, request)
+        finally:
+            self._joining -= 1
+
+    def pulse(self, token: str, kind: PulseKind) -> None:
+        """Pass on a tap.
+
+        Raises:
+            Refusal: too soon after the last, or not of someone in the room.
+        """
+        student = self._present(token)
+        now_s = self._now_s()
+        if now_s - student.pulsed_s < PULSE_INTERVAL_S:
+            raise TooFast("one tap a second is enough: wait a moment")
+        student.pulsed_s = now_s
+        self._tell(rooms.Pulse(student.participant_id, kind))
+
+    def withdraw(self, token: str) -> None:
+        """Take back the consent to individual check-ins.
+
+        Raises:
+            Refusal: not of someone in the room.
+        """
+        student = self._present(token)
+        student.individual = False
+        self._tell(rooms.Joined(student.participant_id, None, False, consented=True))
+
+    def report_camera(self, token: str, on: bool) -> bool:
+        """Take a page's word for whether its camera is on; also tells that the page is still there.
+
+        Returns:
+            Whether there is a connection; a page that has none any more does well to join again.
+
+        Raises:
+            Refusal: not of someone in the room.
+        """
+        student = self._present(token)
+        off = not on
+        if not student.cameraless and student.stands_off is not off:
+            self._stand_off(student, off)
+        return student.peer is not None
+
+    async def leave(self, token: str) -> None:
+        """Someone goes; they may come back with the token.
+
+        Raises:
+            Refusal: the token is nobody's, or erased.
+        """
+        student = self._find(token)
+        async with student.lock:
+            await self._depart(student)
+
+    async def erase(self, token: str) -> None:
+        """Someone goes for good and wants removed what was counted of them.
+
+        Raises:
+            Refusal: the token is nobody's, or erased already.
+        """
+        student = self._find(token)
+        async with student.lock:
+            student.erased = True
+            await self._depart(student, rooms.OptedOut(student.participant_id))
+
+    async def _admit(self, student: _Student, token: str, request: JoinRequest) -> Admission:
+        if student.erased:
+            raise _erased()
+        peer: ReceivingPeer | None = None
+        sdp: str | None = None
+        unsupported: UnsupportedVideo | None = None
+        try:
+            if request.sdp is not None and self._receives:
+                camera = CameraTrack(secrets.token_hex(8), student.participant_id)
+                peer = ReceivingPeer(
+                    camera, self._settings, self._threads, self._on_state, wanted_fps=self._wanted_fps
+                )
+                sdp = await peer.answer(request.sdp)
+        except NoCamera:
+            peer = None
+        except UnsupportedVideo as exc:
+            peer, unsupported = None, exc
+        except OfferError as exc:
+            raise BadRequest(str(exc)) from exc
+        except NoNetwork as exc:
+            raise CannotReceive(str(exc)) from exc
+        except PeerError as exc:
+            raise BadRequest(str(exc)) from exc
+        if self._ended:
+            if peer is not None:
+                await peer.close()
+            raise RoomEnded("the class has ended")
+        # From here to the replaced connection's close nothing waits: no state of the new one is missed.
+        if student not in self._students:
+            self._students.append(student)
+        replaced, student.peer = student.peer, peer
+        self._welcome(student, request, unsupported)
+        if replaced is not None:
+            await replaced.close()
+        trouble = None if unsupported is None else str(unsupported)
+        return Admission(student.participant_id, token, sdp, trouble)
+
+    def _welcome(self, student: _Student, request: JoinRequest, unsupported: UnsupportedVideo | None) -> None:
+        """Tell what a join means; of a student who is back before they were missed, only what changed."""
+        self._remove_track(student)
+        student.seen_s = self._now_s()
+        student.cameraless = student.peer is None
+        if not student.present or student.individual is not request.individual:
+            student.present, student.individual = True, request.individual
+            joined = rooms.Joined(student.participant_id, request.name, request.individual, consented=True)
+            self._tell(joined)
+        if unsupported is not None:
+            student.stands_off = True
+            self._tell(rooms.UnsupportedCodec(student.participant_id, unsupported.codec))
+        elif student.cameraless or student.stands_off:
+            self._stand_off(student, student.cameraless)
+
+    def _on_state(self, peer: ReceivingPeer, state: PeerState) -> None:
+        student = next((student for student in self._students if student.peer is peer), None)
+        if student is None or self._ended:
+            return  # replaced, or the room is closing
+        if state is PeerState.CONNECTED and student.track_id is None:
+            student.track_id = peer.camera.track_id
+            self._tell(rooms.TrackAdded(peer.camera))
+        elif state is PeerState.CLOSED:
+            self._remove_track(student)
+            student.peer = None
+            student.seen_s = self._now_s()
+        # Silence needs no event: a camera that is on and gives nothing is counted as no_frames.
+
+    async def _see_who_is_gone(self) -> None:
+        """Let go of students whose connection broke and who did not come back."""
+        rejoin_s = self._settings.rejoin_s
+        while True:
+            await asyncio.sleep(min(1.0, rejoin_s / 4))
+            for student in list(self._students):
+                patience_s = rejoin_s * (CAMERALESS_PATIENCE if student.cameraless else 1.0)
+                quiet_s = self._now_s() - student.seen_s
+                gone = student.present and student.peer is None and quiet_s > patience_s
+                if gone and not student.lock.locked():  # else they are coming back this moment
+                    await self._depart(student)
+
+    async def _depart(self, student: _Student, opted_out: rooms.OptedOut | None = None) -> None:
+        peer, student.peer = student.peer, None
+        self._remove_track(student)
+        if opted_out is not None:
+            self._tell(opted_out)
+        if student.present:
+            student.present = False
+            self._tell(rooms.Left(student.participant_id))
+        if peer is not None:
+            await peer.close()
+
+    def _remove_track(self, student: _Student) -> None:
+        if student.track_id is not None:
+            self._tell(rooms.TrackRemoved(student.track_id, student.participant_id))
+            student.track_id = None
+
+    def _stand_off(self, student: _Student, off: bool) -> None:
+        student.stands_off = off
+        self._tell(rooms.Muted(student.participant_id, off))
+
+    def _find(self, token: str) -> _Student:
+        digest = _hash(token)
+        for student in self._students:
+            if hmac.compare_digest(student.token_hash, digest):
+                if student.erased:
+                    raise _erased()
+                return student
+        raise UnknownToken("this page is not known to the class: join again")
+
+    def _present(self, token: str) -> _Student:
+        student = self._find(token)
+        if not student.present:
+            raise Away("you are no longer in the class: join again")
+        if self._events.qsize() >= MAX_WAITING_EVENTS:
+            raise RoomFull("the class cannot keep up: try again in a moment")
+        student.seen_s = self._now_s()
+        return student
+
+    def _tell(self, event: RoomEvent | None) -> None:
+        self._events.put_nowait(event)
+
+    @staticmethod
+    def _now_s() -> float:
+        return asyncio.get_running_loop().time()
+
+
+def _hash(token: str) -> bytes:
+    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
+
+
+def _erased() -> Erased:
+    return Erased("you were erased from this class: close the page, or load it anew to take part again")

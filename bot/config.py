@@ -1,0 +1,163 @@
+"""Settings: config.yaml, overridden by CLASSMOOD_<SECTION>__<KEY>, unknown keys refused by name.
+
+Comes in: a path and the environment. Goes out: ``Settings``, checked, frozen. Every key is described
+in config.yaml; a test compares the two.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+
+ENV_PREFIX = "CLASSMOOD_"
+DEFAULT_PATH = Path("config.yaml")
+
+
+class ConfigError(Exception):
+    """The configuration cannot be used; the text is one line that names the key and what to do."""
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class StoreSettings(_Section):
+    """Where classes are kept."""
+
+    url: str = "sqlite:///classmood.db"
+
+
+class WebSettings(_Section):
+    """The host's pages."""
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65535)] = 8765
+    public_url: str | None = None
+    token: SecretStr | None = None
+    token_file: Path = Path("classmood.token")
+
+
+class AnalysisSettings(_Section):
+    """What is looked at, and how often."""
+
+    samples_per_s: Annotated[float, Field(gt=0, le=10)] = 2.0
+    window_s: Annotated[float, Field(ge=1, le=60)] = 5.0
+    detector: Literal["blazeface"] = "blazeface"
+    detector_threshold: Annotated[float, Field(gt=0, lt=1)] = 0.5
+    min_face_px: Annotated[int, Field(ge=8)] = 24
+    min_confidence: Annotated[float, Field(ge=0, lt=1)] = 0.3
+    workers: Annotated[int, Field(ge=1, le=16)] = 2
+
+
+class PrivacySettings(_Section):
+    """What is never done, and how long anything is kept."""
+
+    min_group: Annotated[int, Field(ge=1)] = 5
+    jurisdiction: Literal["none", "eu-education"] = "none"
+    retention_days: Annotated[int, Field(ge=1)] = 180
+    individual_hours: Annotated[int, Field(ge=1)] = 48
+    require_announcement: bool = False
+
+
+class WebrtcSettings(_Section):
+    """Receiving."""
+
+    ice_servers: tuple[str, ...] = ()
+    connect_timeout_s: Annotated[float, Field(gt=0)] = 10.0
+    silence_timeout_s: Annotated[float, Field(gt=0)] = 5.0
+    rejoin_s: Annotated[float, Field(gt=0)] = 30.0
+
+
+class LogSettings(_Section):
+    """What is written to standard error."""
+
+    level: Literal["debug", "info", "warning", "error"] = "warning"
+    json_lines: bool = False
+
+
+class Settings(_Section):
+    """All of it, section by section."""
+
+    store: StoreSettings = StoreSettings()
+    web: WebSettings = WebSettings()
+    analysis: AnalysisSettings = AnalysisSettings()
+    privacy: PrivacySettings = PrivacySettings()
+    webrtc: WebrtcSettings = WebrtcSettings()
+    logs: LogSettings = LogSettings()
+
+
+def load_settings(path: Path | None, environment: dict[str, str] | None = None) -> Settings:
+    """Read the settings.
+
+    Args:
+        path: YAML file; None for ``config.yaml`` here if there is one, else the defaults.
+        environment: Variables to look at; None for the process's own.
+
+    Raises:
+        ConfigError: an unreadable file, an unknown key, a value out of range, or a secret in a file
+            others can read.
+    """
+    chosen = path if path is not None else DEFAULT_PATH
+    values: dict[str, Any] = {}
+    if path is not None or chosen.exists():
+        values = _read(chosen)
+    for section, keys in _from_environment(os.environ if environment is None else environment).items():
+        held = values.setdefault(section, {})
+        if not isinstance(held, dict):
+            raise ConfigError(f"{chosen}: {section} must be a section with keys below it")
+        held.update(keys)
+    try:
+        return Settings.model_validate(values)
+    except ValidationError as exc:
+        raise ConfigError(_one_line(exc, chosen)) from exc
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        text = path.read_text(encoding="utf-8")
+        found = yaml.safe_load(text)
+    except (OSError, UnicodeDecodeError) as exc:
+        raise ConfigError(f"cannot read {path} ({exc}): check the path given with --config") from exc
+    except yaml.YAMLError as exc:
+        raise ConfigError(f"{path} is no valid YAML: {' '.join(str(exc).split())}") from exc
+    if found is None:
+        return {}
+    if not isinstance(found, dict):
+        raise ConfigError(f"{path} must hold sections with keys below them, not a {type(found).__name__}")
+    values = {str(section): keys if keys is not None else {} for section, keys in found.items()}
+    web = values.get("web")
+    holds_token = isinstance(web, dict) and web.get("token") is not None
+    if holds_token and stat.S_IMODE(path.stat().st_mode) & 0o077:
+        raise ConfigError(
+            f"{path} holds web.token but others can read it: chmod 600 {path}, "
+            f"or set {ENV_PREFIX}WEB__TOKEN instead"
+        )
+    return values
+
+
+def _from_environment(environment: Any) -> dict[str, dict[str, Any]]:
+    found: dict[str, dict[str, Any]] = {}
+    for variable, text in environment.items():
+        if not variable.startswith(ENV_PREFIX) or "__" not in variable:
+            continue
+        section, key = variable[len(ENV_PREFIX) :].lower().split("__", 1)
+        try:
+            value = text if key == "token" else yaml.safe_load(text)
+        except yaml.YAMLError as exc:
+            raise ConfigError(f"{variable} cannot be read: {' '.join(str(exc).split())}") from exc
+        found.setdefault(section, {})[key] = value
+    return found
+
+
+def _one_line(exc: ValidationError, path: Path) -> str:
+    first = exc.errors(include_url=False, include_input=False)[0]
+    key = ".".join(str(part) for part in first["loc"])
+    more = f" (and {exc.error_count() - 1} more)" if exc.error_count() > 1 else ""
+    if first["type"] == "extra_forbidden":
+        return f"{path} or the environment: unknown key {key}: see config.yaml for the known ones{more}"
+    return f"{path} or the environment: {key}: {first['msg'].lower()}{more}"

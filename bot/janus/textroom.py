@@ -1,0 +1,206 @@
+"""The chat beside a VideoRoom: a TextRoom of the same number, on a data channel of its own.
+
+Comes in: lines to say. Goes out: lines others said, and who came. Where Janus has no such chat, or it
+cannot be reached, there is none, and the class goes on without.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import secrets
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
+
+import structlog
+from aiortc import RTCConfiguration, RTCDataChannel, RTCIceServer, RTCPeerConnection, RTCSessionDescription
+
+from bot.janus.client import JanusSession
+from bot.janus.messages import JanusRefused, Reply
+from bot.janus.videoroom import RoomAddress
+
+_log = structlog.get_logger()
+
+PLUGIN: Final = "janus.plugin.textroom"
+MOST_LINE_CHARS: Final = 4000
+
+_CHANNEL: Final = "JanusDataChannel"
+_ENTER_TIMEOUT_S: Final = 8.0
+_ANSWER_TIMEOUT_S: Final = 4.0
+_CLOSE_TIMEOUT_S: Final = 3.0
+
+
+class ChatError(Exception):
+    """The chat cannot be had or used."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """Something said in the chat.
+
+    Attributes:
+        username: Who said it, unique in the chat.
+        display: The name they gave.
+        text: What they said.
+    """
+
+    username: str
+    display: str | None
+    text: str
+
+
+class ChatListener(Protocol):
+    """Who wants to know what happens in the chat."""
+
+    def on_line(self, line: Line) -> None:
+        """Somebody else said something."""
+        ...
+
+    def on_reader(self, username: str) -> None:
+        """Somebody else came in."""
+        ...
+
+
+class TextRoom:
+    """One stay in the chat.
+
+    Attributes:
+        lost: Set when it no longer works.
+    """
+
+    def __init__(self, session: JanusSession, address: RoomAddress, listener: ChatListener) -> None:
+        """Set up; nothing is opened yet."""
+        self.lost = asyncio.Event()
+        self._session, self._address, self._listener = session, address, listener
+        self._username = f"classmood-{secrets.token_hex(4)}"
+        self._displays: dict[str, str | None] = {}
+        self._asked: dict[str, asyncio.Future[dict[str, Any]]] = {}
+        self._handle: int | None = None
+        self._connection: RTCPeerConnection | None = None
+        self._channel: RTCDataChannel | None = None
+
+    async def enter(self, ice_servers: tuple[str, ...]) -> bool:
+        """Come in; False where there is no such chat.
+
+        Raises:
+            JanusGone: the session broke.
+        """
+        try:
+            async with asyncio.timeout(_ENTER_TIMEOUT_S):
+                self._handle = await self._session.attach(PLUGIN, self._on_event)
+                exists = await self._session.request(
+                    self._handle, {"request": "exists", "room": self._address.room}
+                )
+                if exists.data.get("exists") is not True:
+                    return False
+                await self._connect(self._handle, ice_servers)
+                await self._join()
+        except (JanusRefused, ChatError, ConnectionError, ValueError, TimeoutError) as exc:
+            _log.info("no chat in this room", reason=type(exc).__name__)
+            return False
+        return True
+
+    async def say(self, text: str, to: str | None = None) -> bool:
+        """Say something to everyone, or to one username; whether Janus passed it on."""
+        line: dict[str, object] = {"textroom": "message", "text": text}
+        if to is not None:
+            line["to"] = to
+        try:
+            await self._ask(line)
+        except ChatError:
+            return False
+        return True
+
+    async def leave(self) -> None:
+        """Go and close everything."""
+        self.lost.set()
+        if self._connection is not None:
+            closing = asyncio.create_task(self._connection.close(), name="janus-chat-close")
+            await asyncio.wait([closing], timeout=_CLOSE_TIMEOUT_S)
+        if self._handle is not None:
+            await self._session.detach(self._handle)
+
+    async def _connect(self, handle: int, ice_servers: tuple[str, ...]) -> None:
+        offer = await self._session.request(handle, {"request": "setup"})
+        servers = [RTCIceServer(urls=url) for url in ice_servers]
+        connection = self._connection = RTCPeerConnection(RTCConfiguration(iceServers=servers))
+        await connection.setRemoteDescription(RTCSessionDescription(sdp=offer.sdp or "", type="offer"))
+        channel = self._channel = connection.createDataChannel(_CHANNEL)
+        opened = asyncio.Event()
+        channel.on("open", opened.set)
+        channel.on("close", self.lost.set)
+        channel.on("message", self._on_message)
+        await connection.setLocalDescription(await connection.createAnswer())
+        await self._session.request(handle, {"request": "ack"}, connection.localDescription.sdp)
+        if channel.readyState != "open":
+            await opened.wait()
+
+    async def _join(self) -> None:
+        request: dict[str, object] = {
+            "textroom": "join",
+            "username": self._username,
+            "display": self._address.name,
+            "history": False,  # what was said before the bot came is not its business
+        }
+        if self._address.pin is not None:
+            request["pin"] = self._address.pin
+        reply = await self._ask(request)
+        for entry in reply.get("participants") or []:
+            if isinstance(entry, dict) and isinstance(entry.get("username"), str):
+                self._displays[entry["username"]] = _text(entry.get("display"))
+
+    async def _ask(self, request: dict[str, object]) -> dict[str, Any]:
+        channel = self._channel
+        if channel is None or channel.readyState != "open" or self.lost.is_set():
+            raise ChatError("the chat's connection is closed")
+        transaction = secrets.token_hex(8)
+        answer: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
+        self._asked[transaction] = answer
+        try:
+            channel.send(json.dumps({**request, "transaction": transaction, "room": self._address.room}))
+            async with asyncio.timeout(_ANSWER_TIMEOUT_S):
+                reply = await answer
+        except TimeoutError as exc:
+            raise ChatError("the chat does not answer") from exc
+        finally:
+            del self._asked[transaction]
+        if reply.get("textroom") == "error":
+            raise ChatError("the chat refused a request")
+        return reply
+
+    def _on_message(self, text: str | bytes) -> None:
+        try:
+            message = json.loads(text)
+        except ValueError:
+            return
+        if not isinstance(message, dict):
+            return
+        kind, username = message.get("textroom"), message.get("username")
+        asked = self._asked.get(str(message.get("transaction")))
+        if asked is not None and kind in ("success", "error"):
+            if not asked.done():
+                asked.set_result(message)
+        elif kind == "join" and isinstance(username, str) and username != self._username:
+            self._displays[username] = _text(message.get("display"))
+            self._listener.on_reader(username)
+        elif kind == "leave" and isinstance(username, str):
+            self._displays.pop(username, None)
+        elif kind in ("kicked", "destroyed"):
+            if kind == "destroyed" or username == self._username:
+                self.lost.set()
+        elif kind == "message":
+            self._take_line(message)
+
+    def _take_line(self, message: dict[str, Any]) -> None:
+        username, text = message.get("from"), message.get("text")
+        if isinstance(username, str) and isinstance(text, str) and username != self._username:
+            display = self._displays.get(username) or _text(message.get("display"))
+            self._listener.on_line(Line(username, display, text[:MOST_LINE_CHARS]))
+
+    def _on_event(self, reply: Reply) -> None:
+        if reply.kind in ("hangup", "detached"):
+            self.lost.set()
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None

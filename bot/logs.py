@@ -1,0 +1,69 @@
+"""Logging set-up: structlog over the standard library, to standard error, without persons or secrets.
+
+Messages are constant, values come as keys; keys that could hold a person or a secret are blanked
+whatever a caller passes.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import MutableMapping
+from typing import Any, Final
+
+import structlog
+
+SECRET_KEYS: Final = frozenset({"name", "names", "display", "username", "token", "pin", "password", "sdp"})
+"""Keys that are never written."""
+
+_NOISY: Final = ("aioice", "aiortc", "libav", "alembic", "aiohttp.access")
+
+
+def set_up_logs(level: str, json_lines: bool) -> None:
+    """Send everything to standard error.
+
+    Args:
+        level: ``debug``, ``info``, ``warning`` or ``error``.
+        json_lines: One JSON object a line instead of text.
+    """
+    least = logging.getLevelNamesMapping()[level.upper()]
+    shared: list[Any] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.ExtraAdder(),
+        blank_secrets,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            *shared,
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=True,
+    )
+    last: list[Any] = (
+        [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+        if json_lines
+        else [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(least)
+    for name in _NOISY:
+        logging.getLogger(name).setLevel(max(least, logging.ERROR))
+
+
+def blank_secrets(logger: object, method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """A structlog processor: replace the value of every key in ``SECRET_KEYS``."""
+    for key in SECRET_KEYS & event.keys():
+        event[key] = "[withheld]"
+    return event

@@ -1,0 +1,1 @@
+"""From tracks to windows: sampling, reading, aggregating. Knows no web, store or WebRTC library."""

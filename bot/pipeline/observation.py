@@ -1,0 +1,74 @@
+"""What one sampled frame of one participant showed.
+
+Comes from: the track worker. Goes to: the window aggregator, and no further.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from inference.arrays import Floats, Image
+from inference.batcher import Reading
+from reports.summary import NotAnalysed
+
+_BLACK: Final = 40
+"""Brightest luma of a black picture: video black is 16, and codecs add a little noise."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Observation:
+    """One sample.
+
+    Attributes:
+        participant_id: Whose camera.
+        at_s: When the frame arrived, seconds since the class began.
+        faces: How many faces were found.
+        probs: (7,) probabilities of the largest face; None if it was not read.
+        reason: Why not; None if it was.
+    """
+
+    participant_id: str
+    at_s: float
+    faces: int
+    probs: Floats | None
+    reason: NotAnalysed | None
+
+
+@dataclass(frozen=True, slots=True)
+class ReadingLimits:
+    """What a face must have to count.
+
+    Attributes:
+        min_face_px: Least side of the face, pixels.
+        min_confidence: Least probability of the strongest expression, 0..1.
+    """
+
+    min_face_px: int
+    min_confidence: float
+
+
+def is_black(luma: Image) -> bool:
+    """Whether a (height, width) picture is black, as a disabled camera sends it."""
+    return not luma.size or int(luma[::8, ::8].max()) <= _BLACK
+
+
+def black(participant_id: str, at_s: float) -> Observation:
+    """The observation of a black picture: the camera counts as off."""
+    return Observation(participant_id, at_s, 0, None, NotAnalysed.CAMERA_OFF)
+
+
+def observe(participant_id: str, at_s: float, reading: Reading, limits: ReadingLimits) -> Observation:
+    """The observation of a reading. Of several faces the largest is taken for the participant's."""
+    count = len(reading.faces)
+    if not count:
+        return Observation(participant_id, at_s, 0, None, NotAnalysed.NO_FACE)
+    largest = int(np.argmax(reading.faces.sides))
+    if reading.faces.sides[largest] < limits.min_face_px:
+        return Observation(participant_id, at_s, count, None, NotAnalysed.TOO_SMALL)
+    probs = reading.probs[largest]
+    if probs.max() < limits.min_confidence:
+        return Observation(participant_id, at_s, count, None, NotAnalysed.LOW_CONFIDENCE)
+    return Observation(participant_id, at_s, count, probs, None)

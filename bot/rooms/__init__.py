@@ -1,0 +1,76 @@
+"""Room adapters: one module each, found by name, never naming each other.
+
+A module of this package holds a class called ``Adapter`` that satisfies ``RoomAdapter``; dropping the
+file in is all it takes. Comes in: a room URL. Goes out: a ``bot.room.Room``, not yet joined.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from aiohttp import web
+
+from bot.config import Settings
+from bot.room import Room, RoomUrlError
+
+
+@dataclass(frozen=True, slots=True)
+class RoomContext:
+    """What an adapter is given: the settings."""
+
+    settings: Settings
+
+
+class RoomAdapter(Protocol):
+    """Makes rooms of one kind.
+
+    Attributes:
+        scheme: What room URLs of this kind begin with, up to ``:`` or ``+``.
+        example: A room URL, for help texts and errors.
+    """
+
+    scheme: str
+    example: str
+
+    def __init__(self, context: RoomContext) -> None: ...
+
+    def open(self, url: str) -> Room:
+        """A room for this URL, not yet joined. May look at files: call it from a thread.
+
+        Raises:
+            RoomUrlError: the URL is wrong; the text says how it should be.
+        """
+        ...
+
+    def routes(self) -> Iterable[web.AbstractRouteDef]:
+        """Pages and API the adapter wants served without the host token; mostly none."""
+        ...
+
+
+def adapters(context: RoomContext) -> dict[str, RoomAdapter]:
+    """One adapter of every module in this package, by scheme."""
+    found: dict[str, RoomAdapter] = {}
+    for module in pkgutil.iter_modules(__path__):
+        if module.ispkg or module.name.startswith("_"):
+            continue
+        adapter: RoomAdapter = importlib.import_module(f"{__name__}.{module.name}").Adapter(context)
+        found[adapter.scheme] = adapter
+    return found
+
+
+def open_room(url: str, known: Mapping[str, RoomAdapter]) -> Room:
+    """The room a URL names.
+
+    Raises:
+        RoomUrlError: no adapter knows the URL.
+    """
+    scheme = url.split(":", 1)[0].split("+", 1)[0].lower()
+    if ":" not in url or scheme not in known:
+        examples = ", ".join(sorted(adapter.example for adapter in known.values()))
+        shown = url.partition("?")[0].rpartition("@")[2]  # what is left out may be a secret
+        raise RoomUrlError(f"{shown!r} is no room URL: give one like {examples}")
+    return known[scheme].open(url)

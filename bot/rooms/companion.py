@@ -1,0 +1,247 @@
+"""The embedded room: students open a page beside whatever call they are in and send a small picture.
+
+Room URL: ``companion:`` for a fresh code, ``companion:CODE`` for a given one, ``?synthetic=1`` where the
+students are drawn. Comes in: the students' requests. Goes out: rooms for the classes, the page, JSON.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import re
+import secrets
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Final
+from urllib.parse import parse_qs
+
+import jinja2
+from aiohttp import web
+
+from bot.companion.requests import (
+    MAX_BODY_BYTES,
+    BodyTooLarge,
+    Refusal,
+    RoomEnded,
+    parse_camera,
+    parse_join,
+    parse_pulse,
+    parse_token,
+    parse_withdrawal,
+)
+from bot.companion.room import CompanionRoom
+from bot.room import Room, RoomUrlError
+from bot.rooms import RoomContext
+
+_HERE: Final = Path(__file__).parent
+_CODE: Final = re.compile(r"[A-Za-z0-9-]{4,32}")
+_ALPHABET: Final = "abcdefghjkmnpqrstuvwxyz23456789"
+"""Letters and digits that are not mistaken for one another; ten of them are 49 bits."""
+
+_CONTENT_TYPES: Final = {".css": "text/css", ".js": "text/javascript"}
+
+_Handler = Callable[[CompanionRoom, bytes], Awaitable[web.Response]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Assets:
+    """What the page is made of.
+
+    Attributes:
+        page: Template of the page.
+        gone: Template of what is shown for an unknown code.
+        files: Content of the static files, by name.
+        version: Changes with the files; part of their addresses.
+    """
+
+    page: jinja2.Template
+    gone: jinja2.Template
+    files: Mapping[str, bytes]
+    version: str
+
+
+@cache
+def _assets() -> _Assets:
+    """Read them once; blocks, so call it in a thread."""
+    templates = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(_HERE / "templates"), autoescape=True, trim_blocks=True
+    )
+    files = {
+        file.name: file.read_bytes()
+        for file in sorted((_HERE / "static").iterdir())
+        if file.suffix in _CONTENT_TYPES and file.name.startswith("companion")
+    }
+    version = hashlib.sha256(b"".join(files.values())).hexdigest()[:12]
+    page, gone = templates.get_template("companion.html"), templates.get_template("companion_gone.html")
+    return _Assets(page, gone, files, version)
+
+
+class Adapter:
+    """Makes embedded rooms and serves their page."""
+
+    scheme = "companion"
+    example = "companion:"
+
+    def __init__(self, context: RoomContext) -> None:
+        """No room yet."""
+        self._settings = context.settings
+        self._entered: dict[str, CompanionRoom] = {}
+
+    def open(self, url: str) -> Room:
+        """A room for ``companion:`` or ``companion:CODE``.
+
+        Raises:
+            RoomUrlError: another form, or a code that is in use.
+        """
+        code, _, query = url.partition(":")[2].partition("?")
+        options = parse_qs(query, keep_blank_values=True)
+        synthetic = options.pop("synthetic", ["0"])
+        if options or synthetic not in (["0"], ["1"]):
+            raise RoomUrlError(f"{url!r}: the only option of an embedded room is ?synthetic=1")
+        if code and not _CODE.fullmatch(code):
+            raise RoomUrlError(f"{url!r}: a code is 4 to 32 letters, digits and dashes: companion:CODE")
+        if code.lower() in self._entered:
+            raise RoomUrlError(f"{url!r}: the code is in use: end that class first, or take another")
+        return CompanionRoom(
+            code or _fresh_code(),
+            self._settings.webrtc,
+            self._entered,
+            synthetic=synthetic == ["1"],
+            receives=self._settings.privacy.jurisdiction == "none",
+            wanted_fps=self._wanted_fps,
+        )
+
+    def routes(self) -> Iterable[web.AbstractRouteDef]:
+        """The page, its files and its API."""
+        api = "/api/companion/{code}"
+        return (
+            web.get("/c/{code}", self._show_page),
+            web.post(f"{api}/offer", self._serve(_offer)),
+            web.post(f"{api}/pulse", self._serve(_pulse)),
+            web.post(f"{api}/camera", self._serve(_camera)),
+            web.post(f"{api}/individual", self._serve(_individual)),
+            web.post(f"{api}/leave", self._serve(_leave)),
+            web.delete(f"{api}/me", self._serve(_erase)),
+            web.get("/companion-static/{name}", self._show_file),
+        )
+
+    @property
+    def _wanted_fps(self) -> float:
+        """Twice what is looked at: the newest picture is then never old when its turn comes."""
+        return 2 * self._settings.analysis.samples_per_s
+
+    async def _show_page(self, request: web.Request) -> web.Response:
+        assets = await asyncio.to_thread(_assets)
+        room = self._entered.get(request.match_info["code"].lower())
+        if room is None:
+            text = assets.gone.render(version=assets.version)
+            return web.Response(status=404, text=text, content_type="text/html")
+        privacy = self._settings.privacy
+        page = assets.page.render(
+            version=assets.version,
+            code=room.code,
+            synthetic=room.synthetic,
+            faces=privacy.jurisdiction == "none",
+            min_group=privacy.min_group,
+            fps=f"{self._wanted_fps:g}",
+            retention_days=privacy.retention_days,
+            individual_hours=privacy.individual_hours,
+            ice_servers=json.dumps([{"urls": url} for url in self._settings.webrtc.ice_servers]),
+        )
+        return web.Response(text=page, content_type="text/html", headers={"Cache-Control": "no-store"})
+
+    async def _show_file(self, request: web.Request) -> web.Response:
+        assets = await asyncio.to_thread(_assets)
+        name = request.match_info["name"]
+        if name not in assets.files:
+            raise web.HTTPNotFound
+        current = request.query.get("v") == assets.version
+        return web.Response(
+            body=assets.files[name],
+            content_type=_CONTENT_TYPES[Path(name).suffix],
+            charset="utf-8",
+            headers={"Cache-Control": "public, max-age=86400, immutable" if current else "no-cache"},
+        )
+
+    def _serve(self, handler: _Handler) -> Callable[[web.Request], Awaitable[web.Response]]:
+        """Find the room, read the body within its limit, turn refusals into JSON."""
+
+        async def serve(request: web.Request) -> web.Response:
+            try:
+                room = self._entered.get(request.match_info["code"].lower())
+                if room is None:
+                    raise RoomEnded("there is no such class, or it has ended: ask the teacher for the link")
+                return await handler(room, await _body(request))
+            except Refusal as refusal:
+                return _json({"error": str(refusal)}, refusal.status)
+
+        return serve
+
+
+async def _offer(room: CompanionRoom, body: bytes) -> web.Response:
+    admission = await room.join(parse_join(body))
+    answer: dict[str, object] = {
+        "sdp": admission.sdp,
+        "type": None if admission.sdp is None else "answer",
+        "participant_id": admission.participant_id,
+        "token": admission.token,
+    }
+    if admission.trouble is not None:
+        return _json({**answer, "error": admission.trouble}, 422)
+    return _json(answer)
+
+
+async def _pulse(room: CompanionRoom, body: bytes) -> web.Response:
+    room.pulse(*parse_pulse(body))
+    return _json({"ok": True})
+
+
+async def _camera(room: CompanionRoom, body: bytes) -> web.Response:
+    receiving = room.report_camera(*parse_camera(body))
+    return _json({"ok": True, "receiving": receiving})
+
+
+async def _individual(room: CompanionRoom, body: bytes) -> web.Response:
+    room.withdraw(parse_withdrawal(body))
+    return _json({"ok": True})
+
+
+async def _leave(room: CompanionRoom, body: bytes) -> web.Response:
+    await room.leave(parse_token(body))
+    return _json({"ok": True})
+
+
+async def _erase(room: CompanionRoom, body: bytes) -> web.Response:
+    await room.erase(parse_token(body))
+    return _json({"ok": True})
+
+
+async def _body(request: web.Request) -> bytes:
+    """The body; a token may also come as ``Authorization: Bearer TOKEN`` with no body at all."""
+    if (request.content_length or 0) > MAX_BODY_BYTES:
+        raise _too_large()
+    body = bytearray()
+    async for chunk in request.content.iter_any():
+        body += chunk
+        if len(body) > MAX_BODY_BYTES:
+            raise _too_large()
+    kind, _, token = request.headers.get("Authorization", "").partition(" ")
+    if not body and kind.lower() == "bearer":
+        return json.dumps({"token": token.strip()}).encode()
+    return bytes(body)
+
+
+def _too_large() -> BodyTooLarge:
+    return BodyTooLarge(f"the request is too large: send at most {MAX_BODY_BYTES // 1024} KiB")
+
+
+def _json(fields: dict[str, object], status: int = 200) -> web.Response:
+    return web.json_response(fields, status=status, headers={"Cache-Control": "no-store"})
+
+
+def _fresh_code() -> str:
+    letters = "".join(secrets.choice(_ALPHABET) for _ in range(10))
+    return f"{letters[:5]}-{letters[5:]}"

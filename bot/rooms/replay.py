@@ -1,0 +1,200 @@
+"""A folder of videos as a class: each file is a participant with a camera, played at its own pace.
+
+Room URL: ``replay:DIR``, with ``?once=1`` to end when every video has ended (else they loop). Pictures
+in the folder play as a still camera. Nothing is sent anywhere.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Generator, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import TracebackType
+from typing import Final
+from urllib.parse import parse_qs
+
+import av
+import structlog
+from aiohttp import web
+
+from bot.frames import RawFrame
+from bot.room import Joined, Left, Room, RoomEvent, RoomUnavailable, RoomUrlError, TrackAdded, TrackEnded
+from bot.rooms import RoomContext
+
+_log = structlog.get_logger()
+
+SUFFIXES: Final = frozenset(
+    {".mp4", ".mkv", ".webm", ".mov", ".avi", ".m4v", ".mjpeg", ".jpg", ".jpeg", ".png"}
+)
+"""Files that are taken for participants."""
+
+_STILL_INTERVAL_S: Final = 0.2
+_LONGEST_GAP_S: Final = 1.0
+
+
+class Adapter:
+    """Makes replay rooms."""
+
+    scheme = "replay"
+    example = "replay:DIR"
+
+    def __init__(self, context: RoomContext) -> None:
+        """Nothing is needed of the context."""
+
+    def open(self, url: str) -> Room:
+        """A room for ``replay:DIR``."""
+        path, _, query = url.partition(":")[2].partition("?")
+        options = parse_qs(query)
+        folder = Path(path).expanduser()
+        if not path or set(options) - {"once"}:
+            raise RoomUrlError(f"{url!r}: give a folder of videos as replay:DIR or replay:DIR?once=1")
+        if not folder.is_dir():
+            raise RoomUrlError(f"{url!r}: there is no folder {folder}: give a folder of videos")
+        files = sorted(file for file in folder.iterdir() if file.suffix.lower() in SUFFIXES)
+        if not files:
+            raise RoomUrlError(f"{url!r}: the folder holds no video: put .mp4, .mkv or .webm files in it")
+        return ReplayRoom(files, url, once=options.get("once") == ["1"])
+
+    def routes(self) -> Iterable[web.AbstractRouteDef]:
+        """None."""
+        return ()
+
+
+class ReplayRoom:
+    """Participants from files."""
+
+    code = None
+    synthetic = False
+
+    def __init__(self, files: list[Path], url: str, *, once: bool) -> None:
+        """Take the files, in order, as participants."""
+        self.public_url = url
+        self._files, self._once = files, once
+        self._events: asyncio.Queue[RoomEvent | None] = asyncio.Queue()
+        self._players: list[asyncio.Task[None]] = []
+
+    async def __aenter__(self) -> Room:
+        """Open every file and start playing."""
+        for number, file in enumerate(self._files):
+            track = _FileTrack(f"replay-{number}", f"replay-{number}")
+            player = asyncio.create_task(self._play(file, track), name=f"replay-{number}")
+            self._players.append(player)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop playing."""
+        for player in self._players:
+            player.cancel()
+        await asyncio.gather(*self._players, return_exceptions=True)
+        self._events.put_nowait(None)
+
+    async def events(self) -> AsyncIterator[RoomEvent]:
+        """Joins and leaves; ends when the room is left, or all videos have played once."""
+        playing = len(self._files)
+        while (event := await self._events.get()) is not None:
+            yield event
+            if isinstance(event, Left):
+                playing -= 1
+                if not playing:
+                    return
+
+    async def announce(self, text: str) -> bool:
+        """There is nobody to be told: these are recordings."""
+        return True
+
+    async def _play(self, file: Path, track: _FileTrack) -> None:
+        self._events.put_nowait(Joined(track.participant_id))
+        self._events.put_nowait(TrackAdded(track))
+        try:
+            while True:
+                await self._play_once(file, track)
+                if self._once:
+                    return
+        except RoomUnavailable:
+            _log.warning("a video of the replay folder cannot be played", file=file.name)
+        finally:
+            track.end()
+            self._events.put_nowait(Left(track.participant_id))
+
+    async def _play_once(self, file: Path, track: _FileTrack) -> None:
+        loop = asyncio.get_running_loop()
+        frames = _frames(file)
+        # One thread a file: a picture still being decoded when the room is left ends before the close.
+        decoder = ThreadPoolExecutor(max_workers=1, thread_name_prefix="replay")
+        began_s, first_s, last_s, count = loop.time(), None, 0.0, 0
+        try:
+            while (frame := await loop.run_in_executor(decoder, next, frames, None)) is not None:
+                at_s = last_s + _STILL_INTERVAL_S if frame.time is None else float(frame.time)
+                first_s = at_s if first_s is None else first_s
+                # A file with a broken clock plays on instead of standing still for hours.
+                if not 0 <= at_s - last_s <= _LONGEST_GAP_S:
+                    began_s += max(0.0, min(at_s - last_s, _LONGEST_GAP_S)) - (at_s - last_s)
+                last_s = at_s
+                count += 1
+                await asyncio.sleep(began_s + at_s - first_s - loop.time())
+                track.put(RawFrame(loop.time(), frame))
+        finally:
+            await asyncio.shield(loop.run_in_executor(decoder, frames.close))
+            decoder.shutdown(wait=False)
+        if count == 0:
+            raise RoomUnavailable(f"{file.name} holds no picture")
+        if count == 1:
+            await asyncio.sleep(_STILL_INTERVAL_S)
+
+
+class _FileTrack:
+    """The newest frame of a file that plays."""
+
+    def __init__(self, track_id: str, participant_id: str) -> None:
+        self._track_id, self._participant_id = track_id, participant_id
+        self._newest: RawFrame | None = None
+        self._ended = False
+        self._changed = asyncio.Event()
+
+    @property
+    def track_id(self) -> str:
+        return self._track_id
+
+    @property
+    def participant_id(self) -> str:
+        return self._participant_id
+
+    def put(self, frame: RawFrame) -> None:
+        """Replace the newest frame."""
+        self._newest = frame
+        self._changed.set()
+
+    def end(self) -> None:
+        """Give no more frames."""
+        self._ended = True
+        self._changed.set()
+
+    async def recv(self) -> RawFrame:
+        """The newest frame not given yet."""
+        while self._newest is None:
+            if self._ended:
+                raise TrackEnded("the video has ended")
+            self._changed.clear()
+            await self._changed.wait()
+        frame, self._newest = self._newest, None
+        return frame
+
+
+def _frames(file: Path) -> Generator[av.VideoFrame, None, None]:
+    """The pictures of a file.
+
+    Raises:
+        RoomUnavailable: the file cannot be read as video.
+    """
+    try:
+        with av.open(str(file)) as container:
+            if not container.streams.video:
+                return
+            stream = container.streams.video[0]
+            stream.thread_count = 1
+            yield from container.decode(stream)
+    except (av.FFmpegError, OSError) as exc:
+        raise RoomUnavailable(f"{file.name} cannot be played: {exc}") from exc

@@ -1,0 +1,39 @@
+// The second, separate consent: individual check-ins. They need a name, and can be taken back at any time.
+
+const el = (id) => document.getElementById(id);
+const code = document.body.dataset.code;
+
+function show() {
+  const agreed = el("individual").checked;
+  el("name").required = agreed;
+  el("name-hint").textContent = agreed ? "(needed for check-ins)" : "(optional, not stored)";
+  el("individual-in-class").hidden = !agreed;
+}
+
+function takeBack() {
+  el("individual").checked = false;
+  show();
+}
+
+el("individual").addEventListener("change", show);
+el("leave").addEventListener("click", takeBack); // who comes back agrees anew
+
+el("withdraw").addEventListener("click", async () => {
+  el("withdraw").disabled = true;
+  try {
+    const response = await fetch(`/api/companion/${encodeURIComponent(code)}/individual`, {
+      method: "POST",
+      headers: { "Content-Type": "application/json" },
+      body: JSON.stringify({ token: sessionStorage.getItem(`classmood-${code.toLowerCase()}`), individual: false }),
+    });
+    if (!response.ok) throw new Error(String(response.status));
+    takeBack();
+    el("pulse-note").textContent = "Check-ins are off; your name and what came of them are deleted.";
+  } catch {
+    el("pulse-note").textContent = "Not done: there is no connection. Try again.";
+  } finally {
+    el("withdraw").disabled = false;
+  }
+});
+
+show();

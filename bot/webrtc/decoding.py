@@ -1,0 +1,233 @@
+"""Decodes one camera on shared threads and keeps the newest picture only.
+
+Comes in: encoded pictures in order. Goes out: ``CameraTrack``, whose ``recv`` gives the newest picture.
+Pictures must all be decoded, since each builds on the one before; what nobody fetched is overwritten.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Executor
+from contextlib import suppress
+from typing import Final, NamedTuple
+
+import av
+import structlog
+from aiortc import RTCRtpCodecParameters
+from aiortc.codecs import get_decoder
+from aiortc.codecs.base import Decoder
+from aiortc.jitterbuffer import JitterFrame
+
+from bot.frames import RawFrame
+from bot.room import TrackEnded
+from bot.webrtc.frame_buffer import EncodedPicture
+
+_log = structlog.get_logger()
+
+MAX_BACKLOG: Final = 30
+"""Encoded pictures that may wait for a thread; beyond it all are dropped up to the next key frame."""
+
+_HASTE: Final = 0.8
+"""Share of the time between two wanted pictures that a picture may wait for others to be decoded with."""
+
+
+class CameraTrack:
+    """A camera, as ``bot.room.VideoTrack``.
+
+    Attributes:
+        track_id: Unique within the room.
+        participant_id: Whose camera it is.
+    """
+
+    def __init__(self, track_id: str, participant_id: str) -> None:
+        """A camera without a picture yet."""
+        self.track_id = track_id
+        self.participant_id = participant_id
+        self._newest: RawFrame | None = None
+        self._ended = False
+        self._changed = asyncio.Event()
+
+    async def recv(self) -> RawFrame:
+        """The newest picture not yet fetched; waits for one.
+
+        Raises:
+            TrackEnded: the connection is closed.
+        """
+        while not self._ended:
+            if self._newest is not None:
+                frame, self._newest = self._newest, None
+                return frame
+            self._changed.clear()
+            await self._changed.wait()
+        raise TrackEnded("the camera's connection is closed")
+
+    def show(self, frame: RawFrame) -> None:
+        """Put a picture in place of an older one; after the end it is dropped."""
+        if not self._ended:
+            self._newest = frame
+            self._changed.set()
+
+    def forget(self) -> None:
+        """Drop the picture nobody has fetched yet."""
+        self._newest = None
+
+    def end(self) -> None:
+        """Give no more pictures."""
+        self._ended = True
+        self._newest = None
+        self._changed.set()
+
+
+class _Waiting(NamedTuple):
+    """A picture that waits for a thread.
+
+    Attributes:
+        stream: Number of the stream it belongs to.
+        codec: How it is encoded.
+        picture: The picture.
+        fresh: Whether it may be shown; an old one is only decoded.
+    """
+
+    stream: int
+    codec: RTCRtpCodecParameters
+    picture: EncodedPicture
+    fresh: bool
+
+
+class PictureDecoder:
+    """Decodes the pictures of one camera, in order, one at a time.
+
+    What waits when a thread is free is decoded in one go, and only the newest of it is shown: threads are
+    changed seldom, and a camera that has fallen behind catches up.
+
+    Attributes:
+        shown: Pictures shown so far.
+    """
+
+    def __init__(
+        self,
+        track: CameraTrack,
+        threads: Executor,
+        on_trouble: Callable[[], None],
+        wanted_fps: float | None = None,
+    ) -> None:
+        """Set up.
+
+        Args:
+            track: Where pictures go.
+            threads: Where decoding runs.
+            on_trouble: Called when pictures were lost and only a key frame can help.
+            wanted_fps: Pictures a second there is use for; what comes faster is decoded several at a time.
+        """
+        self.shown = 0
+        self._track, self._threads, self._on_trouble = track, threads, on_trouble
+        self._waiting: deque[_Waiting] = deque()  # filled by the loop, emptied by the thread
+        self._stream = 0
+        self._busy = False
+        self._closed = False
+        self._pace_s = 0.0 if wanted_fps is None else _HASTE / wanted_fps
+        self._next_s = float("-inf")
+        self._timer: asyncio.TimerHandle | None = None
+        self._decoder: Decoder | None = None  # this and the next are the thread's while it is busy
+        self._decodes: tuple[int, str] | None = None
+
+    def push(self, codec: RTCRtpCodecParameters, picture: EncodedPicture, *, fresh: bool = True) -> None:
+        """Queue a picture; one that is not ``fresh`` is decoded, since others build on it, but not shown."""
+        if len(self._waiting) >= MAX_BACKLOG:
+            self._waiting.clear()
+            if not picture.key:
+                self._on_trouble()
+                return
+        self._waiting.append(_Waiting(self._stream, codec, picture, fresh))
+        self._begin()
+
+    def restart(self) -> None:
+        """Another stream begins: nothing of the one before is shown any more, and its decoder goes."""
+        self._stream += 1
+        self._waiting.clear()
+        self._track.forget()
+
+    def close(self) -> None:
+        """Stop and drop what waits; a picture being decoded on a thread is not waited for."""
+        self._closed = True
+        self._waiting.clear()
+        if self._timer is not None:
+            self._timer.cancel()
+        if not self._busy:
+            self._decoder = None  # its memory goes now, not when the garbage collector comes round
+        self._track.end()
+
+    def _begin(self) -> None:
+        if not self._waiting or self._busy or self._closed or self._timer is not None:
+            return
+        loop = asyncio.get_running_loop()
+        now_s = loop.time()
+        if now_s < self._next_s:
+            self._timer = loop.call_at(self._next_s, self._on_timer)
+            return
+        self._next_s = now_s + self._pace_s
+        self._busy = True
+        self._threads.submit(self._work, loop)
+
+    def _on_timer(self) -> None:
+        self._timer = None
+        self._next_s = float("-inf")
+        self._begin()
+
+    def _work(self, loop: asyncio.AbstractEventLoop) -> None:
+        """On a thread: decode what waits."""
+        stream, newest, failed = self._stream, None, False
+        while not failed:
+            try:
+                waiting = self._waiting.popleft()
+            except IndexError:
+                break
+            if waiting.stream != stream:
+                stream, newest = waiting.stream, None
+            try:
+                frame = self._decode(waiting)
+            except av.FFmpegError as exc:
+                _log.debug("picture could not be decoded", error=type(exc).__name__)
+                failed = True
+                continue
+            if frame is not None and waiting.fresh:
+                newest = RawFrame(at_s=waiting.picture.at_s, picture=frame)
+        with suppress(RuntimeError):  # the loop is closed: nobody waits for it any more
+            loop.call_soon_threadsafe(self._done, stream, newest, failed)
+
+    def _decode(self, waiting: _Waiting) -> av.VideoFrame | None:
+        decodes = (waiting.stream, waiting.codec.name)
+        if self._decoder is None or self._decodes != decodes:
+            self._decoder, self._decodes = _single_threaded(waiting.codec), decodes
+        frames = _decode(self._decoder, waiting.picture)
+        return frames[-1] if frames else None
+
+    def _done(self, stream: int, newest: RawFrame | None, failed: bool) -> None:
+        """On the loop: show what the thread brings, and go on."""
+        self._busy = False
+        if self._closed:
+            self._decoder = None
+            return
+        if stream == self._stream:
+            if failed:
+                while self._waiting and not self._waiting[0].picture.key:
+                    self._waiting.popleft()
+                self._on_trouble()
+            if newest is not None:
+                self.shown += 1
+                self._track.show(newest)
+        self._begin()
+
+
+def _decode(decoder: Decoder, picture: EncodedPicture) -> list[av.VideoFrame]:
+    decoded = decoder.decode(JitterFrame(data=picture.data, timestamp=picture.timestamp))
+    return [frame for frame in decoded if isinstance(frame, av.VideoFrame)]
+
+
+def _single_threaded(codec: RTCRtpCodecParameters) -> Decoder:
+    """A decoder that starts no threads of its own: one for each camera would be too many."""
+    decoder = get_decoder(codec)
+    decoder.codec.thread_count = 1  # type: ignore[attr-defined]  # both video decoders have it
+    return decoder

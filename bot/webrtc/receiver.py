@@ -1,0 +1,269 @@
+"""Stands in for aiortc's video receiver, which cannot bear loss, queues without bound and blocks.
+
+Comes in: decrypted packets from ``Intake``. Goes out: pictures to a ``PictureDecoder``, and to
+the sender receiver reports, requests for lost packets (NACK) and for key frames (PLI).
+
+``RTCRtpReceiver`` of aiortc 1.16 freezes for 512 packets after a lost one, starts a thread for each
+track, joins it on the event loop and keeps every picture nobody fetched. What aiortc needs of a receiver
+(``receive``, ``stop``, ``transport``, ``track`` and the underscored ones) is kept here, no more.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Callable
+from concurrent.futures import Executor
+from typing import Any, Final, NamedTuple
+
+from aiortc import RTCDtlsTransport, RTCRtpCodecParameters, RTCRtpTransceiver
+from aiortc.codecs import is_rtx
+from aiortc.rtcrtpparameters import RTCRtpReceiveParameters
+from aiortc.rtcrtpreceiver import StreamStatistics
+from aiortc.rtp import (
+    RTCP_PSFB_PLI,
+    RTCP_RTPFB_NACK,
+    AnyRtcpPacket,
+    RtcpPacket,
+    RtcpPsfbPacket,
+    RtcpReceiverInfo,
+    RtcpRrPacket,
+    RtcpRtpfbPacket,
+    RtcpSrPacket,
+)
+
+from bot.webrtc.decoding import CameraTrack, PictureDecoder
+from bot.webrtc.frame_buffer import FrameBuffer
+from bot.webrtc.intake import Intake
+from bot.webrtc.lateness import Lateness
+from bot.webrtc.packets import RtpHeader, fragment, parse_rtp
+
+NACK_INTERVAL_S: Final = 0.1
+PLI_INTERVAL_S: Final = 0.5
+OLD_STREAM_S: Final = 2.0
+"""For how long packets of a stream that was replaced may still come, and are dropped."""
+
+
+class _Format(NamedTuple):
+    """What a payload type means.
+
+    Attributes:
+        codec: For the decoder.
+        name: ``VP8`` or ``H264``.
+        again: Whether it is a retransmission of such a packet.
+    """
+
+    codec: RTCRtpCodecParameters
+    name: str
+    again: bool
+
+
+class VideoReceiver:
+    """Receives one video stream of one connection.
+
+    Attributes:
+        transport: The connection's encrypted transport.
+        decoder: Where pictures go.
+    """
+
+    def __init__(
+        self,
+        transport: RTCDtlsTransport,
+        own_ssrc: int,
+        camera: CameraTrack,
+        threads: Executor,
+        clock: Callable[[], float],
+        wanted_fps: float | None = None,
+    ) -> None:
+        """Set up.
+
+        Args:
+            transport: The connection's.
+            own_ssrc: What the reports are signed with.
+            camera: Where pictures go; ended when the receiver stops.
+            threads: Where decoding runs.
+            clock: Monotonic seconds.
+            wanted_fps: Pictures a second there is use for, where the stream lets some be left out.
+        """
+        self.transport = transport
+        self.decoder = PictureDecoder(camera, threads, self._show_nothing_before_key, wanted_fps)
+        self._track: Any = None  # set by aiortc
+        self._enabled = True  # set by aiortc from the negotiated direction
+        self._own_ssrc, self._clock, self._wanted_fps = own_ssrc, clock, wanted_fps
+        self._formats: dict[int, _Format] = {}
+        self._intake = Intake(transport, self._handle_rtp, self._handle_rtcp)
+        self._buffer = FrameBuffer(wanted_fps)
+        self._lateness = Lateness()
+        self._ssrc: int | None = None
+        self._again_ssrc: int | None = None  # of the retransmissions
+        self._replaced: tuple[frozenset[int | None], float] = frozenset(), 0.0  # SSRCs, and until when
+        self._statistics: StreamStatistics | None = None
+        self._last_report: tuple[int, float] | None = None  # middle of the sender's NTP time, when it came
+        self._asked_packets_s = self._asked_key_s = 0.0
+        self._reports: asyncio.Task[None] | None = None
+        self._requests: set[asyncio.Task[None]] = set()
+
+    @classmethod
+    def put_into(
+        cls,
+        transceiver: RTCRtpTransceiver,
+        camera: CameraTrack,
+        threads: Executor,
+        clock: Callable[[], float],
+        wanted_fps: float | None = None,
+    ) -> VideoReceiver:
+        """Put a receiver of ours in place of aiortc's, in a transceiver that has not started yet."""
+        stock = transceiver.receiver
+        receiver = cls(stock.transport, transceiver.sender._ssrc, camera, threads, clock, wanted_fps)
+        transceiver._RTCRtpTransceiver__receiver = receiver  # type: ignore[attr-defined]
+        return receiver
+
+    @property
+    def track(self) -> Any:
+        """What aiortc made of the stream; nothing is put into it."""
+        return self._track
+
+    @property
+    def behind(self) -> bool:
+        """Whether pictures come so late that the connection is to be made anew."""
+        return self._lateness.behind
+
+    def listen(self) -> None:
+        """Take what comes from the sockets, which there are as soon as candidates are gathered."""
+        self._intake.open()
+
+    async def receive(self, parameters: RTCRtpReceiveParameters) -> None:
+        """Start; called by aiortc once the connection is encrypted."""
+        if self._reports is None:
+            self._formats = _formats(parameters.codecs)
+            self.listen()
+            self._reports = asyncio.create_task(self._report(), name="rtcp-reports")
+
+    async def stop(self) -> None:
+        """Stop for good; called by aiortc when the connection closes."""
+        self._intake.close()
+        tasks = [*self._requests] if self._reports is None else [self._reports, *self._requests]
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
+        self.decoder.close()
+
+    def _handle_rtp(self, packet: bytes) -> None:
+        try:
+            header, payload = parse_rtp(packet)
+        except ValueError:
+            return
+        meant = self._formats.get(header.payload_type)
+        if meant is None or not self._enabled:
+            return
+        if header.ssrc not in (self._ssrc, self._again_ssrc) and self._is_replaced(header.ssrc):
+            return
+        if meant.again:
+            if self._ssrc is not None and len(payload) > 2:  # else a probe for bandwidth
+                self._again_ssrc = header.ssrc
+                self._take(meant, int.from_bytes(payload[:2], "big"), header, payload[2:])
+            return
+        if header.ssrc != self._ssrc:
+            self._begin_stream(header.ssrc, meant.codec.clockRate)
+        if self._statistics is not None:
+            self._statistics.add(header)  # type: ignore[arg-type]  # looks at what the two have in common
+        self._take(meant, header.sequence_number, header, payload)
+
+    def _is_replaced(self, ssrc: int) -> bool:
+        old, until_s = self._replaced
+        return ssrc in old and self._clock() < until_s
+
+    def _begin_stream(self, ssrc: int, clock_rate: int) -> None:
+        now_s = self._clock()
+        # The first picture of a stream is a key frame: ask for one only if it does not come.
+        self._asked_key_s = now_s
+        if self._ssrc is not None:
+            self._replaced = frozenset((self._ssrc, self._again_ssrc)), now_s + OLD_STREAM_S
+            self._again_ssrc = None
+            self.decoder.restart()
+            self._asked_key_s = float("-inf")
+        self._ssrc = ssrc
+        self._statistics = StreamStatistics(clock_rate)
+        self._last_report = None
+        self._buffer = FrameBuffer(self._wanted_fps)
+        self._lateness = Lateness()
+
+    def _take(self, meant: _Format, sequence: int, header: RtpHeader, payload: bytes) -> None:
+        now_s = self._clock()
+        try:
+            part = fragment(meant.name, sequence, header.timestamp, header.marker, payload)
+        except ValueError:
+            return  # a truncated payload is a lost packet
+        for picture in self._buffer.add(part, now_s):
+            fresh = self._lateness.is_fresh(picture.timestamp, picture.at_s)
+            self.decoder.push(meant.codec, picture, fresh=fresh)
+        if now_s - self._asked_packets_s >= NACK_INTERVAL_S and (missing := self._buffer.missing()):
+            self._asked_packets_s = now_s
+            self._ask(RtcpRtpfbPacket(RTCP_RTPFB_NACK, self._own_ssrc, self._ssrc or 0, sorted(missing)))
+        if self._buffer.awaiting_key and now_s - self._asked_key_s >= PLI_INTERVAL_S:
+            self._asked_key_s = now_s
+            self._ask(RtcpPsfbPacket(RTCP_PSFB_PLI, self._own_ssrc, self._ssrc or 0))
+
+    def _show_nothing_before_key(self) -> None:
+        self._buffer.drop_to_key()
+
+    def _handle_rtcp(self, data: bytes) -> None:
+        try:
+            packets = RtcpPacket.parse(data)
+        except ValueError:
+            return
+        for packet in packets:
+            if isinstance(packet, RtcpSrPacket) and packet.ssrc == self._ssrc:
+                middle = (packet.sender_info.ntp_timestamp >> 16) & 0xFFFFFFFF
+                self._last_report = (middle, time.monotonic())
+            # A goodbye (BYE) needs nothing: the sender may begin again, with another SSRC or the same; and
+            # the connection's end is told by its state.
+
+    def _handle_disconnect(self) -> None:
+        """The connection ended; its owner closes it and with it this receiver."""
+
+    async def _report(self) -> None:
+        """Send a receiver report about every second (RFC 3550, 6.2)."""
+        while True:
+            await asyncio.sleep(0.5 + random.random())
+            statistics = self._statistics
+            if statistics is None or statistics.max_seq is None or self._ssrc is None:
+                continue
+            heard, waited = 0, 0
+            if self._last_report is not None:
+                heard, at_s = self._last_report
+                waited = min(int((time.monotonic() - at_s) * 65536), 0xFFFFFFFF)
+            info = RtcpReceiverInfo(
+                ssrc=self._ssrc,
+                fraction_lost=statistics.fraction_lost,
+                packets_lost=statistics.packets_lost,
+                highest_sequence=(statistics.cycles + statistics.max_seq) & 0xFFFFFFFF,
+                jitter=statistics.jitter,
+                lsr=heard,
+                dlsr=waited,
+            )
+            await self._send(RtcpRrPacket(ssrc=self._own_ssrc, reports=[info]))
+
+    def _ask(self, packet: AnyRtcpPacket) -> None:
+        task = asyncio.create_task(self._send(packet), name="rtcp-request")
+        self._requests.add(task)
+        task.add_done_callback(self._requests.discard)
+
+    async def _send(self, packet: AnyRtcpPacket) -> None:
+        try:
+            await self.transport._send_rtp(bytes(packet))
+        except ConnectionError:
+            return  # the connection's owner learns of it from its state
+
+
+def _formats(codecs: list[RTCRtpCodecParameters]) -> dict[int, _Format]:
+    known = {codec.payloadType: codec for codec in codecs if codec.payloadType is not None}
+    found = {}
+    for number, codec in known.items():
+        base: Any = codec.parameters.get("apt")
+        meant = known.get(base) if is_rtx(codec) else codec
+        if meant is not None:
+            found[number] = _Format(meant, meant.name, is_rtx(codec))
+    return found
