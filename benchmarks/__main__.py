@@ -1,0 +1,131 @@
+"""The command line of the benchmarks: ``python -m benchmarks receive | classroom | soak | faces``."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable
+from typing import Any, Final
+
+import click
+
+from benchmarks.measured import Plan
+from benchmarks.simulation.clips import ClipSpec
+from bot.logs import set_up_logs
+
+_SIZES: Final = ("320x180", "640x360", "1280x720")
+
+
+def _options(command: Callable[..., None]) -> Callable[..., None]:
+    """What ``receive``, ``classroom`` and ``soak`` have in common."""
+    for option in (
+        click.option("--tracks", type=click.IntRange(1, 256), default=25, show_default=True, help="Cameras."),
+        click.option("--size", type=click.Choice(_SIZES), default=_SIZES[0], show_default=True),
+        click.option(
+            "--fps", type=click.IntRange(1, 60), default=15, show_default=True, help="Of each camera."
+        ),
+        click.option(
+            "--layers", type=click.Choice(["1", "3"]), default="3", show_default=True, help="Temporal layers."
+        ),
+        click.option("--seconds", type=click.FloatRange(1), default=20.0, show_default=True),
+        click.option(
+            "--loss",
+            type=click.FloatRange(0, 0.9),
+            default=0.0,
+            show_default=True,
+            help="Share of packets lost.",
+        ),
+        click.option("--json", "as_json", is_flag=True, help="One line of JSON."),
+    ):
+        command = option(command)
+    return command
+
+
+@click.group()
+def main() -> None:
+    """Measure what receiving a class costs on this machine."""
+    set_up_logs("warning", json_lines=False)
+
+
+@main.command()
+@_options
+@click.option(
+    "--wanted-fps", type=click.FloatRange(0), default=4.0, show_default=True, help="Asked of ours; 0 for all."
+)
+@click.option("--stock/--no-stock", default=True, help="Whether stock aiortc is measured too.")
+def receive(
+    tracks: int,
+    size: str,
+    fps: int,
+    layers: str,
+    seconds: float,
+    loss: float,
+    as_json: bool,
+    wanted_fps: float,
+    stock: bool,
+) -> None:
+    """CPU of receiving: ours and stock aiortc, in turn."""
+    from benchmarks.receive import compare
+
+    width, height = _pixels(size)
+    plan = Plan(False, tracks, width, height, fps, int(layers), seconds, loss, wanted_fps)
+    _show(asyncio.run(compare(plan, stock=stock)), as_json)
+
+
+@main.command()
+@_options
+def classroom(
+    tracks: int, size: str, fps: int, layers: str, seconds: float, loss: float, as_json: bool
+) -> None:
+    """CPU of a whole class, from packets to the windows on the page."""
+    import uvloop
+
+    from benchmarks.classroom import attend
+
+    width, height = _pixels(size)
+    _show(uvloop.run(attend(tracks, width, height, fps, int(layers), seconds, loss)), as_json)
+
+
+@main.command()
+@_options
+def soak(tracks: int, size: str, fps: int, layers: str, seconds: float, loss: float, as_json: bool) -> None:
+    """Joins, leaves and reused lines without end: what is left behind, and who is shown for whom."""
+    import uvloop
+
+    from benchmarks.soak import churn
+
+    width, height = _pixels(size)
+    clip = ClipSpec(0, width, height, fps, seconds=2, layers=int(layers))
+    _show(uvloop.run(churn(clip, tracks, seconds, loss)), as_json)
+
+
+@main.command()
+@click.option("--size", type=click.Choice(_SIZES), default=_SIZES[0], show_default=True)
+@click.option("--seconds", type=click.FloatRange(1), default=5.0, show_default=True)
+@click.option("--json", "as_json", is_flag=True, help="One line of JSON.")
+def faces(size: str, seconds: float, as_json: bool) -> None:
+    """CPU of looking at one picture: detect, crop, classify, on one thread."""
+    from benchmarks.faces import look
+
+    width, height = _pixels(size)
+    _show(look(width, height, seconds), as_json)
+
+
+def _pixels(size: str) -> tuple[int, int]:
+    width, height = size.split("x")
+    return int(width), int(height)
+
+
+def _show(found: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        print(json.dumps(found))
+        return
+    for name, value in found.items():
+        shown = (
+            "  ".join(f"{key} {part}" for key, part in value.items()) if isinstance(value, dict) else value
+        )
+        print(f"{name:28} {shown}")
+
+
+if __name__ == "__main__":
+    main()

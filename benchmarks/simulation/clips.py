@@ -1,0 +1,178 @@
+"""Encoded clips of a student, with a strip of eight blocks that says whose picture it is.
+
+Comes in: a size, a rate, an identity. Goes out: VP8 pictures with their temporal layer. A clip begins with
+a key frame and is played in a loop. ``read_identity`` reads the strip back from a decoded picture.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Final
+
+import av
+import cv2
+import numpy as np
+
+from bot.demo.faces import Painter
+from bot.demo.looks import FaceLook
+from bot.demo.story import tell_story
+from inference.arrays import Image
+
+LAYER_PATTERN: Final = (0, 2, 1, 2)
+"""Temporal layer of each picture of an L1T3 stream, over and over, as browsers send it."""
+
+_SYNC_PATTERN: Final = (False, True, True, False)
+"""Which of them build on layer 0 alone; found by decoding with the others left out."""
+
+_BLOCKS: Final = 8
+_DARK: Final = 40
+_LIGHT: Final = 215
+_POSES: Final = 12
+
+
+@dataclass(frozen=True, slots=True)
+class ClipPicture:
+    """An encoded picture.
+
+    Attributes:
+        data: VP8.
+        layer: Temporal layer.
+        sync: Whether it builds on layer 0 alone.
+        key: Whether it builds on nothing.
+    """
+
+    data: bytes
+    layer: int
+    sync: bool
+    key: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Clip:
+    """A loop of pictures.
+
+    Attributes:
+        pictures: In order; the first is a key frame, the others are not.
+        fps: Pictures a second.
+        layers: Temporal layers, 1 or 3.
+    """
+
+    pictures: tuple[ClipPicture, ...]
+    fps: int
+    layers: int
+
+
+@dataclass(frozen=True, slots=True)
+class ClipSpec:
+    """What a clip shows.
+
+    Attributes:
+        identity: 0..255, whose picture it is.
+        width: Pixels.
+        height: Pixels.
+        fps: Pictures a second.
+        seconds: Length.
+        layers: Temporal layers, 1 or 3.
+        face: Whether a face is drawn; else a moving pattern.
+    """
+
+    identity: int
+    width: int = 320
+    height: int = 180
+    fps: int = 15
+    seconds: float = 4.0
+    layers: int = 3
+    face: bool = False
+
+
+def make_clip(spec: ClipSpec) -> Clip:
+    """Draw and encode."""
+    count = max(4, round(spec.fps * spec.seconds / 4) * 4)  # whole turns of the layer pattern
+    encoder = _encoder(spec)
+    encoded: list[bytes] = []
+    for number, luma in enumerate(_pictures(spec, count)):
+        _draw_identity(luma, spec.identity)
+        planes = np.full((spec.height * 3 // 2, spec.width), 128, np.uint8)
+        planes[: spec.height] = luma
+        frame = av.VideoFrame.from_ndarray(planes, format="yuv420p")
+        frame.pts = number
+        encoded += [bytes(packet) for packet in encoder.encode(frame)]
+    if len(encoded) != count:
+        raise RuntimeError(f"the encoder dropped pictures: {len(encoded)} of {count} came out")
+    layered = spec.layers == 3
+    pictures = tuple(
+        ClipPicture(
+            data,
+            LAYER_PATTERN[number % 4] if layered else 0,
+            layered and _SYNC_PATTERN[number % 4],
+            not data[0] & 1,
+        )
+        for number, data in enumerate(encoded)
+    )
+    return Clip(pictures, spec.fps, spec.layers)
+
+
+def read_identity(luma: Image) -> int:
+    """The identity drawn into a picture, (height, width); -1 where a block is neither dark nor light."""
+    height, width = luma.shape
+    levels = luma[height // 24, width // (2 * _BLOCKS) :: width // _BLOCKS].tolist()[:_BLOCKS]
+    if any(90 < level < 165 for level in levels):
+        return -1
+    return sum((level > 128) << block for block, level in enumerate(levels))
+
+
+def _draw_identity(luma: Image, identity: int) -> None:
+    height, width = luma.shape
+    for block in range(_BLOCKS):
+        left, right = block * width // _BLOCKS, (block + 1) * width // _BLOCKS
+        luma[: height // 12, left:right] = _LIGHT if identity >> block & 1 else _DARK
+
+
+def _encoder(spec: ClipSpec) -> av.VideoCodecContext:
+    encoder = av.VideoCodecContext.create("libvpx", "w")
+    encoder.width, encoder.height, encoder.pix_fmt = spec.width, spec.height, "yuv420p"
+    encoder.framerate, encoder.time_base = Fraction(spec.fps), Fraction(1, spec.fps)
+    # As much as browsers give a thumbnail: some 200 kbit/s at 320 x 180 and 15 a second.
+    kbits = max(50, round(spec.width * spec.height * spec.fps * 0.23 / (spec.width / 320) ** 0.7 / 1000))
+    encoder.bit_rate, encoder.gop_size, encoder.thread_count = kbits * 1000, 100_000, 1
+    options = {
+        "deadline": "realtime",
+        "cpu-used": "8",
+        "lag-in-frames": "0",
+        "auto-alt-ref": "0",
+        "error-resilient": "1",
+        "noise-sensitivity": "0",
+    }
+    if spec.layers == 3:
+        rates = f"{kbits * 4 // 10},{kbits * 6 // 10},{kbits}"
+        options["ts-parameters"] = (
+            f"ts_number_layers=3:ts_target_bitrate={rates}:ts_rate_decimator=4,2,1:"
+            "ts_periodicity=4:ts_layer_id=0,2,1,2:ts_layering_mode=3"
+        )
+    encoder.options = options
+    return encoder
+
+
+def _pictures(spec: ClipSpec, count: int) -> list[Image]:
+    rng = np.random.default_rng([spec.identity, spec.width])
+    size = (spec.width, spec.height)
+    if spec.face:
+        painter = Painter(FaceLook.draw(rng), rng)
+        (story,) = tell_story(spec.identity, 1)
+        held = max(1, count // _POSES)
+        drawn = [
+            painter.picture(story.expression(at_s), story.pose(at_s))
+            for at_s in np.arange(0, count, held) / spec.fps
+        ]
+        scenes = [cv2.resize(cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY), size) for picture in drawn]
+        shown = [np.asarray(scenes[number // held], np.int16) for number in range(count)]
+    else:
+        coarse = rng.integers(30, 220, (10, 16)).astype(np.uint8)
+        scene = np.asarray(cv2.resize(coarse, size, interpolation=cv2.INTER_CUBIC), np.int16)
+        shown = [np.roll(scene, number * 2, axis=1) for number in range(count)]
+    noise = rng.normal(0, 4, (spec.height, spec.width)).astype(np.int16)
+    return [
+        np.clip(picture + np.roll(noise, number * 7, axis=0), 0, 255).astype(np.uint8)
+        for number, picture in enumerate(shown)
+    ]
