@@ -1,0 +1,236 @@
+"""The rules of the windows: everyone counted once, equal weight, the minimum group, pauses, erasure."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bot.pipeline.aggregator import WindowAggregator
+from bot.pipeline.cohorts import SMALLEST_PROTECTED
+from bot.pipeline.observation import Observation
+from inference.emotions import EMOTIONS
+from reports.summary import NotAnalysed, PulseKind, WindowSummary
+
+
+def one_hot(label: str) -> np.ndarray:
+    return np.eye(7, dtype=np.float32)[EMOTIONS.index(label)]
+
+
+def seen(who: str, at_s: float, label: str) -> Observation:
+    return Observation(who, at_s, 1, one_hot(label), None)
+
+
+def missed(who: str, at_s: float, reason: NotAnalysed) -> Observation:
+    return Observation(who, at_s, 0, None, reason)
+
+
+def adds_up(window: WindowSummary) -> bool:
+    return window.participants == window.analysed + sum(window.not_analysed.values())
+
+
+def make(min_group: int = 1) -> WindowAggregator:
+    return WindowAggregator("c", 5.0, min_group)
+
+
+def test_an_empty_class_gives_empty_windows() -> None:
+    (window,) = make().close_until(5.0)
+    assert window.to_json() == {
+        "class_id": "c", "start_s": 0.0, "length_s": 5.0, "participants": 0, "cameras_on": 0, "analysed": 0,
+        "not_analysed": {reason.value: 0 for reason in NotAnalysed},
+        "expressions": None, "suppressed": True, "pulses": {"lost": 0, "ok": 0, "too_slow": 0},
+    }  # fmt: skip
+
+
+def test_no_window_closes_before_its_end() -> None:
+    aggregator = make()
+    assert aggregator.close_until(4.999) == []
+    assert [window.start_s for window in aggregator.close_until(15.0)] == [0.0, 5.0, 10.0]
+
+
+def test_a_chatty_camera_weighs_no_more_than_a_slow_one() -> None:
+    aggregator = make()
+    for who in ("a", "b"):
+        aggregator.arrive(who, 0.0)
+    for step in range(40):
+        aggregator.add(seen("a", step * 0.1, "happy"))
+    aggregator.add(seen("b", 1.0, "sad"))
+    (window,) = aggregator.close_until(5.0)
+    assert window.expressions is not None
+    assert window.expressions["happy"] == pytest.approx(0.5)
+    assert window.expressions["sad"] == pytest.approx(0.5)
+
+
+def test_below_the_minimum_group_expressions_are_withheld() -> None:
+    for analysed, shown in ((4, False), (5, True)):
+        aggregator = make(min_group=5)
+        for number in range(analysed):
+            aggregator.arrive(str(number), 0.0)
+            aggregator.add(seen(str(number), 1.0, "happy"))
+        (window,) = aggregator.close_until(5.0)
+        assert window.suppressed is not shown
+        assert (window.expressions is not None) is shown
+        assert window.analysed == analysed
+
+
+def test_every_reason_is_counted_once_and_standing_ones_come_first() -> None:
+    aggregator = make()
+    for who in ("face", "none", "off", "codec", "out", "silent"):
+        aggregator.arrive(who, 0.0)
+    aggregator.add(seen("face", 1.0, "neutral"))
+    aggregator.add(missed("face", 2.0, NotAnalysed.NO_FACE))
+    aggregator.add(missed("none", 1.0, NotAnalysed.NO_FACE))
+    aggregator.add(missed("none", 1.5, NotAnalysed.NO_FACE))
+    aggregator.add(missed("none", 2.0, NotAnalysed.TOO_SMALL))
+    aggregator.add(missed("off", 1.0, NotAnalysed.NO_FACE))
+    aggregator.stand("off", NotAnalysed.CAMERA_OFF)
+    aggregator.stand("codec", NotAnalysed.UNSUPPORTED_CODEC)
+    aggregator.erase("out")
+    (window,) = aggregator.close_until(5.0)
+    assert window.analysed == 1
+    assert window.not_analysed == {
+        "camera_off": 1, "no_face": 1, "too_small": 0, "low_confidence": 0, "unsupported_codec": 1,
+        "no_frames": 1, "opted_out": 1,
+    }  # fmt: skip
+    assert window.cameras_on == 5
+    assert adds_up(window)
+
+
+def test_who_left_counts_only_where_observed() -> None:
+    aggregator = make()
+    aggregator.arrive("a", 0.0)
+    aggregator.arrive("b", 0.0)
+    aggregator.add(seen("a", 1.0, "happy"))
+    aggregator.depart("a", 2.0)
+    aggregator.depart("b", 2.0)
+    first, second = aggregator.close_until(10.0)
+    assert (first.participants, first.analysed) == (1, 1)
+    assert second.participants == 0
+
+
+def test_who_joins_after_the_end_does_not_count_before_it() -> None:
+    aggregator = make()
+    aggregator.arrive("late", 5.1)
+    first, second = aggregator.close_until(10.0)
+    assert (first.participants, second.participants) == (0, 1)
+
+
+def test_coming_back_under_the_same_id_counts_once() -> None:
+    aggregator = make()
+    aggregator.arrive("a", 0.0)
+    aggregator.add(seen("a", 1.0, "happy"))
+    aggregator.depart("a", 2.0)
+    aggregator.arrive("a", 3.0)
+    aggregator.add(seen("a", 4.0, "sad"))
+    (window,) = aggregator.close_until(5.0)
+    assert (window.participants, window.analysed) == (1, 1)
+
+
+def test_erasing_takes_the_share_out_of_open_windows_and_stands() -> None:
+    aggregator = make()
+    for who in ("a", "b"):
+        aggregator.arrive(who, 0.0)
+    aggregator.add(seen("a", 1.0, "angry"))
+    aggregator.add(seen("b", 1.0, "happy"))
+    aggregator.erase("a")
+    aggregator.add(seen("a", 2.0, "angry"))
+    aggregator.stand("a", None)
+    (window,) = aggregator.close_until(5.0)
+    assert window.expressions is not None
+    assert window.expressions["angry"] == 0
+    assert window.not_analysed["opted_out"] == 1
+
+
+def test_late_and_foreign_observations_are_dropped() -> None:
+    aggregator = make()
+    aggregator.arrive("a", 0.0)
+    aggregator.close_until(5.0)
+    aggregator.add(seen("a", 3.0, "happy"))
+    aggregator.add(seen("stranger", 6.0, "happy"))
+    (window,) = aggregator.close_until(10.0)
+    assert (window.participants, window.analysed) == (1, 0)
+
+
+def test_an_early_observation_of_the_next_window_waits_for_it() -> None:
+    aggregator = make()
+    aggregator.arrive("a", 0.0)
+    aggregator.add(seen("a", 5.1, "happy"))
+    first, second = aggregator.close_until(10.0)
+    assert (first.analysed, second.analysed) == (0, 1)
+
+
+def test_pulses_fall_into_their_window() -> None:
+    aggregator = make()
+    aggregator.pulse(PulseKind.LOST, 1.0)
+    aggregator.pulse(PulseKind.LOST, 4.9)
+    aggregator.pulse(PulseKind.OK, 5.0)
+    first, second = aggregator.close_until(10.0)
+    assert first.pulses == {"lost": 2, "ok": 0, "too_slow": 0}
+    assert second.pulses == {"lost": 0, "ok": 1, "too_slow": 0}
+
+
+def test_a_pause_leaves_a_gap() -> None:
+    aggregator = make()
+    aggregator.arrive("a", 0.0)
+    aggregator.pause()
+    assert aggregator.close_until(10.0) == []
+    aggregator.resume()
+    (window,) = aggregator.close_until(15.0)
+    assert window.start_s == 10.0
+
+
+def test_the_last_window_is_as_long_as_it_came_to_be() -> None:
+    aggregator = make()
+    aggregator.arrive("a", 0.0)
+    aggregator.add(seen("a", 6.0, "happy"))
+    windows = aggregator.close_last(7.5)
+    assert [(window.start_s, window.length_s) for window in windows] == [(0.0, 5.0), (5.0, 2.5)]
+    assert windows[1].analysed == 1
+    assert make().close_last(0.5) == []
+
+
+_EVENTS = st.tuples(
+    st.sampled_from(["arrive", "depart", "see", "miss", "off", "on", "erase", "pulse", "close"]),
+    st.sampled_from("abcdefg"),
+    st.floats(0, 2),
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(_EVENTS, max_size=60), st.integers(1, 6))
+def test_whatever_happens_the_numbers_add_up(events: list[tuple[str, str, float]], least: int) -> None:
+    aggregator, now_s, windows = make(least), 0.0, []
+    for kind, who, step_s in events:
+        now_s += step_s
+        match kind:
+            case "arrive":
+                aggregator.arrive(who, now_s)
+            case "depart":
+                aggregator.depart(who, now_s)
+            case "see":
+                aggregator.add(seen(who, now_s, "happy"))
+            case "miss":
+                aggregator.add(missed(who, now_s, NotAnalysed.TOO_SMALL))
+            case "off":
+                aggregator.stand(who, NotAnalysed.CAMERA_OFF)
+            case "on":
+                aggregator.stand(who, None)
+            case "erase":
+                aggregator.erase(who)
+            case "pulse":
+                aggregator.pulse(PulseKind.OK, now_s)
+            case "close":
+                windows += aggregator.close_until(now_s)
+    windows += aggregator.close_last(now_s)
+    for window in windows:
+        assert adds_up(window)
+        assert 0 <= window.cameras_on <= window.participants <= 7
+        if window.analysed < least or least < SMALLEST_PROTECTED:
+            assert window.suppressed is (window.analysed < least)
+        assert (window.expressions is None) is window.suppressed
+        if window.expressions is not None:
+            assert sum(window.expressions.values()) == pytest.approx(1)
+    starts = [window.start_s for window in windows]
+    assert starts == sorted(set(starts))
+    assert sum(sum(window.pulses.values()) for window in windows) <= sum(
+        kind == "pulse" for kind, *_ in events
+    )

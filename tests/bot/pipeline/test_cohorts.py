@@ -1,0 +1,115 @@
+"""No two published windows differ by one person, whatever people do, and hardly a window is lost by it."""
+
+import time
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bot.pipeline.aggregator import WindowAggregator
+from bot.pipeline.cohorts import Cohorts
+from bot.pipeline.observation import Observation
+from inference.emotions import EMOTIONS
+
+CLASS = "abcdefghijkl"
+
+
+def people(names: str) -> frozenset[str]:
+    return frozenset(names)
+
+
+def test_nobody_and_too_few_are_withheld() -> None:
+    cohorts = Cohorts(5)
+    assert cohorts.publish(people("")) is None
+    assert cohorts.publish(people("abcd")) is None
+    assert cohorts.publish(people("abcde")) == people("abcde")
+
+
+def test_a_stable_class_is_published_whole() -> None:
+    cohorts = Cohorts(5)
+    for _ in range(5):
+        assert cohorts.publish(people("abcdefg")) == people("abcdefg")
+
+
+def test_who_comes_alone_waits_for_a_second() -> None:
+    cohorts = Cohorts(5)
+    cohorts.publish(people("abcdef"))
+    assert cohorts.publish(people("abcdefg")) == people("abcdef")
+    assert cohorts.publish(people("abcdefgh")) == people("abcdefgh")
+
+
+def test_when_one_face_is_lost_another_is_left_out() -> None:
+    cohorts = Cohorts(5)
+    cohorts.publish(people("abcdefgh"))
+    chosen = cohorts.publish(people("abcdefg"))
+    assert chosen is not None
+    assert len(chosen) == 6
+    assert chosen < people("abcdefg")
+
+
+def test_near_the_minimum_group_that_withholds() -> None:
+    cohorts = Cohorts(5)
+    cohorts.publish(people("abcdef"))
+    assert cohorts.publish(people("abcde")) is None
+    assert cohorts.publish(people("abcdef")) == people("abcdef")
+
+
+def test_a_trial_with_a_lowered_group_shows_whoever_is_there() -> None:
+    cohorts = Cohorts(1)
+    assert cohorts.publish(people("")) is None
+    assert cohorts.publish(people("a")) == people("a")
+    assert cohorts.publish(people("ab")) == people("ab")
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(st.sets(st.sampled_from(CLASS)), max_size=40), st.integers(3, 6))
+def test_no_two_published_sets_differ_by_one(windows: list[set[str]], least: int) -> None:
+    cohorts, published = Cohorts(least), []
+    for analysed in windows:
+        chosen = cohorts.publish(frozenset(analysed))
+        if chosen is not None:
+            assert chosen <= analysed
+            assert len(chosen) >= least
+            published.append(chosen)
+    for number, one in enumerate(published):
+        for other in published[:number]:
+            assert len(one ^ other) != 1
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.sets(st.sampled_from(CLASS), min_size=4), min_size=2, max_size=12), st.integers(0, 1000))
+def test_an_attacker_who_sees_every_window_computes_nobodys_share(windows: list[set[str]], seed: int) -> None:
+    """Everyone's expression stays the same, the attacker's best case, and the sizes may be guessed."""
+    own = np.random.default_rng(seed).dirichlet(np.ones(7), len(CLASS)).astype(np.float32)
+    aggregator = WindowAggregator("c", 5.0, 3)
+    for who in CLASS:
+        aggregator.arrive(who, 0.0)
+    for number, analysed in enumerate(windows):
+        for who in analysed:
+            aggregator.add(Observation(who, number * 5.0 + 1, 1, own[CLASS.index(who)], None))
+    shown = [
+        np.array([window.expressions[label] for label in EMOTIONS])
+        for window in aggregator.close_until(5.0 * len(windows))
+        if window.expressions is not None
+    ]
+    for number, one in enumerate(shown):
+        for other in shown[:number]:
+            for size in range(3, len(CLASS)):
+                for larger, smaller in ((one, other), (other, one)):
+                    share = (size + 1) * larger - size * smaller
+                    assert np.abs(share - own).max(axis=1).min() > 1e-4
+
+
+def test_in_a_class_of_thirty_hardly_anything_is_lost() -> None:
+    rng = np.random.default_rng(3)
+    names = [f"student {number}" for number in range(30)]
+    cohorts, lost, left_out = Cohorts(5), 0, 0
+    began_s = time.process_time()
+    for _ in range(1080):
+        analysed = frozenset(name for name in names if rng.random() < 0.93)
+        chosen = cohorts.publish(analysed)
+        lost += chosen is None
+        left_out += len(analysed) - len(chosen or analysed)
+    assert lost == 0
+    assert left_out / 1080 < 1
+    assert time.process_time() - began_s < 10

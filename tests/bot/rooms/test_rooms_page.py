@@ -1,0 +1,30 @@
+"""docs/rooms.md names every room kind, state and reason there is."""
+
+from pathlib import Path
+
+from bot.config import Settings
+from bot.janus.camera import SMALLEST_PX
+from bot.janus.room import OPT_OUT_WORDS, Patience
+from bot.rooms import RoomContext, adapters
+from bot.rooms.janus import DEFAULT_NAME
+from reports.summary import ClassState, NotAnalysed
+
+TEXT = (Path(__file__).parents[3] / "docs" / "rooms.md").read_text(encoding="utf-8")
+
+
+def test_every_kind_of_room_is_described() -> None:
+    for scheme, adapter in adapters(RoomContext(Settings())).items():
+        assert f"`{adapter.example}`" in TEXT, scheme
+
+
+def test_every_state_and_reason_is_described() -> None:
+    for word in (*ClassState, *NotAnalysed):
+        assert f"`{word.value}`" in TEXT, word
+
+
+def test_what_is_said_of_janus_is_so() -> None:
+    assert DEFAULT_NAME in TEXT
+    assert f"has {SMALLEST_PX} lines" in TEXT
+    assert all(f"`{word}`" in TEXT for word in OPT_OUT_WORDS)
+    assert f"tried for {Patience().room_s:.0f} s" in TEXT
+    assert f"tried for {Patience().server_s:.0f} s" in TEXT

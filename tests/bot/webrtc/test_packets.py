@@ -1,0 +1,58 @@
+"""RTP headers and VP8 descriptors, beside aiortc's own reading of them."""
+
+from contextlib import suppress
+
+import pytest
+from aiortc.codecs.vpx import VpxPayloadDescriptor
+from aiortc.rtp import RtpPacket
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.webrtc.packets import fragment, parse_rtp
+
+
+@given(
+    st.integers(0, 127),
+    st.booleans(),
+    st.integers(0, 65535),
+    st.integers(0, 2**32 - 1),
+    st.lists(st.integers(0, 2**32 - 1), max_size=3),
+    st.binary(max_size=40),
+)
+def test_headers_are_read_as_aiortc_reads_them(
+    kind: int, marker: bool, sequence: int, timestamp: int, sources: list[int], payload: bytes
+) -> None:
+    packet = RtpPacket(kind, int(marker), sequence, timestamp, 99, payload)
+    packet.csrc = sources
+    header, found = parse_rtp(packet.serialize())
+    assert header == (kind, marker, sequence, timestamp, 99)
+    assert found == payload
+
+
+def test_extensions_and_padding_are_left_out() -> None:
+    header = bytes([0xB0, 97, 0, 1, 0, 0, 0, 2, 0, 0, 0, 3])
+    extension = bytes([0xBE, 0xDE, 0, 1, 0x22, 1, 2, 3])
+    assert parse_rtp(header + extension + b"body" + b"\0\0\3")[1] == b"body"
+
+
+@given(st.binary(max_size=64))
+def test_noise_gives_value_errors_only(noise: bytes) -> None:
+    for read in (lambda: parse_rtp(noise), lambda: fragment("VP8", 1, 2, False, noise)):
+        with suppress(ValueError):
+            read()
+
+
+@pytest.mark.parametrize("picture_id", [None, 5, 300])
+@pytest.mark.parametrize("layer", [None, (0, 0), (1, 1), (2, 0)])
+@pytest.mark.parametrize("begins", [0, 1])
+def test_descriptors_are_read_as_aiortc_writes_them(
+    picture_id: int | None, layer: tuple[int, int] | None, begins: int
+) -> None:
+    base = None if layer is None else 17
+    key_id = None if layer is None else 4
+    written = VpxPayloadDescriptor(begins, 0, picture_id, base, layer, key_id)
+    part = fragment("VP8", 1, 2, True, bytes(written) + b"\x10data")
+    assert part.data == b"\x10data"
+    assert part.base == base
+    assert (part.layer, part.sync) == ((0, False) if layer is None else (layer[0], bool(layer[1])))
+    assert part.begins is part.starts_key is bool(begins)

@@ -1,0 +1,34 @@
+"""What every test has: no blocking call on the event loop, and the shared data where it is present."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from blockbuster import BlockBuster, blockbuster_ctx
+
+SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+@pytest.fixture(autouse=True)
+def no_blocking_call() -> Iterator[BlockBuster]:
+    """Code of ours that blocks the event loop raises BlockingError."""
+    with blockbuster_ctx(scanned_modules=["bot", "reports", "inference"]) as blockbuster:
+        yield blockbuster
+
+
+@pytest.fixture(scope="session")
+def faces() -> Path:
+    """Folder of real face clips."""
+    folder = SHARED / "faces"
+    if not folder.is_dir():
+        pytest.skip("the face clips are not here (../shared/data/faces)")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def fer2013() -> Path:
+    """FER-2013 as a zip."""
+    file = SHARED / "fer2013.zip"
+    if not file.is_file():
+        pytest.skip("FER-2013 is not here (../shared/data/fer2013.zip)")
+    return file

@@ -1,0 +1,185 @@
+"""What every room adapter must do. A new adapter is found by name and needs only a world of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import threading
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bot.config import Settings
+from bot.room import (
+    Joined,
+    Left,
+    Room,
+    RoomEvent,
+    RoomUrlError,
+    TrackAdded,
+    TrackEnded,
+    TrackRemoved,
+    VideoTrack,
+)
+from bot.rooms import RoomAdapter, RoomContext, adapters, open_room
+from tests.cameras import needs_network
+from tests.contract.worlds import World
+
+SCHEMES = sorted(adapters(RoomContext(Settings())))
+
+pytestmark = needs_network
+
+
+class Visit:
+    """A joined room with somebody in it, and everything it told so far."""
+
+    def __init__(self, room: Room, world: World) -> None:
+        self.room, self.world = room, world
+        self.events: list[RoomEvent] = []
+        self.ended = False
+        self._changed = asyncio.Event()
+        self.listener = asyncio.create_task(self._listen())
+
+    async def _listen(self) -> None:
+        async for event in self.room.events():
+            self.events.append(event)
+            self._changed.set()
+        self.ended = True
+        self._changed.set()
+
+    async def until(self, kind: type[RoomEvent]) -> RoomEvent:
+        async with asyncio.timeout(15):
+            while not (found := [event for event in self.events if isinstance(event, kind)]):
+                self._changed.clear()
+                await self._changed.wait()
+        return found[0]
+
+    async def track(self) -> VideoTrack:
+        event = await self.until(TrackAdded)
+        assert isinstance(event, TrackAdded)
+        return event.track
+
+
+async def ends(track: VideoTrack) -> None:
+    """Wait until the track says that it has ended."""
+    async with asyncio.timeout(5):
+        try:
+            while True:
+                await track.recv()
+        except TrackEnded:
+            return
+
+
+@pytest.fixture(params=SCHEMES)
+def adapter(request: pytest.FixtureRequest) -> RoomAdapter:
+    return adapters(RoomContext(Settings()))[request.param]
+
+
+@asynccontextmanager
+async def world_of(adapter: RoomAdapter, folder: Path) -> AsyncIterator[World]:
+    module = importlib.import_module(f"tests.contract.worlds.{adapter.scheme}")
+    async with module.World(adapter, folder) as world:
+        yield world
+
+
+@asynccontextmanager
+async def visit(adapter: RoomAdapter, folder: Path) -> AsyncIterator[Visit]:
+    async with world_of(adapter, folder) as world, await asyncio.to_thread(adapter.open, world.url) as room:
+        visiting = Visit(room, world)
+        await world.come()
+        try:
+            yield visiting
+        finally:
+            visiting.listener.cancel()
+            await asyncio.wait((visiting.listener,))
+
+
+async def test_the_example_is_of_its_scheme(adapter: RoomAdapter) -> None:
+    assert adapter.example.startswith(adapter.scheme)
+    assert adapter.example.split(":")[0].split("+")[0] == adapter.scheme
+
+
+async def test_a_wrong_url_is_refused_in_one_line(adapter: RoomAdapter, tmp_path: Path) -> None:
+    async with world_of(adapter, tmp_path) as world:
+        for url in world.bad_urls:
+            with pytest.raises(RoomUrlError) as caught:
+                await asyncio.to_thread(adapter.open, url)
+            assert "\n" not in str(caught.value)
+        room = await asyncio.to_thread(open_room, world.url, {adapter.scheme: adapter})
+        assert room.public_url
+
+
+async def test_a_participant_comes_before_the_camera(adapter: RoomAdapter, tmp_path: Path) -> None:
+    async with visit(adapter, tmp_path) as visiting:
+        track = await visiting.track()
+        kinds = [type(event) for event in visiting.events]
+        assert kinds.index(Joined) < kinds.index(TrackAdded)
+        (joined,) = [event for event in visiting.events if isinstance(event, Joined)]
+        assert track.participant_id == joined.participant_id
+        assert track.track_id
+        if visiting.world.secret:
+            assert visiting.world.secret not in visiting.room.public_url
+
+
+async def test_frames_are_gray_pictures_in_order(adapter: RoomAdapter, tmp_path: Path) -> None:
+    async with visit(adapter, tmp_path) as visiting:
+        track = await visiting.track()
+        loop, times = asyncio.get_running_loop(), []
+        for _ in range(5):
+            async with asyncio.timeout(15):
+                frame = await track.recv()
+            luma = frame.luma()
+            assert luma.ndim == 2
+            assert luma.dtype == np.uint8
+            assert luma.max() > luma.min()
+            times.append(frame.at_s)
+        assert times == sorted(set(times))
+        assert loop.time() - times[-1] < 1.0
+
+
+async def test_after_a_pause_the_newest_frame_comes(adapter: RoomAdapter, tmp_path: Path) -> None:
+    async with visit(adapter, tmp_path) as visiting:
+        track = await visiting.track()
+        async with asyncio.timeout(15):
+            await track.recv()
+            await asyncio.sleep(1.5)
+            frame = await track.recv()
+        assert asyncio.get_running_loop().time() - frame.at_s < 0.5
+
+
+async def test_a_participant_goes(adapter: RoomAdapter, tmp_path: Path) -> None:
+    async with visit(adapter, tmp_path) as visiting:
+        track = await visiting.track()
+        await track.recv()
+        await visiting.world.go()
+        left = await visiting.until(Left)
+        assert isinstance(left, Left)
+        assert left.participant_id == track.participant_id
+        removed = [event for event in visiting.events if isinstance(event, TrackRemoved)]
+        assert all(event.track_id == track.track_id for event in removed)
+        await ends(track)
+
+
+async def test_leaving_ends_everything(adapter: RoomAdapter, tmp_path: Path) -> None:
+    async with world_of(adapter, tmp_path) as world:
+        threads = set(threading.enumerate())
+        tasks = asyncio.all_tasks()
+        async with await asyncio.to_thread(adapter.open, world.url) as room:
+            visiting = Visit(room, world)
+            await world.come()
+            track = await visiting.track()
+            await track.recv()
+            assert isinstance(await room.announce("hello"), bool)
+        async with asyncio.timeout(5):
+            await visiting.listener
+            assert visiting.ended
+            await ends(track)
+        await asyncio.sleep(0.3)
+        names = {task.get_name() for task in asyncio.all_tasks() - tasks - {visiting.listener}}
+        ours = ("replay", "peer", "companion", "decode", "rtcp")  # a world may speak the protocol too
+        assert not [name for name in names if name.startswith(ours)]
+        left = [thread.name for thread in set(threading.enumerate()) - threads if "decod" in thread.name]
+        assert not left

@@ -1,0 +1,232 @@
+"""The command line as a person types it: real processes, real files, exit codes, one line of error."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from tests.contract.worlds.replay import write_video
+
+pytestmark = pytest.mark.slow
+
+COMMANDS = ("demo", "serve", "join", "analyze", "report", "classes", "purge", "doctor")
+
+
+def start(folder: Path, *words: str, **environment: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "bot", *words],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def run(folder: Path, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    process = start(folder, *words, **environment)
+    out, err = process.communicate(timeout=90)
+    return subprocess.CompletedProcess(words, process.returncode, out, err)
+
+
+def said(done: subprocess.CompletedProcess[str]) -> str:
+    """The one line of error."""
+    lines = [line for line in done.stderr.splitlines() if line.startswith(("classmood: ", "Error: "))]
+    assert len(lines) == 1, done.stderr
+    assert "Traceback" not in done.stderr
+    return lines[0]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_has_examples(tmp_path: Path, command: str) -> None:
+    done = run(tmp_path, command, "--help")
+    assert done.returncode == 0
+    assert f"classmood {command}" in done.stdout.split("Options:")[1]
+    assert "--config" in done.stdout
+
+
+def test_what_is_wrong_is_said_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "bad.yaml").write_text("web:\n  prot: 1\n")
+    (tmp_path / "nofilm.mp4").write_bytes(b"not a film")
+    cases = [
+        (("classes", "--config", "none.yaml"), 2, "none.yaml"),
+        (("classes", "--config", "bad.yaml"), 2, "web.prot"),
+        (("classes",), 1, "no database"),
+        (("report", "abc"), 1, "no database"),
+        (("join", "zoom:123"), 2, "no room URL"),
+        (("join", "replay:nowhere"), 2, "no folder"),
+        (("analyze", "nothing.jpg"), 1, "does not exist"),
+        (("analyze", "nofilm.mp4"), 1, "cannot be read"),
+        (("analyze", "bad.yaml"), 1, "no known kind"),
+        (("nonsense",), 2, "No such command"),
+    ]
+    for words, code, text in cases:
+        done = run(tmp_path, *words, CLASSMOOD_WEB__PORT="0")
+        assert text in said(done), words
+        assert done.returncode == code, words
+
+
+def test_a_taken_port_is_said(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        done = run(tmp_path, "serve", "--port", str(port))
+    assert done.returncode == 1
+    assert f"port {port}" in said(done)
+    assert "--port" in said(done)
+
+
+def test_a_second_server_on_the_same_database_is_refused(tmp_path: Path) -> None:
+    first = start(tmp_path, "serve", "--port", "0")
+    try:
+        assert first.stderr is not None
+        while "Host link" not in (line := first.stderr.readline()):
+            assert line, "the first server did not start"
+        done = run(tmp_path, "serve", "--port", "0")
+        assert done.returncode == 1
+        assert "another ClassMood is running" in said(done)
+        assert run(tmp_path, "classes").returncode == 0
+    finally:
+        first.send_signal(signal.SIGINT)
+        first.communicate(timeout=10)
+    assert first.returncode == 0
+
+
+def test_the_demo_holds_a_class_and_says_how_it_went(tmp_path: Path) -> None:
+    done = run(tmp_path, "demo", "--students", "3", "--minutes", "0.4", "--port", "0")
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"Host link: +http://127.0.0.1:\d+/\?token=", done.stderr)
+    assert re.search(r"Student link: +http://127.0.0.1:\d+/c/", done.stderr)
+    told = re.search(
+        r"all 3 students analysed in (\d+) windows; 95 % of pictures read within ([\d.]+) s of arriving, "
+        r"95 % of windows on the page within ([\d.]+) s of their end",
+        done.stderr,
+    )
+    assert told is not None, done.stderr
+    assert int(told[1]) >= 2
+    assert float(told[3]) < 2
+    report = Path(re.findall(r"Report:\s+(.+)", done.stderr)[0]).read_text()
+    assert "Drawn students, not people" in report
+
+
+@pytest.mark.skipif(
+    subprocess.run(["unshare", "-n", "true"], capture_output=True, check=False).returncode != 0,
+    reason="a network without addresses cannot be made here",
+)
+def test_the_demo_without_a_network_says_so(tmp_path: Path) -> None:
+    done = subprocess.run(
+        ["unshare", "-n", sys.executable, "-m", "bot", "demo", "--port", "0"],
+        cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert "no UDP socket" in said(done)
+
+
+def test_doctor_finds_all_well_and_all_ill(tmp_path: Path) -> None:
+    done = run(tmp_path, "doctor", CLASSMOOD_WEB__PORT="0")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert len(re.findall(r"^ok ", done.stdout, re.MULTILINE)) == 8
+    (tmp_path / "classmood.db").write_bytes(b"this is no database at all, not even close to one")
+    ill = run(tmp_path, "doctor", CLASSMOOD_WEB__PORT="0")
+    assert ill.returncode == 1
+    assert "WRONG  database" in ill.stdout
+
+
+def test_replay_join_report_and_purge(tmp_path: Path) -> None:
+    clips = tmp_path / "clips"
+    clips.mkdir()
+    write_video(clips / "a.mp4")
+    write_video(clips / "b.mp4", seconds=2)
+    (clips / "broken.mp4").write_bytes(b"no film")
+    done = run(
+        tmp_path, "join", f"replay:{clips}", "--minutes", "0.2", "--jsonl", "--port", "0", "--title", "Übung",
+        CLASSMOOD_ANALYSIS__WINDOW_S="2",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    windows = [json.loads(line) for line in done.stdout.splitlines()]
+    assert len(windows) >= 5
+    for window in windows:
+        assert window["participants"] == window["analysed"] + sum(window["not_analysed"].values()) == 2
+    report = Path(re.findall(r"Report:\s+(.+)", done.stderr)[0])
+    assert "Übung" in report.read_text()
+
+    class_id = report.stem
+    assert class_id in run(tmp_path, "classes").stdout
+    for kind in ("html", "csv", "json"):
+        out = tmp_path / f"report.{kind}"
+        assert run(tmp_path, "report", class_id, "--format", kind, "-o", str(out)).returncode == 0
+        assert out.stat().st_size > 200
+    assert (tmp_path / "report.html").read_bytes() == report.read_bytes()
+    missing = run(tmp_path, "report", "nobody")
+    assert missing.returncode == 2
+    assert "classmood classes" in said(missing)
+    assert "0 classes deleted" in run(tmp_path, "purge").stdout
+    time.sleep(1)
+    assert "1 class deleted" in run(tmp_path, "purge", "--older-than", "0").stdout
+
+
+def test_a_killed_class_is_recovered_with_all_but_the_open_window(tmp_path: Path) -> None:
+    clips = tmp_path / "clips"
+    clips.mkdir()
+    write_video(clips / "a.mp4")
+    process = start(
+        tmp_path, "join", f"replay:{clips}", "--jsonl", "--port", "0", CLASSMOOD_ANALYSIS__WINDOW_S="1"
+    )
+    assert process.stdout is not None
+    printed = [json.loads(process.stdout.readline()) for _ in range(4)]
+    process.kill()
+    process.communicate(timeout=10)
+
+    again = start(tmp_path, "serve", "--port", "0")
+    assert again.stderr is not None
+    lines = []
+    while "Host link" not in (line := again.stderr.readline()):
+        assert line, "the server did not start again"
+        lines.append(line)
+    again.send_signal(signal.SIGTERM)
+    again.communicate(timeout=10)
+    assert any("kept as interrupted" in line for line in lines)
+
+    listed = run(tmp_path, "classes").stdout.split()
+    assert listed[3] == "interrupted"
+    kept = json.loads(run(tmp_path, "report", listed[0], "--format", "json").stdout)
+    assert [window["start_s"] for window in kept["windows"]][:4] == [window["start_s"] for window in printed]
+
+
+def test_analyze_draws_and_lists(tmp_path: Path, faces: Path) -> None:
+    done = run(tmp_path, "analyze", str(faces / "multi_face.jpg"), "--jsonl", "--out", "drawn")
+    assert done.returncode == 0, done.stderr
+    (record,) = [json.loads(line) for line in done.stdout.splitlines()]
+    assert len(record["faces"]) in (4, 5)
+    for face in record["faces"]:
+        assert sum(face["probabilities"].values()) == pytest.approx(1, abs=1e-3)
+        assert face["label"] == max(face["probabilities"], key=face["probabilities"].get)
+    before = cv2.imread(str(faces / "multi_face.jpg")).astype(np.int16)
+    after = cv2.imread(str(tmp_path / "drawn" / "multi_face.jpg")).astype(np.int16)
+    assert before.shape == after.shape
+    assert (np.abs(before - after).max(axis=2) > 100).sum() > 1000
+
+
+def test_analyze_of_videos(tmp_path: Path, faces: Path) -> None:
+    done = run(tmp_path, "analyze", str(faces / "no_face.mp4"), str(faces / "single_face.mp4"), "--jsonl")
+    assert done.returncode == 0, done.stderr
+    records = [json.loads(line) for line in done.stdout.splitlines()]
+    empty = [record for record in records if record["file"] == "no_face.mp4"]
+    smiling = [record for record in records if record["file"] == "single_face.mp4"]
+    assert len(empty) > 80
+    assert not any(record["faces"] for record in empty)
+    assert all(len(record["faces"]) == 1 for record in smiling)
+    labels = [record["faces"][0]["label"] for record in smiling]
+    assert labels.count("happy") > 0.6 * len(labels)
+    assert (tmp_path / "analyzed" / "single_face.mp4").stat().st_size > 10_000

@@ -1,0 +1,243 @@
+"""The student's page in a real Chromium with a fake camera, served with the host's security headers."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+from axe_core_python.async_playwright import Axe
+from playwright.async_api import Page, async_playwright, expect
+
+from bot.companion.room import CompanionRoom
+from bot.config import Settings, WebrtcSettings
+from bot.room import Joined, Left, Muted, OptedOut, Pulse, RoomEvent, TrackAdded, TrackRemoved
+from bot.rooms import RoomContext
+from bot.rooms.companion import Adapter
+from tests.cameras import needs_network
+
+CHROMIUM = Path("/usr/bin/chromium")
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--use-fake-device-for-media-stream",
+]
+SECURITY_HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; "
+        "media-src 'self' blob:; connect-src 'self'; form-action 'self'; base-uri 'none'; "
+        "frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Permissions-Policy": "camera=(self), microphone=()",
+}
+pytestmark = [
+    pytest.mark.browser,
+    needs_network,
+    pytest.mark.skipif(not CHROMIUM.exists(), reason="no Chromium at /usr/bin/chromium"),
+]
+
+
+async def headers(request: web.Request, response: web.StreamResponse) -> None:
+    response.headers.update(SECURITY_HEADERS)
+
+
+async def is_accessible(page: Page) -> None:
+    """Axe-core finds nothing, at 320 px, in light and dark."""
+    wide = page.viewport_size
+    await page.set_viewport_size({"width": 320, "height": 700})
+    for scheme in ("dark", "light"):
+        await page.emulate_media(color_scheme=scheme)
+        found = await Axe().run(page)
+        assert [(rule["id"], [node["html"] for node in rule["nodes"]]) for rule in found["violations"]] == []
+    assert await page.evaluate("document.documentElement.scrollWidth") == 320
+    assert wide is not None
+    await page.set_viewport_size(wide)
+
+
+class Served:
+    """A class, its address, and what the room told."""
+
+    def __init__(self, adapter: Adapter, room: CompanionRoom, address: str) -> None:
+        self.adapter, self.room, self.address = adapter, room, address
+        self.told: list[RoomEvent] = []
+        self.url = f"{address}/c/{room.code}"
+
+    async def listen(self) -> None:
+        async for event in self.room.events():
+            self.told.append(event)
+
+    async def next(self, kind: type[RoomEvent], after: int = 0, within_s: float = 15.0) -> RoomEvent:
+        async with asyncio.timeout(within_s):
+            while True:
+                found = [event for event in self.told[after:] if isinstance(event, kind)]
+                if found:
+                    return found[0]
+                await asyncio.sleep(0.05)
+
+
+@pytest.fixture
+async def served() -> AsyncIterator[Served]:
+    adapter = Adapter(RoomContext(Settings(webrtc=WebrtcSettings(rejoin_s=20.0))))
+    app = web.Application()
+    app.add_routes(adapter.routes())
+    app.on_response_prepare.append(headers)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    port = runner.addresses[0][1]
+    room = adapter.open("companion:")
+    assert isinstance(room, CompanionRoom)
+    async with room:
+        held = Served(adapter, room, f"http://127.0.0.1:{port}")
+        listener = asyncio.create_task(held.listen())
+        yield held
+    await listener
+    await runner.cleanup()
+
+
+@pytest.fixture
+async def page(request: pytest.FixtureRequest) -> AsyncIterator[Page]:
+    allowed = getattr(request, "param", True)
+    extra = ["--use-fake-ui-for-media-stream"] if allowed else ["--deny-permission-prompts"]
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=str(CHROMIUM), args=[*ARGUMENTS, *extra])
+        page = await browser.new_page(viewport={"width": 1280, "height": 900})
+        complaints: list[str] = []
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("console", lambda line: complaints.append(line.text) if line.type == "error" else None)
+        yield page
+        await browser.close()
+    assert [text for text in complaints if "status of 4" not in text and "status of 5" not in text] == []
+
+
+async def test_a_student_takes_part_leaves_comes_back_and_is_erased(served: Served, page: Page) -> None:
+    await page.goto(served.url)
+    await expect(page.locator("#join")).to_be_disabled()
+    await page.fill("#name", "Ada")
+    await page.check("#consent")
+    await expect(page.locator("#preview")).to_be_visible()
+    await is_accessible(page)
+    assert served.told == []  # nothing before Join
+    await page.click("#join")
+
+    joined = await served.next(Joined)
+    assert isinstance(joined, Joined)
+    assert (joined.name, joined.consented) == ("Ada", True)
+    added = await served.next(TrackAdded)
+    assert isinstance(added, TrackAdded)
+    async with asyncio.timeout(10):
+        frames = [await added.track.recv() for _ in range(10)]
+    assert {frame.luma().shape for frame in frames} == {(180, 320)}
+    rate = 9 / (frames[-1].at_s - frames[0].at_s)
+    assert 2 < rate < 6  # twice what is looked at
+    await expect(page.locator("#status")).to_contain_text("camera is on")
+    await is_accessible(page)
+
+    await page.click("#pulse-too_slow")
+    pulse = await served.next(Pulse)
+    assert isinstance(pulse, Pulse)
+    assert (pulse.participant_id, pulse.kind) == (joined.participant_id, "too_slow")
+    await expect(page.locator("#pulse-note")).to_contain_text("Sent: Too slow")
+
+    await page.click("#camera-toggle")
+    muted = await served.next(Muted)
+    assert muted == Muted(joined.participant_id, True)
+    await expect(page.locator("#status")).to_contain_text("camera is off")
+    mark = len(served.told)
+    await page.click("#camera-toggle")
+    assert await served.next(Muted, after=mark) == Muted(joined.participant_id, False)
+
+    await page.click("#leave")
+    assert await served.next(Left) == Left(joined.participant_id)
+    await expect(page.locator("#status")).to_contain_text("You left")
+    assert await page.evaluate("document.querySelector('#preview').srcObject") is None
+    mark = len(served.told)
+
+    await page.check("#consent")
+    await page.click("#join")
+    again = await served.next(Joined, after=mark)
+    assert isinstance(again, Joined)
+    assert again.participant_id == joined.participant_id
+    await page.click("#erase")
+    await page.click("#erase-confirm")
+    assert await served.next(OptedOut) == OptedOut(joined.participant_id)
+    await expect(page.locator("#status")).to_contain_text("erased")
+    await expect(page.locator("#in-class")).to_be_hidden()
+
+
+async def test_a_broken_connection_mends_itself_and_the_end_is_told(served: Served, page: Page) -> None:
+    await page.goto(served.url)
+    await page.check("#consent")
+    await page.click("#join")
+    await served.next(TrackAdded)
+    mark = len(served.told)
+    student = served.room._students[0]
+    assert student.peer is not None
+    await student.peer.close()  # as when the network goes
+    assert isinstance(await served.next(TrackRemoved, after=mark), TrackRemoved)
+    assert isinstance(await served.next(TrackAdded, after=mark), TrackAdded)
+    assert [type(event) for event in served.told].count(Joined) == 1
+    await expect(page.locator("#status")).to_contain_text("camera is on")
+
+    await served.room.__aexit__(None, None, None)
+    await expect(page.locator("#status")).to_contain_text("has ended", timeout=15000)
+    assert await page.evaluate("document.querySelector('#preview').srcObject") is None
+
+
+@pytest.mark.parametrize("page", [False], indirect=True)
+async def test_a_refused_camera_still_lets_a_student_take_part(served: Served, page: Page) -> None:
+    await page.goto(served.url)
+    await page.check("#consent")
+    await expect(page.locator("#status")).to_contain_text("no camera")
+    await page.click("#join")
+    joined = await served.next(Joined)
+    assert isinstance(joined, Joined)
+    assert await served.next(Muted) == Muted(joined.participant_id, True)
+    await expect(page.locator("#status")).to_contain_text("without a camera")
+    await page.click("#pulse-lost")
+    await served.next(Pulse)
+    mark = len(served.told)
+    await page.goto("about:blank")  # closing the page
+    assert await served.next(Left, after=mark) == Left(joined.participant_id)
+
+
+async def test_check_ins_are_a_consent_of_their_own_and_can_be_taken_back(page: Page, served: Served) -> None:
+    await page.goto(served.url)
+    await expect(page.locator("#individual")).not_to_be_checked()
+    await page.check("#consent")
+    await page.check("#individual")
+    await is_accessible(page)
+    await page.click("#join")
+    await expect(page.locator("#in-class")).to_be_hidden()
+    assert await page.locator("#name").evaluate("field => field.validity.valueMissing")
+    await page.fill("#name", "Zoë")
+    await page.click("#join")
+    joined = await served.next(Joined)
+    assert isinstance(joined, Joined)
+    assert (joined.name, joined.individual) == ("Zoë", True)
+    await expect(page.locator("#withdraw")).to_be_visible()
+    await is_accessible(page)
+    after = len(served.told)
+    await page.click("#withdraw")
+    taken_back = await served.next(Joined, after)
+    assert isinstance(taken_back, Joined)
+    assert (taken_back.participant_id, taken_back.individual) == (joined.participant_id, False)
+    await expect(page.locator("#withdraw")).to_be_hidden()
+    await expect(page.locator("#pulse-note")).to_contain_text("Check-ins are off")
+
+
+async def test_without_ticking_it_nothing_individual_is_asked_for(page: Page, served: Served) -> None:
+    await page.goto(served.url)
+    await page.check("#consent")
+    await page.click("#join")
+    joined = await served.next(Joined)
+    assert isinstance(joined, Joined)
+    assert joined.individual is False
+    await expect(page.locator("#withdraw")).to_be_hidden()

@@ -1,0 +1,272 @@
+"""The live page in a real browser: what a host sees at a glance, late, after a break, with odd input."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from axe_core_python.async_playwright import Axe
+from playwright.async_api import Page, expect
+
+from reports.summary import CheckIn, CheckInKind, Consent, WindowSummary
+from tests.bot.pipeline.classes import a_window, simulate
+from tests.e2e.chromium import needs_chromium
+from tests.e2e.host_desk import HostDesk, host_desk
+
+pytestmark = [pytest.mark.browser, needs_chromium]
+
+LIVE = "/classes/c1"
+SMALL = "/classes/c1?view=small"
+
+
+@pytest.fixture
+async def desk(tmp_path: Path) -> AsyncIterator[HostDesk]:
+    async with host_desk(tmp_path) as running:
+        yield running
+
+
+def steady(seconds: float, start_s: float = 0.0, **changes: Any) -> list[WindowSummary]:
+    return [a_window(start_s + 5 * index, **changes) for index in range(round(seconds / 5))]
+
+
+async def running_class(desk: HostDesk, windows: list[WindowSummary], **more: Any) -> None:
+    """A class whose windows are kept and followed, so that it can go on."""
+    await desk.add_class(windows, **more)
+    for window in windows:
+        desk.live.add(window)
+
+
+async def violations(page: Page) -> list[str]:
+    found = await Axe().run(page)
+    return [f"{one['id']}: {one['nodes'][0]['html'][:120]}" for one in found["violations"]]
+
+
+async def test_a_late_host_sees_the_whole_class_and_its_alerts(desk: HostDesk) -> None:
+    tense = steady(90, 900, tense=0.45)
+    await running_class(desk, steady(900) + tense, markers=[(600, "Group work")])
+    page = await desk.page(LIVE)
+    await expect(page.locator("#word")).to_have_text("Tenser")
+    await expect(page.locator("#arrow")).to_have_attribute("aria-label", "up")
+    await expect(page.locator("#sure")).to_contain_text("sure")
+    await expect(page.locator("#coverage")).to_have_text("14 of 18 faces")
+    await expect(page.locator("#word-detail")).to_contain_text("points over the class's baseline")
+    await expect(page.locator("#newest-alert")).to_contain_text("Faces look tenser tension +")
+    await expect(page.locator("#newest-alert")).to_contain_text("14 of 18 faces")
+    await expect(page.locator("#markers")).to_contain_text("Group work")
+    await expect(page.locator("#timeline svg .tl-marker")).to_have_count(1)
+
+
+async def test_word_alert_and_pulses_come_as_they_happen_and_nothing_jumps(desk: HostDesk) -> None:
+    await running_class(desk, steady(900))
+    page = await desk.page(LIVE)
+    await expect(page.locator("#word")).to_have_text("Steady")
+    await expect(page.locator("#timeline svg")).to_be_visible()
+    await expect(page.locator("#connection")).to_have_text("connected")
+    await page.evaluate(
+        """() => { window.jumped = 0; new PerformanceObserver((list) => {
+            for (const entry of list.getEntries()) window.jumped += entry.value;
+        }).observe({ type: "layout-shift" }); }"""
+    )
+    before = await page.locator("#timeline").bounding_box()
+    await desk.go_on(a_window(900, lost=3))
+    await expect(page.locator("#word")).to_have_text("Lost")
+    await expect(page.locator("#word-source")).to_have_text("Students say")
+    await expect(page.locator("#disagreement")).to_have_text(
+        "Faces look as usual, the taps say otherwise: the taps count."
+    )
+    await expect(page.locator("#newest-alert")).to_contain_text("3 of 3 taps in the last 2 min say lost")
+    await expect(page.locator("[data-pulse=lost]")).to_have_text("3")
+    for index in range(1, 4):
+        await desk.go_on(a_window(900 + 5 * index, tense=0.3, analysed=3, shown=False))
+    await expect(page.locator("#coverage")).to_have_text("3 of 7 faces")
+    await expect(page.locator("#shares-note")).to_contain_text("Withheld")
+    assert await page.locator("#timeline").bounding_box() == before
+    assert await page.evaluate("window.jumped") < 0.01
+
+
+@pytest.mark.parametrize(("path", "width"), [(LIVE, 1100), (LIVE, 320), (SMALL, 320)])
+async def test_an_alert_from_faces_finds_its_place_free(desk: HostDesk, path: str, width: int) -> None:
+    await running_class(desk, steady(900))
+    page = await desk.page(path, width=width)
+    await expect(page.locator("#word")).to_have_text("Steady")
+    before = await page.locator("#pulses").bounding_box()
+    for window in steady(60, 900, tense=0.45):
+        await desk.go_on(window)
+    await expect(page.locator("#newest-alert")).to_contain_text("Faces look tenser tension +")
+    await expect(page.locator("#as-of")).to_have_text("at 16:00")
+    assert await page.locator("#pulses").bounding_box() == before
+
+
+async def test_a_dropped_stream_comes_back_and_fills_what_it_missed(desk: HostDesk) -> None:
+    await running_class(desk, steady(600))
+    page = await desk.page(LIVE)
+    await expect(page.locator("#connection")).to_have_text("connected")
+    await expect(page.locator("#as-of")).to_have_text("at 10:00")
+    desk.feed.close("c1")
+    await expect(page.locator("#connection")).to_have_text("connection lost, trying again…")
+    for window in steady(30, 600, ok=1):
+        await desk.go_on(window)
+    await expect(page.locator("#connection")).to_have_text("connected", timeout=15_000)
+    await expect(page.locator("#as-of")).to_have_text("at 10:30")
+    await expect(page.locator("[data-pulse=ok]")).to_have_text("6")
+    await desk.go_on(a_window(630, ok=1))
+    await expect(page.locator("#as-of")).to_have_text("at 10:35")
+
+
+async def test_everything_by_keyboard(desk: HostDesk) -> None:
+    await running_class(desk, steady(300))
+    page = await desk.page(LIVE)
+    await expect(page.locator("#word")).to_have_text("Steady")
+    await page.keyboard.press("m")
+    await page.keyboard.type("Quiz & <i>more</i>")
+    await page.keyboard.press("Enter")
+    await expect(page.locator("#markers")).to_contain_text("Quiz & <i>more</i>")
+    await expect(page.locator("#marker-label")).to_be_focused()
+    await page.keyboard.type("q")
+    await expect(page.locator("#marker-label")).to_have_value("q")
+    await page.locator("#marker-label").blur()
+    await page.keyboard.press("q")
+    await expect(page.locator("#quiet")).to_have_attribute("aria-pressed", "true")
+    await page.locator("#end-class").focus()
+    await page.keyboard.press("Enter")
+    await expect(page.locator("#end-dialog")).to_be_visible()
+    await page.keyboard.press("Escape")
+    await expect(page.locator("#end-dialog")).to_be_hidden()
+
+
+async def test_quiet_mode_leaves_the_word_and_the_coverage_and_is_remembered(desk: HostDesk) -> None:
+    await running_class(desk, steady(900))
+    page = await desk.page(LIVE)
+    await page.click("#quiet")
+    await desk.go_on(a_window(900, lost=4))
+    await expect(page.locator("#word")).to_have_text("Lost")
+    for shown in ("#word-line", "#coverage", "#marker-label", "#not-meant"):
+        await expect(page.locator(shown)).to_be_visible()
+    for hidden in ("#newest-alert", "#timeline", "#shares", "#pulses"):
+        await expect(page.locator(hidden)).to_be_hidden()
+    await page.reload()
+    await expect(page.locator("#newest-alert")).to_be_hidden()
+    await page.click("#quiet")
+    await expect(page.locator("#newest-alert")).to_contain_text("Students say lost")
+    await expect(page.locator("#timeline svg")).to_be_visible()
+
+
+async def test_the_small_window_holds_the_glance(desk: HostDesk) -> None:
+    await running_class(desk, steady(900, lost=0))
+    page = await desk.page(LIVE)
+    async with page.expect_popup() as opening:
+        await page.click("#pop-out")
+    small = await opening.value
+    assert small.url.endswith(SMALL)
+    await small.set_viewport_size({"width": 320, "height": 660})
+    await expect(small.locator("#word")).to_have_text("Steady")
+    for shown in ("#word-line", "#coverage", "#newest-alert", "#pulses", "#not-meant"):
+        await expect(small.locator(shown)).to_be_visible()
+    for hidden in ("#timeline", "#shares", "#end-class", "#invite"):
+        await expect(small.locator(hidden)).to_be_hidden()
+    assert await small.evaluate("document.documentElement.scrollWidth") <= 320
+    await desk.go_on(a_window(900, too_slow=4))
+    await expect(small.locator("#word")).to_have_text("Too slow")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(("path", "width"), [(LIVE, 1100), (LIVE, 320), (SMALL, 320), (LIVE, 2560)])
+async def test_for_everyone_and_every_width(desk: HostDesk, path: str, width: int, scheme: str) -> None:
+    markers = [(0.0, "مراجعة"), (400.0, "Quiz")]
+    await running_class(desk, steady(900) + steady(90, 900, tense=0.45, ok=1), markers=markers)
+    page = await desk.page(path, width=width, scheme=scheme)
+    await expect(page.locator("#word")).to_have_text("OK")
+    if path == LIVE:
+        await expect(page.locator("#timeline svg")).to_be_visible()
+    assert await page.evaluate("document.documentElement.scrollWidth") <= width
+    assert await violations(page) == []
+
+
+async def test_a_class_without_any_face(desk: HostDesk) -> None:
+    await running_class(desk, steady(300, analysed=0, camera_off=9, shown=False))
+    page = await desk.page(LIVE)
+    await expect(page.locator("#word")).to_have_text("Unseen")
+    await expect(page.locator("#coverage")).to_have_text("0 of 9 faces")
+    await expect(page.locator("#not-analysed")).to_contain_text("9 camera off")
+    await expect(page.locator("#newest-alert")).to_contain_text("None so far")
+
+
+async def test_a_class_of_one(desk: HostDesk) -> None:
+    await running_class(desk, steady(300, analysed=1, camera_off=0, shown=False))
+    page = await desk.page(LIVE)
+    await expect(page.locator("#coverage")).to_have_text("1 of 1 face")
+    await expect(page.locator("#word")).to_have_text("Unseen")
+    await expect(page.locator("#shares-note")).to_contain_text("Withheld")
+
+
+async def test_hostile_words_stay_words(desk: HostDesk) -> None:
+    hostile = '<img src=x onerror="document.title=1">'
+    info = replace(await desk.add_class([]), title=hostile, reason=hostile)
+    await desk.store.put_class(info)
+    page = await desk.page(LIVE)
+    wrong: list[str] = []
+    page.on("pageerror", lambda error: wrong.append(str(error)))
+    await expect(page.locator("h1")).to_have_text(hostile)
+    await page.fill("#marker-label", hostile)
+    await page.keyboard.press("Enter")
+    await expect(page.locator("#markers")).to_contain_text(hostile)
+    await page.evaluate("document.getElementById('marker-label').maxLength = 20000")
+    await page.fill("#marker-label", "m" * 10_000)
+    await page.click("#add-marker")
+    await expect(page.locator("#failed")).to_contain_text("label is too long: give at most 200 characters")
+    assert await page.locator("main img").count() == 0
+    assert wrong == []
+
+
+async def test_a_clock_that_jumps_leaves_a_page_that_works(desk: HostDesk) -> None:
+    await running_class(desk, steady(300))
+    page = await desk.page(LIVE)
+    await expect(page.locator("#word")).to_have_text("Steady")
+    await desk.go_on(a_window(86_400))
+    await expect(page.locator("#as-of")).to_have_text("at 24:00:05")
+    await desk.go_on(a_window(300))
+    await expect(page.locator("#timeline svg")).to_be_visible()
+    await expect(page.locator("#word")).not_to_have_text("–")
+
+
+async def test_ninety_minutes_of_thirty_students_are_there_within_a_second(desk: HostDesk) -> None:
+    windows = [replace(one, class_id="c1") for one in simulate(1, 90, students=30, shifts=[(2400, 0.2, 0)])]
+    await running_class(desk, windows)
+    page = await desk.page("/")
+    loop = asyncio.get_running_loop()
+    took = []
+    for _ in range(6):
+        began = loop.time()
+        await page.goto(desk.url + LIVE)
+        await page.locator("#timeline svg").wait_for()
+        await page.locator("#word-line:not([data-word=''])").wait_for()
+        took.append(loop.time() - began)
+    assert min(took) < 1.0
+
+
+async def test_check_ins_wait_behind_a_closed_list_and_show_no_ranking(desk: HostDesk) -> None:
+    await running_class(desk, steady(300))
+    page = await desk.page(LIVE)
+    await expect(page.locator("#word")).to_have_text("Steady")
+    await expect(page.locator("#check-ins")).to_be_hidden()
+    for participant_id, name, at_s in (("p1", "Zoë", 200.0), ("p2", "<b>Anna</b>", 290.0)):
+        await desk.store.add_consent(Consent("c1", participant_id, 1.0, True, name))
+        reason = "tension +22 points over their own baseline for 6 min"
+        await desk.store.add_check_in(CheckIn("c1", participant_id, at_s, CheckInKind.TENSION, reason))
+    desk.feed.publish("c1", "check_in", {})
+    await expect(page.locator("#check-ins-title")).to_have_text("May need a word (2)")
+    await expect(page.get_by_text("Zoë")).to_be_hidden()
+    await page.locator("#check-ins-title").focus()
+    await page.keyboard.press("Enter")
+    names = page.locator("#check-in-list strong")
+    await expect(names).to_have_text(["<b>Anna</b>", "Zoë"])
+    await expect(page.locator("#check-in-list")).to_contain_text(
+        "+22 points over their own baseline for 6 min"
+    )
+    assert await violations(page) == []
+    await page.click("#quiet")
+    await expect(page.locator("#check-ins")).to_be_hidden()

@@ -1,0 +1,133 @@
+"""The report in a real browser: what is in it, how large and quick it is, on a screen and on paper."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from axe_core_python.async_playwright import Axe
+from playwright.async_api import expect
+
+from reports.summary import ClassState, WindowSummary
+from tests.bot.pipeline.classes import a_window, simulate
+from tests.e2e.chromium import needs_chromium
+from tests.e2e.host_desk import HostDesk, host_desk
+from tests.reports.builders import START, a_class
+
+pytestmark = [pytest.mark.browser, needs_chromium]
+
+REPORT = "/api/classes/c1/report.html"
+OVER = a_class(
+    state=ClassState.ENDED, reason="The host ended the class.", ended_at=START + timedelta(hours=1.5)
+)
+MARKERS = [(0.0, "Welcome"), (900.0, "Group <b>work</b>"), (2700.0, "مراجعة الدرس"), (5390.0, "End")]
+
+
+@pytest.fixture
+async def desk(tmp_path: Path) -> AsyncIterator[HostDesk]:
+    async with host_desk(tmp_path) as running:
+        yield running
+
+
+def ninety_minutes() -> list[WindowSummary]:
+    """Thirty students; tense for ten minutes, lost for one, a gap, a stretch with too few faces."""
+    made = []
+    for index, window in enumerate(simulate(1, 90, students=30, shifts=[(2400, 0.2, 0), (3000, -0.2, 0)])):
+        if 300 <= index < 330:
+            continue
+        if 100 <= index < 120:
+            reasons = dict(window.not_analysed) | {"camera_off": 37}
+            window = replace(
+                window, expressions=None, suppressed=True, analysed=3, cameras_on=3, not_analysed=reasons
+            )
+        if 1000 <= index < 1012:
+            window = replace(window, pulses=dict(window.pulses) | {"lost": 1})
+        made.append(window)
+    return made
+
+
+async def test_everything_a_teacher_is_promised(desk: HostDesk) -> None:
+    earlier = replace(OVER, id="c0", started_at=START - timedelta(days=7))
+    await desk.add_class(simulate(2, 30), info=earlier)
+    await desk.add_class(ninety_minutes(), MARKERS, OVER)
+    page = await desk.page(REPORT)
+    moments = page.locator("section[aria-labelledby=moments] li")
+    await expect(moments).to_have_count(3)
+    await expect(moments.filter(has_text="taps say lost")).to_have_count(1)
+    await expect(moments.filter(has_text="Tension").first).to_contain_text("of 40.0 faces")
+    await expect(moments.filter(has_text="taps say lost")).to_contain_text("1:23:00 to 1:24:00")
+    alerts = page.locator("section[aria-labelledby=alerts] li")
+    await expect(alerts.first).to_contain_text("Faces look tenser tension +")
+    await expect(alerts.last).to_contain_text("Students say lost")
+    segments = page.locator("section[aria-labelledby=segments] tbody tr")
+    await expect(segments).to_have_count(4)
+    await expect(segments.nth(1)).to_contain_text("Group <b>work</b>")
+    await expect(segments.nth(1)).to_contain_text("±")
+    await expect(segments.nth(3)).not_to_contain_text("±")
+    await expect(page.locator("section[aria-labelledby=against]")).to_contain_text("lost (12)")
+    sessions = page.locator("section[aria-labelledby=earlier] tbody tr")
+    await expect(sessions).to_have_count(2)
+    await expect(sessions.last).to_contain_text("this class")
+    await expect(page.locator("section[aria-labelledby=limits]")).to_contain_text("20 of 1050 windows")
+    await expect(page.locator("section[aria-labelledby=how]")).to_contain_text("The model in brief")
+    await expect(page.locator("svg.timeline")).to_have_count(2)
+
+
+async def test_it_is_small_quick_and_the_same_every_time(desk: HostDesk) -> None:
+    await desk.add_class(ninety_minutes(), MARKERS, OVER)
+    page = await desk.page("/")
+    loop = asyncio.get_running_loop()
+    took, bodies = [], []
+    for _ in range(6):
+        began = loop.time()
+        answer = await page.goto(desk.url + REPORT)
+        took.append(loop.time() - began)
+        assert answer is not None
+        bodies.append(await answer.body())
+    assert len(bodies[0]) < 500_000
+    assert len(set(bodies)) == 1
+    assert min(took) < 1.0
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [320, 1100])
+async def test_for_everyone_and_every_width(desk: HostDesk, width: int, scheme: str) -> None:
+    await desk.add_class(ninety_minutes(), MARKERS, OVER)
+    page = await desk.page(REPORT, width=width, scheme=scheme)
+    assert await page.evaluate("document.documentElement.scrollWidth") <= width
+    # The report allows no script, axe's neither: it is looked at as a saved file.
+    saved = await page.context.new_page()
+    await saved.set_content(await page.content())
+    found = await Axe().run(saved)
+    assert [(one["id"], one["nodes"][0]["html"][:120]) for one in found["violations"]] == []
+
+
+async def test_it_prints(desk: HostDesk) -> None:
+    await desk.add_class(ninety_minutes(), MARKERS, OVER)
+    page = await desk.page(REPORT)
+    await page.emulate_media(media="print")
+    await page.set_viewport_size({"width": 680, "height": 960})
+    assert await page.evaluate("document.documentElement.scrollWidth") <= 680
+    pdf = await page.pdf(format="A4")
+    assert pdf.startswith(b"%PDF")
+
+
+async def test_odd_classes_have_a_report(desk: HostDesk) -> None:
+    odd = {
+        "empty": [],
+        "faceless": [a_window(5 * n, analysed=0, camera_off=4, shown=False) for n in range(60)],
+        "alone": [a_window(5 * n, analysed=1, camera_off=0) for n in range(60)],
+        "jump": [a_window(0), a_window(1e6), a_window(1e6 + 5)],
+    }
+    for name, windows in odd.items():
+        # The wall clock was set back during the class.
+        info = replace(OVER, id=name, title="عنوان " + name, ended_at=START - timedelta(hours=1))
+        await desk.add_class(windows, info=info)
+        page = await desk.page(f"/api/classes/{name}/report.html")
+        await expect(page.locator("h1")).to_have_text("عنوان " + name)
+        await expect(page.locator("section[aria-labelledby=moments]")).to_contain_text("No minute stands out")
+        await page.context.close()

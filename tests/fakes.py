@@ -1,0 +1,116 @@
+"""Stand-ins for rooms, cameras and models, as the contracts describe them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from concurrent.futures import Future
+from types import TracebackType
+
+import av
+import numpy as np
+
+from bot.frames import RawFrame
+from bot.room import Room, RoomError, RoomEvent, TrackEnded
+from inference.arrays import Image
+from inference.batcher import Reading
+from inference.detector import NO_FACES, Faces
+from inference.emotions import EMOTIONS
+
+
+def gray_frame(luma: Image) -> av.VideoFrame:
+    """A frame whose Y plane is the picture."""
+    return av.VideoFrame.from_ndarray(np.ascontiguousarray(luma), format="gray")
+
+
+def one_face(label: str, side: float = 80.0, share: float = 1.0) -> Reading:
+    """A reading of one face that shows one expression."""
+    probs = np.full((1, 7), (1 - share) / 6, np.float32)
+    probs[0, EMOTIONS.index(label)] = share
+    box = np.array([[10, 10, 10 + side, 10 + side]], np.float32)
+    return Reading(
+        Faces(box, np.ones(1, np.float32), np.zeros((1, 6, 2), np.float32), np.full(1, side, np.float32)),
+        probs,
+    )
+
+
+def nobody() -> Reading:
+    """A reading without a face."""
+    return Reading(NO_FACES, np.zeros((0, 7), np.float32))
+
+
+class ScriptedReader:
+    """Reads a picture by its brightness: the script maps a luma value to a reading or an exception."""
+
+    def __init__(self, script: dict[int, Reading | Exception]) -> None:
+        self.script = script
+        self.pictures = 0
+
+    def submit(self, image: Image) -> Future[Reading]:
+        self.pictures += 1
+        future: Future[Reading] = Future()
+        result = self.script[int(image[0, 0])]
+        if isinstance(result, Exception):
+            future.set_exception(result)
+        else:
+            future.set_result(result)
+        return future
+
+
+class FakeTrack:
+    """A camera that shows one brightness, a frame every few milliseconds."""
+
+    def __init__(self, participant_id: str, level: int, interval_s: float = 0.01) -> None:
+        self.participant_id = participant_id
+        self.track_id = f"track-{participant_id}"
+        self.level = level
+        self.interval_s = interval_s
+        self.ended = False
+        self.received = 0
+
+    async def recv(self) -> RawFrame:
+        await asyncio.sleep(self.interval_s)
+        if self.ended:
+            raise TrackEnded("over")
+        self.received += 1
+        frame = gray_frame(np.full((48, 64), self.level, np.uint8))
+        return RawFrame(asyncio.get_running_loop().time(), frame)
+
+
+class FakeRoom:
+    """A room that tells what it is told to tell."""
+
+    def __init__(self, refuse: RoomError | None = None, announces: bool = True) -> None:
+        self.code: str | None = "ABCD"
+        self.public_url = "fake:room"
+        self.synthetic = False
+        self.refuse, self.announces = refuse, announces
+        self.told: list[str] = []
+        self.inside = False
+        self._events: asyncio.Queue[RoomEvent | RoomError | None] = asyncio.Queue()
+
+    def tell(self, *events: RoomEvent | RoomError | None) -> None:
+        """Queue events; None ends them, an error is raised."""
+        for event in events:
+            self._events.put_nowait(event)
+
+    async def __aenter__(self) -> Room:
+        if self.refuse is not None:
+            raise self.refuse
+        self.inside = True
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.inside = False
+
+    async def events(self) -> AsyncIterator[RoomEvent]:
+        while (event := await self._events.get()) is not None:
+            if isinstance(event, RoomError):
+                raise event
+            yield event
+
+    async def announce(self, text: str) -> bool:
+        self.told.append(text)
+        return self.announces

@@ -1,0 +1,168 @@
+"""Students in a Janus room: aiortc publishers with synthetic cameras, over Janus' own websocket API."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from types import TracebackType
+from typing import Any, Self
+
+from aiortc import (
+    MediaStreamTrack,
+    RTCConfiguration,
+    RTCPeerConnection,
+    RTCRtpCodecCapability,
+    RTCSessionDescription,
+)
+from aiortc.rtcrtpsender import RTCRtpSender
+
+from bot.janus.client import JanusSession
+from bot.janus.messages import Reply
+from bot.janus.textroom import Line, TextRoom
+from bot.janus.videoroom import RoomAddress
+from tests.cameras import SyntheticCamera
+from tests.janus_server import OPEN_ROOM
+
+
+class JanusStudent:
+    """Somebody in a room: joins, publishes a camera or not, stops publishing, chats, goes."""
+
+    def __init__(
+        self,
+        url: str,
+        display: str | None,
+        room: int = OPEN_ROOM,
+        pin: str | None = None,
+        *,
+        opens: dict[str, Any] | None = None,
+        grey: int = 128,
+    ) -> None:
+        """Somebody who may also open the room first, with such settings."""
+        self.camera = SyntheticCamera(grey=grey)
+        self._opens = opens
+        self.feed = 0
+        self._up, self._went = asyncio.Event(), asyncio.Event()
+        self._gone: set[int] = set()
+        self._session = JanusSession(url, 5.0)
+        self._join: dict[str, Any] = {"request": "join", "ptype": "publisher", "room": room}
+        if display is not None:
+            self._join["display"] = display
+        if pin is not None:
+            self._join["pin"] = pin
+        self._handle = 0
+        self._connection: RTCPeerConnection | None = None
+
+    async def __aenter__(self) -> Self:
+        await self.join()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.go()
+
+    async def join(self) -> None:
+        await self._session.__aenter__()
+        self._handle = await self._session.attach("janus.plugin.videoroom", self._on_event)
+        if self._opens is not None:
+            await self.ask({"request": "create", "room": self._join["room"], **self._opens})
+        reply = await self._session.request(self._handle, self._join)
+        self.feed = reply.data["id"]
+
+    async def publish(self, codec: str = "video/VP8", track: MediaStreamTrack | None = None) -> None:
+        """Publish the camera, or another track."""
+        self._connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+        transceiver = self._connection.addTransceiver(track or self.camera, direction="sendonly")
+        offered = RTCRtpSender.getCapabilities("video").codecs
+        chosen: list[RTCRtpCodecCapability] = [one for one in offered if one.mimeType == codec]
+        transceiver.setCodecPreferences(chosen)
+        await self._connection.setLocalDescription(await self._connection.createOffer())
+        jsep = {"type": "offer", "sdp": self._connection.localDescription.sdp}
+        reply = await self._offer({"request": "publish"}, jsep)
+        await self._connection.setRemoteDescription(RTCSessionDescription(sdp=reply, type="answer"))
+
+    async def published(self) -> None:
+        """Wait until Janus shows the camera to the others."""
+        async with asyncio.timeout(10):
+            await self._up.wait()
+
+    async def sees_go(self, feed: int) -> None:
+        """Wait until Janus says that somebody has left."""
+        async with asyncio.timeout(10):
+            while feed not in self._gone:
+                self._went.clear()
+                await self._went.wait()
+
+    async def alone(self) -> None:
+        """Wait until nobody else is in the room."""
+        request = {"request": "listparticipants", "room": self._join["room"]}
+        self._went.clear()
+        while len((await self.ask(request)).data["participants"]) > 1:
+            await self._went.wait()
+            self._went.clear()
+
+    async def unpublish(self) -> None:
+        await self.ask({"request": "unpublish"})
+        await self._hang_up()
+
+    async def ask(self, body: dict[str, Any]) -> Reply:
+        """Any request of the VideoRoom plugin."""
+        return await self._session.request(self._handle, body)
+
+    async def go(self) -> None:
+        """Leave as a closed tab does."""
+        await self._session.__aexit__(None, None, None)
+        await self._hang_up()
+
+    def _on_event(self, reply: Reply) -> None:
+        if reply.kind == "webrtcup":
+            self._up.set()
+        if isinstance(gone := reply.data.get("leaving"), int):
+            self._gone.add(gone)
+            self._went.set()
+
+    async def _hang_up(self) -> None:
+        if self._connection is not None:
+            await self._connection.close()
+            self._connection = None
+
+    async def _offer(self, body: dict[str, object], jsep: dict[str, str]) -> str:
+        # The bot never offers, so its client cannot: the message is made here.
+        message = {"janus": "message", "handle_id": self._handle, "body": body, "jsep": jsep}
+        reply = await self._session._ask(json.loads(json.dumps(message)))
+        sdp: str = reply["jsep"]["sdp"]
+        return sdp
+
+
+class ChatStudent:
+    """Somebody in the chat beside a room; ``heard`` is what others said there."""
+
+    def __init__(self, url: str, display: str, room: int = OPEN_ROOM, pin: str | None = None) -> None:
+        self.heard: asyncio.Queue[Line] = asyncio.Queue()
+        self._session = JanusSession(url, 5.0)
+        self._chat = TextRoom(self._session, RoomAddress(url, room, pin, display, ""), self)
+
+    async def __aenter__(self) -> Self:
+        await self._session.__aenter__()
+        assert await self._chat.enter(())
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._chat.leave()
+        await self._session.__aexit__(None, None, None)
+
+    async def say(self, text: str) -> None:
+        assert await self._chat.say(text)
+
+    async def hears(self) -> Line:
+        """What is said next."""
+        async with asyncio.timeout(10):
+            return await self.heard.get()
+
+    def on_line(self, line: Line) -> None:
+        self.heard.put_nowait(line)
+
+    def on_reader(self, username: str) -> None:
+        """Not of interest."""

@@ -1,0 +1,93 @@
+"""Classes and windows for the tests of what the host sees, and a controller that runs none."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+from inference.emotions import EMOTIONS
+from reports.controller import RoomRefused
+from reports.feed import LiveFeed
+from reports.store import Store
+from reports.summary import ClassInfo, ClassState, Marker, NotAnalysed, PulseKind, WindowSummary
+
+START = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
+
+
+def a_class(class_id: str = "c1", **changes: object) -> ClassInfo:
+    info = ClassInfo(
+        id=class_id,
+        title="Algebra",
+        room="companion:ABCD",
+        state=ClassState.LIVE,
+        reason="students are in",
+        code="ABCD",
+        student_url="http://localhost/c/ABCD",
+        started_at=START,
+        ended_at=None,
+        min_group=5,
+    )
+    return replace(info, **changes)  # type: ignore[arg-type]
+
+
+def a_window(
+    start_s: float = 0.0,
+    *,
+    analysed: int = 6,
+    camera_off: int = 2,
+    happy: float | None = 0.4,
+    class_id: str = "c1",
+    length_s: float = 5.0,
+) -> WindowSummary:
+    """A window whose faces show ``happy`` and for the rest neutral; withheld when ``happy`` is None."""
+    reasons = dict.fromkeys((reason.value for reason in NotAnalysed), 0) | {"camera_off": camera_off}
+    shares = None
+    if happy is not None:
+        shares = dict.fromkeys(EMOTIONS, 0.0) | {"happy": happy, "neutral": 1 - happy}
+    return WindowSummary(
+        class_id=class_id,
+        start_s=start_s,
+        length_s=length_s,
+        participants=analysed + camera_off,
+        cameras_on=analysed,
+        analysed=analysed,
+        not_analysed=reasons,
+        expressions=shares,
+        suppressed=happy is None,
+        pulses=dict.fromkeys((kind.value for kind in PulseKind), 0),
+    )
+
+
+class StoreController:
+    """Keeps the contract of a controller with nothing behind it: classes only change their state."""
+
+    def __init__(self, store: Store, feed: LiveFeed) -> None:
+        self.store, self.feed = store, feed
+        self.started = 0
+
+    async def start(self, room: str, title: str) -> ClassInfo:
+        if not room.startswith("companion:"):
+            raise RoomRefused(f"{room!r} is no room URL: give one like companion:")
+        self.started += 1
+        info = a_class(f"new{self.started}", title=title, room=room)
+        await self.store.put_class(info)
+        return info
+
+    async def end(self, class_id: str) -> ClassInfo | None:
+        info = await self.store.get_class(class_id)
+        if info is None or not info.running:
+            return info
+        over = replace(info, state=ClassState.ENDED, reason="ended", ended_at=START + timedelta(minutes=5))
+        await self.store.put_class(over)
+        self.feed.publish(class_id, "state", over.to_json())
+        self.feed.close(class_id)
+        return over
+
+    async def mark(self, class_id: str, label: str) -> Marker | None:
+        info = await self.store.get_class(class_id)
+        if info is None or not info.running:
+            return None
+        marker = Marker(class_id, 12.5, label)
+        await self.store.add_marker(marker)
+        self.feed.publish(class_id, "marker", marker.to_json())
+        return marker

@@ -1,0 +1,44 @@
+"""A store on a real SQLite file, and the host's application on it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from bot.pipeline.indicators import indicate
+from reports.feed import LiveFeed
+from reports.store import Store
+from reports.web import build_app
+from tests.reports.builders import StoreController
+from tests.reports.hosts import Client, Host
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "classes.db"
+
+
+@pytest.fixture
+def store(path: Path) -> Iterator[Store]:
+    with closing(Store.open(f"sqlite:///{path}")) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def host(store: Store, aiohttp_client: Callable[..., Awaitable[Client]]) -> Host:
+    feed = LiveFeed()
+    made: list[Host] = []
+    app = build_app(
+        store=store,
+        controller=StoreController(store, feed),
+        feed=feed,
+        token="token",
+        indicate=indicate,
+        ready=lambda: made[0].unready,
+        heartbeat_s=0.05,
+    )
+    made.append(Host(await aiohttp_client(app), store, feed))
+    return made[0]

@@ -1,0 +1,114 @@
+"""The migrations: one line of history, there and back, ending at the models' tables."""
+
+from __future__ import annotations
+
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from alembic.config import Config
+from pytest_alembic.tests import (
+    test_model_definitions_match_ddl,
+    test_single_head_revision,
+    test_up_down_consistency,
+    test_upgrade,
+)
+from sqlalchemy import Engine, create_engine, inspect
+from sqlalchemy.engine.url import make_url
+
+from reports.database import alembic_config as store_config
+from reports.database import migration_engine
+from reports.store import Store, StoreError
+from reports.tables import Base
+
+__all__ = [
+    "test_model_definitions_match_ddl",
+    "test_single_head_revision",
+    "test_up_down_consistency",
+    "test_upgrade",
+]
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def alembic_config() -> Config:
+    return store_config()
+
+
+@pytest.fixture
+def alembic_engine(tmp_path: Path) -> Iterator[Engine]:
+    engine = migration_engine(make_url(f"sqlite:///{tmp_path}/migrated.db"))
+    yield engine
+    engine.dispose()
+
+
+def tables_of(path: Path) -> set[str]:
+    with closing(sqlite3.connect(path)) as connection:
+        return {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type='table'")}
+
+
+def test_checks_and_cascades_are_those_of_the_models(tmp_path: Path) -> None:
+    """What Alembic does not compare."""
+    Store.open(f"sqlite:///{tmp_path}/migrated.db").close()
+    modelled = create_engine(f"sqlite:///{tmp_path}/modelled.db")
+    Base.metadata.create_all(modelled)
+    migrated = create_engine(f"sqlite:///{tmp_path}/migrated.db")
+    for table in Base.metadata.tables:
+        for look in ("get_check_constraints", "get_foreign_keys", "get_unique_constraints", "get_indexes"):
+            found, expected = (getattr(inspect(engine), look)(table) for engine in (migrated, modelled))
+            assert found == expected, (table, look)
+    assert {check["name"] for check in inspect(migrated).get_check_constraints("windows")} == {
+        "ck_windows_suppressed_is_empty"
+    }
+    assert inspect(migrated).get_foreign_keys("windows")[0]["options"] == {"ondelete": "CASCADE"}
+    modelled.dispose()
+    migrated.dispose()
+
+
+def test_migration_that_fails_leaves_nothing_behind(tmp_path: Path) -> None:
+    path = tmp_path / "other.db"
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("CREATE TABLE pulses (heart INTEGER)")
+    with pytest.raises(StoreError, match="pulses already exists"):
+        Store.open(f"sqlite:///{path}")
+    assert tables_of(path) == {"pulses"}
+
+
+def alembic(*arguments: str, cwd: Path, environment: dict[str, str] | None = None) -> tuple[int, str]:
+    done = subprocess.run(
+        [sys.executable, "-m", "alembic", *arguments],
+        cwd=cwd,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+def test_command_line_migrates_the_configured_database(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "classes.db"
+    monkeypatch.setenv("CLASSMOOD_STORE__URL", f"sqlite:///{path}")
+    code, said = alembic("upgrade", "head", cwd=ROOT)
+    assert code == 0, said
+    assert set(Base.metadata.tables) < tables_of(path)
+    with closing(Store.open(f"sqlite:///{path}")):
+        code, said = alembic("downgrade", "base", cwd=ROOT)
+    assert code != 0
+    assert "another ClassMood is running" in said
+    assert set(Base.metadata.tables) < tables_of(path)
+
+
+def test_command_line_from_another_folder_with_a_url(tmp_path: Path) -> None:
+    configuration = str(ROOT / "pyproject.toml")
+    code, said = alembic("-c", configuration, "-x", "url=sqlite:///here.db", "upgrade", "head", cwd=tmp_path)
+    assert code == 0, said
+    assert set(Base.metadata.tables) < tables_of(tmp_path / "here.db")

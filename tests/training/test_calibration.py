@@ -1,0 +1,50 @@
+"""Temperature scaling: finds the temperature that made the labels, and never changes an answer."""
+
+import numpy as np
+import pytest
+
+from training.calibration import HIGHEST, LOWEST, fit_temperature, negative_log_likelihood, probabilities
+
+
+def _drawn(temperature: float, count: int = 20_000) -> tuple[np.ndarray, np.ndarray]:
+    """Logits, and labels drawn from their softmax over a temperature."""
+    rng = np.random.default_rng(5)
+    logits = rng.normal(0, 3, (count, 7)).astype(np.float32)
+    steps = probabilities(logits, temperature).cumsum(axis=1)
+    labels = (rng.random((count, 1)) > steps).sum(axis=1).clip(0, 6)
+    return logits, labels.astype(np.int64)
+
+
+def test_nothing_to_fit() -> None:
+    assert fit_temperature(np.zeros((0, 7), np.float32), np.zeros(0, np.int64)) == 1.0
+
+
+@pytest.mark.parametrize("temperature", [0.5, 1.0, 2.5])
+def test_the_temperature_behind_the_labels_is_found(temperature: float) -> None:
+    logits, labels = _drawn(temperature)
+    found = fit_temperature(logits, labels)
+    assert found == pytest.approx(temperature, rel=0.05)
+    least = negative_log_likelihood(logits, labels, found)
+    assert least < negative_log_likelihood(logits, labels, found * 1.05)
+    assert least < negative_log_likelihood(logits, labels, found / 1.05)
+
+
+def test_always_right_and_always_wrong_stay_in_bounds() -> None:
+    logits = 5 * np.eye(7, dtype=np.float32)
+    assert fit_temperature(logits, np.arange(7)) == pytest.approx(LOWEST, rel=1e-3)
+    assert fit_temperature(logits, (np.arange(7) + 1) % 7) == pytest.approx(HIGHEST, rel=1e-3)
+
+
+def test_likelihood_of_known_odds() -> None:
+    logits = np.log(np.array([[0.5, 0.25, 0.25], [0.1, 0.8, 0.1]], np.float32))
+    expected = -(np.log(0.25) + np.log(0.8)) / 2
+    assert negative_log_likelihood(logits, np.array([1, 1]), 1.0) == pytest.approx(expected, abs=1e-6)
+
+
+def test_probabilities_sum_to_one_and_keep_the_answer() -> None:
+    logits = np.array([[1000.0, 0.0, -1000.0], [0.0, 1.0, 2.0]], np.float32)
+    for temperature in (0.5, 1.0, 4.0):
+        rows = probabilities(logits, temperature)
+        assert rows.sum(axis=1) == pytest.approx([1, 1])
+        assert rows.argmax(axis=1).tolist() == [0, 2]
+    assert probabilities(np.zeros((0, 7), np.float32)).shape == (0, 7)

@@ -1,0 +1,143 @@
+"""Measuring a model: on made pictures with a known reader, and the shipped one on the real PublicTest."""
+
+import hashlib
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from inference.arrays import Floats
+from inference.classifier import DEFAULT_MODEL, CnnClassifier
+from inference.emotions import EMOTIONS
+from inference.errors import ModelError
+from training.dataset import load
+from training.errors import RunError
+from training.evaluate import evaluate, exported_predict, keras_predict, measure_split
+
+from . import fer_layouts as made
+
+
+def _read_brightness(crops: Floats) -> Floats:
+    """Knows the made pictures: (B, 48, 48, 1) to (B, 7)."""
+    levels = (crops.reshape(len(crops), -1).mean(axis=1) * 255).round().astype(int)
+    return np.eye(7, dtype=np.float32)[levels // 30]
+
+
+@pytest.fixture(scope="module")
+def card() -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(DEFAULT_MODEL.with_suffix(".json").read_text(encoding="utf-8"))
+    return found
+
+
+@pytest.mark.parametrize("split", ["train", "validation", "private"])
+def test_a_reader_that_knows_is_measured_as_such(split: str, tmp_path: Path) -> None:
+    metrics = measure_split(_read_brightness, load(made.write_csv(tmp_path), split))
+    assert metrics.accuracy == 1.0
+    assert metrics.images == sum(made.count(label, split) for label in range(7))
+    assert [one.support for one in metrics.per_class.values()] == [made.count(n, split) for n in range(7)]
+
+
+def test_a_reader_that_swaps_two_labels_is_found_out(tmp_path: Path) -> None:
+    swapped = np.array([0, 1, 2, 4, 3, 5, 6])
+    metrics = measure_split(
+        lambda crops: _read_brightness(crops)[:, swapped], load(made.write_csv(tmp_path), "validation")
+    )
+    assert [name for name, one in metrics.per_class.items() if one.recall == 0.0] == ["happy", "sad"]
+    assert metrics.confusion[3][4] == made.count(3, "validation")
+
+
+def test_more_pictures_than_one_batch_keep_their_order(tmp_path: Path) -> None:
+    for label in range(7):
+        for number in range(30):
+            made.write_picture(
+                tmp_path / "train" / EMOTIONS[label] / f"{number}.png", made.picture(label, "train")
+            )
+    metrics = measure_split(_read_brightness, load(tmp_path, "train"))
+    assert (metrics.images, metrics.accuracy) == (210, 1.0)
+
+
+def test_evaluating_an_exported_model_needs_no_tensorflow() -> None:
+    code = "import sys, training.__main__; print({'keras', 'tensorflow'} & set(sys.modules))"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "set()"
+
+
+def test_the_shipped_model_reads_made_pictures(tmp_path: Path) -> None:
+    metrics = evaluate(made.write_prefixed(tmp_path), "private")
+    assert metrics.images == sum(made.count(label, "private") for label in range(7))
+    assert sum(map(sum, metrics.confusion)) == metrics.images
+
+
+def test_a_model_that_is_not_its_cards_is_refused(tmp_path: Path) -> None:
+    model = tmp_path / "fer_cnn.tflite"
+    with pytest.raises(ModelError):
+        exported_predict(model)
+    model.write_bytes(DEFAULT_MODEL.read_bytes() + b"\x00")
+    model.with_suffix(".json").write_bytes(DEFAULT_MODEL.with_suffix(".json").read_bytes())
+    with pytest.raises(ModelError, match="SHA-256"):
+        exported_predict(model)
+
+
+def test_a_keras_file_that_is_not_there_is_said(tmp_path: Path) -> None:
+    with pytest.raises(RunError, match=r"best\.keras"):
+        keras_predict(tmp_path / "best.keras")
+
+
+def test_the_shipped_card_describes_the_shipped_model(card: dict[str, Any]) -> None:
+    content = DEFAULT_MODEL.read_bytes()
+    assert card["sha256"] == hashlib.sha256(content).hexdigest()
+    assert card["bytes"] == len(content)
+    assert tuple(card["labels"]) == EMOTIONS
+    assert card["metrics"]["split"] == "PublicTest"
+    assert sum(map(sum, card["metrics"]["confusion"])) == card["metrics"]["images"] == 3589
+    assert "/work" not in json.dumps(card)
+    assert "/tmp" not in json.dumps(card)
+    assert "/home" not in json.dumps(card)
+
+
+def test_the_shipped_model_beats_the_student_project_it_grew_from(card: dict[str, Any]) -> None:
+    assert card["metrics"]["accuracy"] > 0.6243
+
+
+@pytest.mark.parametrize("page", ["docs/model.md", "inference/models/README.md"])
+def test_the_pages_tell_the_figures_of_the_card(card: dict[str, Any], page: str) -> None:
+    text = (Path(__file__).parents[2] / page).read_text(encoding="utf-8")
+    metrics = card["metrics"]
+    low, high = metrics["accuracy_interval_95"]
+    assert f"{100 * metrics['accuracy']:.2f} % on PublicTest" in text
+    assert f"interval {100 * low:.2f} to {100 * high:.2f} %" in text
+    assert f"macro-F1 {100 * metrics['macro_f1']:.2f} %" in text
+    for label, one in metrics["per_class"].items():
+        assert (
+            f"{label} {100 * one['recall']:.1f} %" in text
+            or f"| {label} | {100 * one['recall']:.1f} |" in text
+        )
+
+
+@pytest.mark.slow
+def test_the_shipped_model_does_on_publictest_what_its_card_says(card: dict[str, Any], fer2013: Path) -> None:
+    found = {"split": "PublicTest", **evaluate(fer2013, "validation").as_json()}
+    assert found == card["metrics"]
+
+
+@pytest.mark.slow
+def test_training_and_validation_pictures_of_fer2013(fer2013: Path) -> None:
+    # The counts of Goodfellow et al. 2013, by label.
+    expected = {
+        "train": [3995, 436, 4097, 7215, 4830, 3171, 4965],
+        "validation": [467, 56, 496, 895, 653, 415, 607],
+    }
+    for split, counts in expected.items():
+        assert np.bincount(load(fer2013, split).labels).tolist() == counts
+
+
+def test_classifier_and_evaluate_read_alike(tmp_path: Path) -> None:
+    crops = np.random.default_rng(1).random((5, 48, 48, 1)).astype(np.float32)
+    together = exported_predict(None)(crops)
+    alone = np.concatenate([CnnClassifier.load().predict(crops[n : n + 1]) for n in range(5)])
+    assert together.sum(axis=1) == pytest.approx(np.ones(5), abs=1e-5)
+    assert np.abs(together - alone).max() < 1e-5

@@ -1,0 +1,141 @@
+"""Exporting: a network whose every answer is known comes out of LiteRT with the same answers."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+keras = pytest.importorskip("keras")
+pytestmark = pytest.mark.training
+
+from inference.classifier import CnnClassifier  # noqa: E402
+from inference.emotions import EMOTIONS  # noqa: E402
+from training.augment import to_floats  # noqa: E402
+from training.calibration import fit_temperature, probabilities  # noqa: E402
+from training.errors import RunError  # noqa: E402
+from training.evaluate import evaluate  # noqa: E402
+from training.export import export, load_keras, multiply_adds  # noqa: E402
+from training.models import ARCHITECTURES  # noqa: E402
+from training.run import TrainOptions, claim, training_parts  # noqa: E402
+
+from . import fer_layouts as made  # noqa: E402
+
+LEVELS = np.array([(30 * label + 15) / 255 for label in range(7)], np.float32)
+
+
+def _brightness_network(sharpness: float = 400.0) -> "keras.Model":
+    """Logits sharpness * (2 c x - c c), greatest for the label of brightness c nearest to x."""
+    pictures = keras.Input((48, 48, 1))
+    dense = keras.layers.Dense(7, name="logits")
+    network = keras.Model(pictures, dense(keras.layers.GlobalAveragePooling2D()(pictures)))
+    dense.set_weights([2 * sharpness * LEVELS[np.newaxis], -sharpness * LEVELS**2])
+    return network
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """20 training pictures a label, of which one is held back, and the usual validation and private ones."""
+    folder = tmp_path_factory.mktemp("data")
+    for label, emotion in enumerate(EMOTIONS):
+        for number in range(20):
+            made.write_picture(
+                folder / "train" / emotion / f"Training_{number}.png", made.picture(label, "train")
+            )
+    return made.write_prefixed(folder, ("validation", "private"))
+
+
+@pytest.fixture(scope="module")
+def run(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("run")
+    claim(TrainOptions(data=data, run=folder, seed=3))
+    _brightness_network().save(folder / "best.keras")
+    return folder
+
+
+def test_the_exported_model_reads_every_split_as_the_network_does(
+    run: Path, data: Path, tmp_path: Path
+) -> None:
+    exported = export(run / "best.keras", data, tmp_path / "out")
+    for split in ("train", "validation", "private"):
+        assert evaluate(data, split, exported.model).accuracy == 1.0
+        assert evaluate(data, split, run / "best.keras").accuracy == 1.0
+    classifier = CnnClassifier.load(exported.model)
+    crops = to_floats(np.stack([made.picture(label, "private") for label in range(7)]))
+    assert classifier.predict(crops).argmax(axis=1).tolist() == list(range(7))
+    # The batch is free, and what else is in it does not matter.
+    for size in (1, 3, 7):
+        assert classifier.predict(crops[:size]) == pytest.approx(classifier.predict(crops)[:size], abs=1e-6)
+    network = load_keras(run / "best.keras")
+    expected = probabilities(np.asarray(network(crops)), exported.card["temperature"])
+    assert classifier.predict(crops) == pytest.approx(expected, abs=1e-4)
+
+
+def test_the_temperature_is_fitted_on_the_held_back_pictures(run: Path, data: Path, tmp_path: Path) -> None:
+    card = export(run / "best.keras", data, tmp_path).card
+    _, held_back = training_parts(data, seed=3)
+    assert len(held_back) == 7
+    logits = np.asarray(load_keras(run / "best.keras")(to_floats(held_back.images)))
+    assert card["temperature"] == pytest.approx(fit_temperature(logits, held_back.labels), abs=1e-4)
+
+
+def test_the_card_tells_what_was_made_and_no_path(run: Path, data: Path, tmp_path: Path) -> None:
+    exported = export(run / "best.keras", data, tmp_path / "out")
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["fer_cnn.json", "fer_cnn.tflite"]
+    text = (tmp_path / "out" / "fer_cnn.json").read_text()
+    card = json.loads(text)
+    assert card == exported.card
+    assert card["labels"] == list(EMOTIONS)
+    assert (card["parameters"], card["multiply_adds"]) == (14, 7)
+    assert card["command"].startswith(
+        "python -m training train --data fer2013.zip --run runs/cnn --arch cnn --epochs 30 --batch 128 "
+        "--rate 0.05 --seed 3 && python -m training export "
+    )
+    assert (card["run"]["seed"], card["run"]["data"]) == (3, "fer2013.zip")
+    assert (card["metrics"]["images"], card["metrics"]["accuracy"]) == (28, 1.0)
+    assert [one["support"] for one in card["metrics"]["per_class"].values()] == list(range(1, 8))
+    for path in (run, data, tmp_path):
+        assert str(path) not in text
+
+
+def test_a_file_without_its_run_is_exported_too(run: Path, data: Path, tmp_path: Path) -> None:
+    alone = tmp_path / "other.keras"
+    alone.write_bytes((run / "best.keras").read_bytes())
+    card = export(alone, data, tmp_path / "out").card
+    assert card["run"] is None
+    assert card["command"] == "python -m training export --model best.keras --data fer2013.zip"
+
+
+def test_another_kind_of_network_is_refused_and_nothing_is_written(data: Path, tmp_path: Path) -> None:
+    pictures = keras.Input((48, 48, 1))
+    keras.Model(pictures, keras.layers.Dense(3)(keras.layers.Flatten()(pictures))).save(
+        tmp_path / "three.keras"
+    )
+    (tmp_path / "damaged.keras").write_bytes(b"no archive")
+    for name, said in (("three", "another kind"), ("damaged", "no Keras file"), ("absent", "does not exist")):
+        with pytest.raises(RunError, match=said):
+            export(tmp_path / f"{name}.keras", data, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_network_that_answers_nothing_is_refused(data: Path, tmp_path: Path) -> None:
+    network = _brightness_network()
+    network.layers[-1].set_weights([np.full((1, 7), np.nan, np.float32), np.zeros(7, np.float32)])
+    network.save(tmp_path / "nan.keras")
+    with pytest.raises(RunError, match="disagrees"):
+        export(tmp_path / "nan.keras", data, tmp_path / "out")
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_multiply_adds_by_hand() -> None:
+    pictures = keras.Input((48, 48, 1))
+    x = keras.layers.Conv2D(4, 3, strides=2, padding="same")(pictures)  # 24*24 places of 3*3*1*4
+    x = keras.layers.Conv2D(8, 1)(x)  # 24*24 places of 4*8
+    x = keras.layers.Dense(7)(keras.layers.GlobalAveragePooling2D()(x))  # 8*7
+    assert multiply_adds(keras.Model(pictures, x)) == 24 * 24 * 36 + 24 * 24 * 32 + 56
+
+
+def test_the_network_is_as_light_as_the_pipeline_needs() -> None:
+    network = ARCHITECTURES["cnn"]()
+    assert 30e6 < multiply_adds(network) < 50e6
+    assert 1.4e6 < network.count_params() < 1.6e6

@@ -1,0 +1,105 @@
+"""A run's folder: what it is claimed by, refused for, and read as."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from training import atomic, run
+from training.dataset import load
+from training.errors import RunError
+
+from . import fer_layouts as made
+
+
+def _options(tmp_path: Path) -> run.TrainOptions:
+    return run.TrainOptions(data=tmp_path / "fer2013.zip", run=tmp_path / "runs" / "cnn")
+
+
+def test_a_fresh_folder_gets_the_options_and_is_taken_up_again(tmp_path: Path) -> None:
+    options = _options(tmp_path)
+    run.claim(options)
+    config = run.read_config(options.run)
+    assert (config["arch"], config["epochs"], config["seed"]) == ("cnn", 30, 1)
+    assert config["ranges"]["scale"] == [0.87, 1.18]
+    kept = (options.run / "config.json").read_bytes()
+    run.claim(replace(options, minutes=5.0))  # a time bound is no part of what decides a run
+    assert (options.run / "config.json").read_bytes() == kept
+
+
+@pytest.mark.parametrize("change", [{"seed": 2}, {"rate": 0.1}, {"limit": 9}, {"data": Path("other.csv")}])
+def test_other_options_are_refused_by_name(change: dict[str, object], tmp_path: Path) -> None:
+    options = _options(tmp_path)
+    run.claim(options)
+    with pytest.raises(RunError, match=f"another {next(iter(change))}"):
+        run.claim(replace(options, **change))  # type: ignore[arg-type]
+
+
+def test_a_run_without_its_state_is_not_written_over(tmp_path: Path) -> None:
+    options = _options(tmp_path)
+    run.claim(options)
+    (options.run / "history.csv").write_text("epoch,val_accuracy\n0,0.5\n")
+    with pytest.raises(RunError, match=r"state\.npz"):
+        run.claim(options)
+
+
+def test_what_is_no_run_is_said(tmp_path: Path) -> None:
+    with pytest.raises(RunError, match="holds no training run"):
+        run.read_config(tmp_path)
+    for content in ("{", "[]"):
+        (tmp_path / "config.json").write_text(content)
+        with pytest.raises(RunError, match="damaged"):
+            run.read_config(tmp_path)
+
+
+def test_best_epoch_is_the_first_of_equals(tmp_path: Path) -> None:
+    with pytest.raises(RunError, match="no completed epoch"):
+        run.best_epoch(tmp_path)
+    history = tmp_path / "history.csv"
+    history.write_text("epoch,accuracy,loss,val_accuracy,val_loss\n")
+    with pytest.raises(RunError, match="no completed epoch"):
+        run.best_epoch(tmp_path)
+    history.write_text(history.read_text() + "0,.2,2,.3,2\n1,.3,2,.6,1\n2,.4,1,.6,1\n3,.5,1,.5,1\n")
+    assert run.best_epoch(tmp_path) == run.BestEpoch(epoch=2, val_accuracy=0.6, epochs_done=4)
+    assert run.read_history(tmp_path)[3] == {
+        "epoch": 3, "accuracy": 0.5, "loss": 1, "val_accuracy": 0.5, "val_loss": 1
+    }  # fmt: skip
+    history.write_text("epoch,accuracy\n0,.5\n")
+    with pytest.raises(RunError, match="damaged"):
+        run.read_history(tmp_path)
+    history.write_text("epoch,val_accuracy\n0\n")
+    with pytest.raises(RunError, match="damaged"):
+        run.best_epoch(tmp_path)
+
+
+def test_held_back_pictures_are_training_pictures_that_training_does_not_see(tmp_path: Path) -> None:
+    for number in range(40):
+        image = made.picture(number % 2, "train")
+        image[0, 0] = number  # so that every picture is one of its own
+        made.write_picture(tmp_path / "train" / ("angry", "disgust")[number % 2] / f"{number}.png", image)
+    made.write_picture(tmp_path / "test" / "angry" / "PublicTest_1.png", made.picture(0, "validation"))
+    training, held_back = run.training_parts(tmp_path, seed=1)
+    seen, unseen = ({*part.images[:, 0, 0].tolist()} for part in (training, held_back))
+    assert not seen & unseen
+    assert seen | unseen == set(range(40))
+    assert len(unseen) == 2
+    assert {split for _, split in made.told(np.concatenate([training.images, held_back.images]))} == {"train"}
+    assert len(load(tmp_path, "validation")) == 1
+
+
+def test_an_atomic_write_replaces_or_leaves(tmp_path: Path) -> None:
+    target = tmp_path / "config.json"
+    atomic.write(target, b"old")
+    atomic.write(target, json.dumps({"a": 1}).encode())
+    assert json.loads(target.read_text()) == {"a": 1}
+    assert list(tmp_path.iterdir()) == [target]
+    with pytest.raises(OSError):
+        atomic.write(tmp_path / "absent" / "config.json", b"")
+
+
+def test_a_figure_goes_evenly_to_its_last_value_and_stays(tmp_path: Path) -> None:
+    options = replace(_options(tmp_path), epochs=3)
+    assert [options.along(epoch, 1.0, 0.2) for epoch in range(5)] == pytest.approx([1, 0.6, 0.2, 0.2, 0.2])
+    assert replace(options, epochs=1).along(0, 0.6, 0.1) == 0.6
