@@ -1,0 +1,63 @@
+# Two commands do all set-up: `make demo` and `make test`.
+# Parts: setup, lint, test-fast (under a minute), screenshots, clean.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+ROOT := $(shell [ "$$(id -u)" = 0 ] && command -v apt-get)
+STUDENTS ?= 6
+
+.PHONY: setup demo test test-fast lint screenshots clean system
+
+setup: $(VENV)/.core
+
+demo: setup
+	$(BIN)/classmood demo --students $(STUDENTS) $(if $(MINUTES),--minutes $(MINUTES))
+
+test: system $(VENV)/.training lint
+	$(BIN)/pytest
+
+test-fast: $(VENV)/.dev
+	$(BIN)/pytest -n 4 -m "not slow and not browser and not training"
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+screenshots: system $(VENV)/.dev
+	$(BIN)/python docs/screenshots.py
+
+clean:
+	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+
+$(VENV)/bin/pip:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "ClassMood needs Python 3.11 or later: install it, or say which with make PYTHON=..."; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || if [ -n "$(ROOT)" ]; then \
+	  apt-get update -qq && apt-get install -y -qq python3-venv; \
+	else echo "python3-venv is missing: ask for 'apt-get install python3-venv'"; exit 1; fi
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.core: $(VENV)/bin/pip pyproject.toml constraints.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e .
+	touch $@
+
+$(VENV)/.dev: $(VENV)/.core
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	touch $@
+
+$(VENV)/.training: $(VENV)/.dev
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,training]'
+	touch $@
+
+# Chromium, Janus and strace are real parts of the tests; without root they are named, and their tests skip.
+system:
+	@for program in chromium janus strace; do \
+	  command -v $$program >/dev/null && continue; \
+	  if [ -n "$(ROOT)" ]; then \
+	    [ -n "$$updated" ] || apt-get update -qq; updated=1; \
+	    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$program >/dev/null || exit 1; \
+	  else echo "$$program is missing, its tests are skipped: ask for 'apt-get install $$program'"; fi; \
+	done

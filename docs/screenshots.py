@@ -1,0 +1,72 @@
+"""Makes the pictures of the README: a demo class in a real Chromium. Run by ``make screenshots``.
+
+The students are drawn, so the pictures show nobody.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import tempfile
+from pathlib import Path
+from typing import Final
+
+from playwright.async_api import async_playwright
+
+from bot.app import serving
+from bot.config import PrivacySettings, Settings, StoreSettings, WebSettings
+from bot.demo.students import run_students
+
+_IMAGES: Final = Path(__file__).parent / "images"
+_CHROMIUM: Final = "/usr/bin/chromium"
+_STUDENTS: Final = 8
+_SECONDS: Final = 300
+_LIVE_HEIGHT: Final = 1440
+"""Shows the live page whole: its footer sticks to the bottom of the window."""
+
+
+async def main() -> None:
+    """Hold a class, look at it, keep what is seen."""
+    _IMAGES.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder:
+        settings = Settings(
+            store=StoreSettings(url=f"sqlite:///{folder}/class.db"),
+            web=WebSettings(port=0, token_file=Path(folder) / "token"),
+            privacy=PrivacySettings(min_group=5),
+        )
+        async with serving(settings) as server, async_playwright() as playwright:
+            browser = await playwright.chromium.launch(
+                executable_path=_CHROMIUM,
+                args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
+            )
+            info = await server.sessions.start("companion:?synthetic=1", "Biology 9b: the cell")
+            stop = asyncio.Event()
+            students = asyncio.create_task(run_students(server.url, info.code or "", _STUDENTS, 1, stop))
+            context = await browser.new_context(viewport={"width": 1100, "height": _LIVE_HEIGHT})
+            page = await context.new_page()
+            await page.goto(server.host_link)
+            await page.locator("#start-class").wait_for()  # the link's page has gone on to the list
+            await page.goto(f"{server.url}/classes/{info.id}")
+            await asyncio.sleep(_SECONDS / 2)
+            await server.sessions.mark(info.id, "mitosis")
+            await asyncio.sleep(_SECONDS / 2)
+            await page.screenshot(path=_IMAGES / "live.png")
+            small = await context.new_page()
+            await small.set_viewport_size({"width": 320, "height": 660})
+            await small.goto(f"{server.url}/classes/{info.id}?view=small")
+            await small.locator("#word-line:not([data-word=''])").wait_for()
+            await small.screenshot(path=_IMAGES / "small.png")
+            companion = await browser.new_page(viewport={"width": 420, "height": 1420})
+            await companion.goto(info.student_url or "")
+            await companion.screenshot(path=_IMAGES / "companion.png")
+            stop.set()
+            await students
+            await server.sessions.end(info.id)
+            await page.goto(f"{server.url}/api/classes/{info.id}/report.html")
+            await page.screenshot(path=_IMAGES / "report.png")
+            await browser.close()
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
+    sys.stdout.write(f"Pictures are in {_IMAGES}.\n")
