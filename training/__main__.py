@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from inference.classifier import DEFAULT_MODEL
+from inference.emotions import CROP_PX
 from inference.engine import MODELS
 from inference.errors import InferenceError
 from inference.native_noise import muted
@@ -144,15 +145,29 @@ def main() -> None:
     help="Share of pictures blurred, and share packed as a poor codec does it.",
 )
 @click.option(
+    "--erase",
+    type=click.FloatRange(0, 1),
+    default=0.0,
+    show_default=True,
+    help="Share of pictures with a gray rectangle laid over.",
+)
+@click.option(
+    "--side",
+    type=click.IntRange(24, CROP_PX),
+    default=CROP_PX,
+    show_default=True,
+    help="Pixels of the middle to train on: 40 saves a third of the time.",
+)
+@click.option(
     "--bfloat16", is_flag=True, help="Convolve in bfloat16: faster on a CPU that has it (AMX, AVX-512 BF16)."
 )
 @click.option("--limit", type=click.IntRange(1), help="Train on so many pictures only, to try things out.")
-def _train(data: Path, folder: Path | None, arch: str, codec: float, **others: Any) -> None:
+def _train(data: Path, folder: Path | None, arch: str, codec: float, erase: float, **others: Any) -> None:
     """Train a network; the epoch best on PublicTest is kept in RUN/best.keras.
 
     A run that was cut off goes on from its last whole epoch when the same command is given again.
     """
-    ranges = Ranges(codec_share=codec)
+    ranges = Ranges(codec_share=codec, erase_share=erase)
     options = run.TrainOptions(
         data=data, run=folder or Path("runs") / arch, arch=arch, ranges=ranges, **others
     )

@@ -27,6 +27,8 @@ class Ranges:
         thumbnail_share: Share of pictures passed through a smaller size, as a far-off face is.
         thumbnail_px: Smallest such size.
         codec_share: Share of pictures blurred, and, drawn by itself, share packed as a poor codec does it.
+        erase_share: Share of pictures with a gray rectangle laid over, as a hand or a frame's edge does it
+            (random erasing, Zhong et al. 2020).
     """
 
     scale: tuple[float, float] = (0.87, 1.18)
@@ -36,6 +38,7 @@ class Ranges:
     thumbnail_share: float = 0.2
     thumbnail_px: int = 24
     codec_share: float = 0.0
+    erase_share: float = 0.0
 
     def eased(self, share: float) -> Ranges:
         """The same, but going only so far (0: not at all, 1: all the way); the thumbnails' size stays."""
@@ -47,6 +50,7 @@ class Ranges:
             thumbnail_share=share * self.thumbnail_share,
             thumbnail_px=self.thumbnail_px,
             codec_share=share * self.codec_share,
+            erase_share=share * self.erase_share,
         )
 
 
@@ -75,9 +79,12 @@ def augment(images: Image, rng: np.random.Generator, ranges: Ranges) -> Floats:
     small = rng.random(count) < ranges.thumbnail_share
     small_px = rng.integers(ranges.thumbnail_px, CROP_PX, count)
     gamma = rng.uniform(*ranges.gamma, count)
-    # Drawn last, so that without a codec the other draws are what they were.
+    # Drawn last, so that without a codec or erasing the other draws are what they were.
     blurred, blocked = (rng.random((2, count)) < ranges.codec_share).tolist()
     sigma, quality = rng.uniform(0.4, 1.2, count), rng.integers(12, 50, count)
+    erased = (rng.random(count) < ranges.erase_share).tolist()
+    extent_px, middle_px = rng.integers(6, 25, (count, 2)), rng.integers(0, CROP_PX, (count, 2))
+    gray = rng.integers(0, 256, count)
     centre = (CROP_PX - 1) / 2
     levels = np.arange(256) / 255.0
     cos, sin = scale * np.cos(angle), scale * np.sin(angle)
@@ -103,6 +110,10 @@ def augment(images: Image, rng: np.random.Generator, ranges: Ranges) -> Floats:
         if blocked[index]:
             warped = _packed(np.asarray(warped, np.uint8), int(quality[index]))
         out[index] = cv2.LUT(warped, (levels ** gamma[index] * 255).astype(np.uint8))
+        if erased[index]:
+            first = np.maximum(middle_px[index] - extent_px[index] // 2, 0)
+            last = first + extent_px[index]
+            out[index, first[1] : last[1], first[0] : last[0]] = gray[index]
     return to_floats(out)
 
 

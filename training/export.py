@@ -40,7 +40,8 @@ _FILES: Final = ("warm_start", "teacher", "weights")
 _USUAL: Final = {
     one.name: one.default
     for one in fields(run.TrainOptions)
-    if one.name in {"votes", "votes_end", "ease", "smoothing", "distil", "balance", "bfloat16", *_FILES}
+    if one.name
+    in {"votes", "votes_end", "ease", "smoothing", "distil", "balance", "side", "bfloat16", *_FILES}
 }
 """Options the card's command names only where they are not the usual ones."""
 
@@ -131,7 +132,7 @@ def load_keras(model: Path) -> keras.Model:
     if not model.is_file():
         raise RunError(f"{model} does not exist: name a .keras file, or a --run with a completed epoch")
     # Referred to here, for importing training.models is what makes its layers known to Keras.
-    layers = {"classmood>Standardise": models.Standardise}
+    layers = {f"classmood>{layer.__name__}": layer for layer in (models.Standardise, models.TrainingCrop)}
     try:
         with muted():
             network = keras.models.load_model(model, compile=False, custom_objects=layers)
@@ -210,7 +211,8 @@ def _command(config: dict[str, Any] | None) -> str:
         if value != usual:
             option = f"--{name.replace('_', '-')}"
             train += [option] if value is True else [option, Path(str(value)).name]
-    if codec := config.get("ranges", {}).get("codec_share"):
-        train += ["--codec", str(codec)]
+    for option in ("codec", "erase"):
+        if share := config.get("ranges", {}).get(f"{option}_share"):
+            train += [f"--{option}", str(share)]
     convert = ["python", "-m", "training", "export", "--run", folder, "--data", _DATA_NAME]
     return f"{shlex.join(train)} && {shlex.join(convert)}"

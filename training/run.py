@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from inference.emotions import CROP_PX
 from training import atomic
 from training.augment import Ranges
 from training.dataset import Split, hold_back, load
@@ -53,6 +54,7 @@ class TrainOptions:
         teacher: ``.keras`` file whose answers are part of the targets; None for none.
         distil: Weight of the teacher's answers, 0..1.
         balance: How far rare expressions weigh more: 0 not at all, 1 until all weigh alike.
+        side: Pixels of the middle that a step of training looks at; validation always looks at all.
         bfloat16: Convolve in bfloat16: faster on a CPU that has it, other sums in the last places.
         ranges: How far pictures are changed.
     """
@@ -75,6 +77,7 @@ class TrainOptions:
     teacher: Path | None = None
     distil: float = 0.5
     balance: float = 0.0
+    side: int = CROP_PX
     bfloat16: bool = False
     ranges: Ranges = field(default_factory=Ranges)
 

@@ -18,7 +18,7 @@ import numpy as np
 import tensorflow as tf
 
 from inference.arrays import Floats
-from inference.emotions import EMOTIONS
+from inference.emotions import CROP_PX, EMOTIONS
 from inference.native_noise import muted
 from training.augment import augment, to_floats
 from training.checkpoint import EpochKeeper, restore
@@ -110,6 +110,8 @@ def train(options: TrainOptions) -> Path:
         raise RunError(f"{options.data} has no {VOTES_NAME}, which --votes needs")
     if options.weights and options.arch != "resnet50":
         raise RunError(f"--weights are for --arch resnet50; --arch {options.arch} takes --warm-start")
+    if options.side != CROP_PX and options.arch == "resnet50":
+        raise RunError("--arch resnet50 takes whole pictures: leave --side out")
     for file in (options.warm_start, options.teacher):
         if file is not None and not file.is_file():
             raise RunError(f"{file} does not exist: name a .keras file")
@@ -158,7 +160,7 @@ def _compiled(options: TrainOptions, steps: int) -> keras.Model:
         ema_momentum=min(0.998, math.exp(-10 / steps)),
     )  # fmt: skip
     optimizer.exclude_from_weight_decay(var_names=["gamma", "beta", "bias"])
-    model = _weighted(options.weights) if options.weights else ARCHITECTURES[options.arch]()
+    model = _network(options)
     if options.warm_start is not None:
         _begin_with(model, options.warm_start)
     model.compile(
@@ -171,12 +173,14 @@ def _compiled(options: TrainOptions, steps: int) -> keras.Model:
     return model
 
 
-def _weighted(weights: str) -> keras.Model:
+def _network(options: TrainOptions) -> keras.Model:
+    if options.arch != "resnet50":
+        return ARCHITECTURES[options.arch](side_px=options.side)
     try:
-        return resnet50(weights)
+        return resnet50(options.weights)
     except Exception as exc:  # Keras raises this very class when it cannot fetch them
         raise RunError(
-            f"no weights from {weights!r} ({exc}): give Keras' ResNet-50 file without the top"
+            f"no weights from {options.weights!r} ({exc}): give Keras' ResNet-50 file without the top"
         ) from exc
 
 
