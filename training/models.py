@@ -99,7 +99,10 @@ def resnet50(weights: str | None = None) -> keras.Model:
     return keras.Model(pictures, layers.Dense(len(EMOTIONS), name="logits")(x), name="resnet50")
 
 
-ARCHITECTURES: Final = {"cnn": cnn, "teacher": teacher, "resnet50": resnet50}
+OWN: Final = {"cnn": cnn, "teacher": teacher}
+"""Builders of our own networks."""
+
+ARCHITECTURES: Final = {**OWN, "resnet50": resnet50}
 """Builder by the name ``--arch`` takes."""
 
 

@@ -26,7 +26,7 @@ from training.dataset import Split, load
 from training.errors import RunError
 from training.evaluate import keras_predict
 from training.export import load_keras
-from training.models import ARCHITECTURES, resnet50
+from training.models import OWN, resnet50
 from training.run import TrainOptions, claim, training_parts
 from training.votes import VOTES_NAME, targets
 
@@ -110,8 +110,8 @@ def train(options: TrainOptions) -> Path:
         raise RunError(f"{options.data} has no {VOTES_NAME}, which --votes needs")
     if options.weights and options.arch != "resnet50":
         raise RunError(f"--weights are for --arch resnet50; --arch {options.arch} takes --warm-start")
-    if options.side != CROP_PX and options.arch == "resnet50":
-        raise RunError("--arch resnet50 takes whole pictures: leave --side out")
+    if options.side != CROP_PX and options.arch not in OWN:
+        raise RunError(f"--arch {options.arch} takes whole pictures: leave --side out")
     for file in (options.warm_start, options.teacher):
         if file is not None and not file.is_file():
             raise RunError(f"{file} does not exist: name a .keras file")
@@ -174,8 +174,8 @@ def _compiled(options: TrainOptions, steps: int) -> keras.Model:
 
 
 def _network(options: TrainOptions) -> keras.Model:
-    if options.arch != "resnet50":
-        return ARCHITECTURES[options.arch](side_px=options.side)
+    if options.arch in OWN:
+        return OWN[options.arch](options.side)
     try:
         return resnet50(options.weights)
     except Exception as exc:  # Keras raises this very class when it cannot fetch them
