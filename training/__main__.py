@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from inference.classifier import DEFAULT_MODEL
 from inference.emotions import CROP_PX
@@ -39,6 +41,7 @@ _GROUP_EXAMPLES = _examples(
 _TRAIN_EXAMPLES = _examples(
     "python -m training train --data fer2013.zip",
     "python -m training train --data fer2013/ --run runs/long --epochs 60 --minutes 120",
+    "python -m training train --run runs/long --resume",
 )
 _EXPORT_EXAMPLES = _examples(
     "python -m training export --run runs/cnn",
@@ -77,10 +80,11 @@ def main() -> None:
 
 
 @main.command("train", epilog=_TRAIN_EXAMPLES)
-@click.option("--data", type=click.Path(path_type=Path), required=True, help=_DATA_HELP)
+@click.option("--data", type=click.Path(path_type=Path), help=_DATA_HELP)
 @click.option(
     "--run", "folder", type=click.Path(path_type=Path, file_okay=False), help="[default: runs/ARCH]"
 )
+@click.option("--resume", is_flag=True, help="Go on with the run in RUN, with the options it was begun with.")
 @click.option("--arch", type=click.Choice(run.ARCHITECTURE_NAMES), default="cnn", show_default=True)
 @click.option(
     "--epochs", type=click.IntRange(1), default=30, show_default=True, help="Length of the schedule."
@@ -162,21 +166,29 @@ def main() -> None:
     "--bfloat16", is_flag=True, help="Convolve in bfloat16: faster on a CPU that has it (AMX, AVX-512 BF16)."
 )
 @click.option("--limit", type=click.IntRange(1), help="Train on so many pictures only, to try things out.")
-def _train(data: Path, folder: Path | None, arch: str, codec: float, erase: float, **others: Any) -> None:
+def _train(folder: Path | None, resume: bool, codec: float, erase: float, **others: Any) -> None:
     """Train a network; the epoch best on PublicTest is kept in RUN/best.keras.
 
-    A run that was cut off goes on from its last whole epoch when the same command is given again.
+    A run that was cut off goes on from its last whole epoch when the same command is given again, or with
+    --resume alone.
     """
-    ranges = Ranges(codec_share=codec, erase_share=erase)
-    options = run.TrainOptions(
-        data=data, run=folder or Path("runs") / arch, arch=arch, ranges=ranges, **others
-    )
+    place = folder or Path("runs") / others["arch"]
+    if resume:
+        context, begun = click.get_current_context(), run.resumed(place)
+        options = replace(begun, **{name: value for name, value in others.items() if _given(context, name)})
+    elif others["data"] is None:
+        raise click.UsageError(
+            "--data is missing: the data set to train on (or --resume, with a --run begun)"
+        )
+    else:
+        ranges = Ranges(codec_share=codec, erase_share=erase)
+        options = run.TrainOptions(run=place, ranges=ranges, **others)
     with _tensorflow():
         from training.train import train
     try:
         train(options)
     except KeyboardInterrupt as exc:
-        raise RunError(f"stopped; the same command goes on from {options.run}") from exc
+        raise RunError(f"stopped; --resume --run {options.run} goes on") from exc
     best = run.best_epoch(options.run)
     atomic.write(options.run / "curves.svg", curves_svg(run.read_history(options.run)).encode())
     click.echo(
@@ -281,6 +293,10 @@ def _live(data: Path, split: str, model: Path | None, limit: int | None, as_json
         click.echo(json.dumps({"split": SPLIT_TITLES[split], "ways": [one.as_json() for one in figures]}))
     else:
         click.echo(live.text(figures))
+
+
+def _given(context: click.Context, name: str) -> bool:
+    return context.get_parameter_source(name) is ParameterSource.COMMANDLINE
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from __future__ import annotations
 import csv
 import json
 import subprocess
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Final
 
@@ -139,6 +139,27 @@ def claim(options: TrainOptions) -> None:
         raise RunError(f"{options.run} holds a run with another {', '.join(changed)}: name another --run")
     if (options.run / "history.csv").exists() and not (options.run / "state.npz").exists():
         raise RunError(f"{options.run} holds a run without its state.npz to go on from: name another --run")
+
+
+def resumed(run: Path) -> TrainOptions:
+    """The options a run was started with, to go on with it.
+
+    Raises:
+        RunError: there is no run in the folder, or one of another version of this program.
+    """
+    config = read_config(run)
+    names = {one.name for one in fields(TrainOptions)} - {"run", "minutes"}
+    if not names <= config.keys():
+        missing = ", ".join(sorted(names - config.keys()))
+        raise RunError(f"{run} was begun without {missing}, by another version: name another --run")
+    kept = {name: config[name] for name in names}
+    for name in ("data", "warm_start", "teacher"):
+        kept[name] = None if kept[name] is None else Path(kept[name])
+    ranges: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in kept["ranges"].items()
+    }
+    kept["ranges"] = Ranges(**ranges)
+    return TrainOptions(**kept, run=run)
 
 
 def read_config(run: Path) -> dict[str, Any]:

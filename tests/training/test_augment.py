@@ -1,5 +1,7 @@
 """Augmentation: right shape and range, repeatable, and no change where none is asked for."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -59,15 +61,28 @@ def test_a_dark_exposure_is_darker_and_a_bright_one_brighter() -> None:
 
 
 def test_eased_ranges_go_only_so_far() -> None:
-    ranges = Ranges(codec_share=0.4)
+    ranges = Ranges(codec_share=0.4, erase_share=0.4)
     assert ranges.eased(1) == ranges
     still = ranges.eased(0)
     assert (still.scale, still.shift_px, still.tilt_deg) == ((1, 1), 0, 0)
     assert (still.gamma, still.thumbnail_share, still.codec_share) == ((1, 1), 0, 0)
     half = ranges.eased(0.5)
     assert half.scale == pytest.approx((0.935, 1.09))
-    assert (half.shift_px, half.tilt_deg, half.codec_share) == (2.0, 7.5, 0.2)
+    assert (half.shift_px, half.tilt_deg, half.codec_share, half.erase_share) == (2.0, 7.5, 0.2, 0.2)
     assert half.gamma == pytest.approx((0.85, 1.2))
+
+
+def test_erasing_lays_one_even_rectangle_over_its_share_of_pictures() -> None:
+    images = _pictures(200)
+    plain = augment(images, np.random.default_rng(1), STILL)
+    erased = augment(images, np.random.default_rng(1), replace(STILL, erase_share=0.5))
+    touched = (plain != erased).any(axis=(1, 2, 3))
+    assert 70 < touched.sum() < 130
+    for before, after in zip(plain[touched], erased[touched], strict=True):
+        rows, columns = np.nonzero((before != after)[..., 0])
+        inside = after[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1, 0]
+        assert (inside == inside[0, 0]).all()
+        assert max(inside.shape) <= 24
 
 
 def test_a_poor_codec_takes_detail_and_leaves_what_is_drawn_besides() -> None:

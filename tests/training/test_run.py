@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from training import atomic, run
+from training.augment import Ranges
 from training.dataset import load
 from training.errors import RunError
 
@@ -35,6 +36,19 @@ def test_other_options_are_refused_by_name(change: dict[str, object], tmp_path: 
     run.claim(options)
     with pytest.raises(RunError, match=f"another {next(iter(change))}"):
         run.claim(replace(options, **change))  # type: ignore[arg-type]
+
+
+def test_a_run_is_resumed_with_the_options_it_was_begun_with(tmp_path: Path) -> None:
+    ranges = Ranges(scale=(0.5, 2.0), erase_share=0.25)
+    options = replace(_options(tmp_path), rate=0.02, warm_start=tmp_path / "a.keras", side=40, ranges=ranges)
+    run.claim(options)
+    assert run.resumed(options.run) == options
+    run.claim(run.resumed(options.run))
+    config = json.loads((options.run / "config.json").read_text())
+    del config["side"]
+    (options.run / "config.json").write_text(json.dumps(config))
+    with pytest.raises(RunError, match="begun without side"):
+        run.resumed(options.run)
 
 
 def test_a_run_without_its_state_is_not_written_over(tmp_path: Path) -> None:

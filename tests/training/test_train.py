@@ -20,7 +20,7 @@ from training.augment import Ranges  # noqa: E402
 from training.dataset import Split, load  # noqa: E402
 from training.errors import RunError  # noqa: E402
 from training.export import load_keras  # noqa: E402
-from training.models import ARCHITECTURES  # noqa: E402
+from training.models import ARCHITECTURES, OWN, TrainingCrop  # noqa: E402
 from training.run import ARCHITECTURE_NAMES, TrainOptions, best_epoch  # noqa: E402
 from training.train import AugmentedBatches, train  # noqa: E402
 
@@ -42,6 +42,20 @@ def test_a_network_gives_seven_logits_whatever_the_exposure(name: str) -> None:
     near = max(0.02, 0.01 * float(np.abs(logits).max()))
     assert np.asarray(network(0.5 * crops + 0.2)) == pytest.approx(logits, abs=near)
     assert np.abs(np.asarray(network(1 - crops)) - logits).max() > 0.02
+
+
+@pytest.mark.parametrize("name", OWN)
+def test_training_looks_at_the_middle_and_use_at_all(name: str) -> None:
+    network, whole = OWN[name](40), OWN[name]()
+    whole.set_weights(network.get_weights())
+    crops = np.random.default_rng(1).random((2, 48, 48, 1)).astype(np.float32)
+    framed = crops.copy()
+    framed[:, :2] = framed[:, :2].mean(axis=(1, 2, 3), keepdims=True)
+    assert (np.asarray(network(crops)) == np.asarray(whole(crops))).all()
+    assert (np.asarray(network(framed)) != np.asarray(network(crops))).any()
+    cut = TrainingCrop(40)
+    assert (np.asarray(cut(crops, training=True)) == crops[:, 4:44, 4:44]).all()
+    assert (np.asarray(cut(crops)) == crops).all()
 
 
 def test_an_epoch_shows_every_picture_once_with_its_own_label(tmp_path: Path) -> None:
@@ -220,6 +234,7 @@ def test_a_warm_start_begins_with_the_weights_given(whole: Path, data: Path, tmp
         ({"warm_start": Path("absent.keras")}, "absent.keras does not exist"),
         ({"teacher": Path("absent.keras")}, "absent.keras does not exist"),
         ({"weights": "imagenet"}, "are for --arch resnet50"),
+        ({"side": 40, "arch": "resnet50"}, "leave --side out"),
         ({"weights": "absent.h5", "arch": "resnet50"}, "no weights from 'absent.h5'"),
     ],
 )
@@ -232,7 +247,8 @@ def test_what_is_not_there_is_said(change: dict, said: str, data: Path, tmp_path
 def test_every_option_at_once_survives_a_break(whole: Path, data: Path, tmp_path: Path) -> None:
     options = replace(
         _options(data, tmp_path / "one"), epochs=2, teacher=whole / "best.keras", balance=0.5, ease=0.3,
-        smoothing=0.05, warm_start=whole / "best.keras", ranges=Ranges(codec_share=0.3),
+        smoothing=0.05, warm_start=whole / "best.keras", side=40,
+        ranges=Ranges(codec_share=0.3, erase_share=0.3),
     )  # fmt: skip
     train(options)
     broken = replace(options, run=tmp_path / "two")

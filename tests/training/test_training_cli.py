@@ -52,6 +52,7 @@ def test_a_wrong_use_is_2(arguments: tuple[str, ...]) -> None:
         (("evaluate", "--data", "absent.zip"), "absent.zip does not exist"),
         (("evaluate", "--data", "absent.zip", "--model", "absent.tflite"), "absent"),
         (("export", "--run", "absent"), "holds no training run"),
+        (("train", "--resume", "--run", "absent"), "holds no training run"),
     ],
 )
 def test_what_goes_wrong_is_1_and_one_line(arguments: tuple[str, ...], said: str) -> None:
