@@ -173,6 +173,7 @@ async def churn(clip: ClipSpec, tracks: int, seconds: float, loss: float) -> dic
         "tracks": tracks,
         "seconds": seconds,
         "loss": loss,
+        "changes": counts.joins + counts.leaves + counts.vanished + counts.reuses,
         **{name: getattr(counts, name) for name in _Counts.__slots__},
         "rss_mb": {"start": round(rss_mb[0], 1), "end": round(rss_mb[1], 1)},
         "rss_growth": round(rss_mb[1] / rss_mb[0] - 1, 3) if rss_mb[0] else None,
