@@ -1,4 +1,4 @@
-"""The command line of the benchmarks: ``python -m benchmarks receive | classroom | soak | faces``."""
+"""The command line: ``python -m benchmarks receive | classroom | soak | outage | faces``."""
 
 from __future__ import annotations
 
@@ -97,6 +97,24 @@ def soak(tracks: int, size: str, fps: int, layers: str, seconds: float, loss: fl
     width, height = _pixels(size)
     clip = ClipSpec(0, width, height, fps, seconds=2, layers=int(layers))
     _show(uvloop.run(churn(clip, tracks, seconds, loss)), as_json)
+
+
+@main.command()
+@click.option("--tracks", type=click.IntRange(1, 60), default=25, show_default=True, help="Students.")
+@click.option("--halted", type=click.FloatRange(4), default=10.0, show_default=True, help="Seconds.")
+@click.option("--cut", type=click.FloatRange(4), default=20.0, show_default=True, help="Seconds.")
+@click.option("--json", "as_json", is_flag=True, help="One line of JSON.")
+def outage(tracks: int, halted: float, cut: float, as_json: bool) -> None:
+    """A Janus that is killed, halted, cut off: how soon it is noticed, how soon all is well again."""
+    import uvloop
+
+    from benchmarks.outage import suffer
+    from benchmarks.simulation.janus_server import NoJanus
+
+    try:
+        _show(uvloop.run(suffer(tracks, halted, cut)), as_json)
+    except NoJanus as exc:
+        raise click.ClickException(str(exc)) from exc
 
 
 @main.command()

@@ -34,6 +34,7 @@ async def compare(plan: Plan, *, stock: bool) -> dict[str, Any]:
         if stock:
             theirs.append(await _turn(replace(turn, stock=True)))
     cost, stock_cost = _mean_cost(ours), _mean_cost(theirs)
+    delivered, sent = sum(turn.delivered for turn in ours), sum(turn.sent for turn in ours)
     return {
         "tracks": plan.tracks,
         "size": f"{plan.width}x{plan.height}",
@@ -41,7 +42,7 @@ async def compare(plan: Plan, *, stock: bool) -> dict[str, Any]:
         "cpu_ms_per_track_s": cost,
         "stock_cpu_ms_per_track_s": stock_cost,
         "ratio": None if cost is None or not stock_cost else round(cost / stock_cost, 3),
-        "delivered": sum(turn.delivered for turn in ours),
+        "delivered": delivered,
         "latency_ms": percentiles([latency for turn in ours for latency in turn.latencies_ms]),
         "threads": max(turn.threads for turn in ours),
         "rss_mb": {"start": round(ours[-1].rss_mb[0], 1), "end": round(ours[-1].rss_mb[1], 1)},
@@ -49,7 +50,8 @@ async def compare(plan: Plan, *, stock: bool) -> dict[str, Any]:
         "layers": plan.layers,
         "loss": plan.loss,
         "wanted_fps": plan.wanted_fps or None,
-        "sent": sum(turn.sent for turn in ours),
+        "sent": sent,
+        "delivered_share": round(delivered / sent, 3) if sent else None,
         "silent_tracks": max(turn.silent_tracks for turn in ours),
         "fewest_on_a_track": min(turn.slowest_track for turn in ours),
         "longest_gap_s": round(max(turn.longest_gap_s for turn in ours), 2),

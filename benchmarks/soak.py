@@ -168,16 +168,19 @@ async def churn(clip: ClipSpec, tracks: int, seconds: float, loss: float) -> dic
         loss: Share of packets lost.
     """
     counts, rss_mb, threads = await _attend(clip, tracks, seconds, loss)
+    left = await _tasks_left()
     return {
         "tracks": tracks,
         "seconds": seconds,
         "loss": loss,
+        "changes": counts.joins + counts.leaves + counts.vanished + counts.reuses,
         **{name: getattr(counts, name) for name in _Counts.__slots__},
         "rss_mb": {"start": round(rss_mb[0], 1), "end": round(rss_mb[1], 1)},
         "rss_growth": round(rss_mb[1] / rss_mb[0] - 1, 3) if rss_mb[0] else None,
         "threads": {"start": threads[0], "end": threads[1]},
-        "tasks_left": await _tasks_left(),
+        "tasks_left": len(left),
         "sockets_left": _sockets(),
+        "left": left,
     }
 
 
@@ -204,13 +207,14 @@ async def _happen(class_: _Class, tracks: int, seconds: float) -> tuple[float, i
     return resident_mb(), threads_now()
 
 
-async def _tasks_left() -> int:
-    """Tasks that do not end by themselves, as those of aiortc that see a connection out do."""
-    others = asyncio.all_tasks() - {asyncio.current_task()}
-    if not others:
-        return 0
-    _, left = await asyncio.wait(others, timeout=_REST_S)
-    return len(left)
+async def _tasks_left() -> list[str]:
+    """What runs in tasks that do not end by themselves, as those of aiortc that see a connection out do."""
+    until_s = time.monotonic() + _REST_S
+    while left := asyncio.all_tasks() - {asyncio.current_task()}:
+        if (rest_s := until_s - time.monotonic()) <= 0:
+            break
+        await asyncio.wait(left, timeout=rest_s)  # again: a task that ends may have begun another
+    return sorted(f"{task.get_name()}: {getattr(task.get_coro(), '__qualname__', '?')}" for task in left)
 
 
 def _sockets() -> int:

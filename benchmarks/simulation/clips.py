@@ -1,7 +1,8 @@
 """Encoded clips of a student, with a strip of eight blocks that says whose picture it is.
 
 Comes in: a size, a rate, an identity. Goes out: VP8 pictures with their temporal layer. A clip begins with
-a key frame and is played in a loop. ``read_identity`` reads the strip back from a decoded picture.
+a key frame and is played in a loop. ``read_identity`` reads the strip back from a decoded picture, and
+``read_number`` a second strip that says which picture of the clip it is.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Final
 import av
 import cv2
 import numpy as np
+from av.video.frame import PictureType
 
 from bot.demo.faces import Painter
 from bot.demo.looks import FaceLook
@@ -25,10 +27,15 @@ LAYER_PATTERN: Final = (0, 2, 1, 2)
 _SYNC_PATTERN: Final = (False, True, True, False)
 """Which of them build on layer 0 alone; found by decoding with the others left out."""
 
+NUMBERS: Final = 256
+"""Pictures of a numbered clip that can be told apart."""
+
 _BLOCKS: Final = 8
 _DARK: Final = 40
 _LIGHT: Final = 215
 _POSES: Final = 12
+_NUMBERED_KEYS: Final = 16
+"""Pictures from one key frame of a numbered clip to the next; whole turns of the layer pattern."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +60,7 @@ class Clip:
     """A loop of pictures.
 
     Attributes:
-        pictures: In order; the first is a key frame, the others are not.
+        pictures: In order; the first is a key frame, the others are not, unless the clip is numbered.
         fps: Pictures a second.
         layers: Temporal layers, 1 or 3.
     """
@@ -75,6 +82,8 @@ class ClipSpec:
         seconds: Length.
         layers: Temporal layers, 1 or 3.
         face: Whether a face is drawn; else a moving pattern.
+        numbered: Whether each picture tells its number, and every 16th is a key frame: for senders whom
+            nobody can ask for one.
     """
 
     identity: int
@@ -84,6 +93,7 @@ class ClipSpec:
     seconds: float = 4.0
     layers: int = 3
     face: bool = False
+    numbered: bool = False
 
 
 def make_clip(spec: ClipSpec) -> Clip:
@@ -92,11 +102,15 @@ def make_clip(spec: ClipSpec) -> Clip:
     encoder = _encoder(spec)
     encoded: list[bytes] = []
     for number, luma in enumerate(_pictures(spec, count)):
-        _draw_identity(luma, spec.identity)
+        _draw_strip(luma, spec.identity, 0)
+        if spec.numbered:
+            _draw_strip(luma, number % NUMBERS, 1)
         planes = np.full((spec.height * 3 // 2, spec.width), 128, np.uint8)
         planes[: spec.height] = luma
         frame = av.VideoFrame.from_ndarray(planes, format="yuv420p")
         frame.pts = number
+        if spec.numbered and number % _NUMBERED_KEYS == 0:
+            frame.pict_type = PictureType.I
         encoded += [bytes(packet) for packet in encoder.encode(frame)]
     if len(encoded) != count:
         raise RuntimeError(f"the encoder dropped pictures: {len(encoded)} of {count} came out")
@@ -115,18 +129,29 @@ def make_clip(spec: ClipSpec) -> Clip:
 
 def read_identity(luma: Image) -> int:
     """The identity drawn into a picture, (height, width); -1 where a block is neither dark nor light."""
+    return _read_strip(luma, 0)
+
+
+def read_number(luma: Image) -> int:
+    """The number of a picture of a numbered clip, modulo ``NUMBERS``; -1 where it cannot be read."""
+    return _read_strip(luma, 1)
+
+
+def _read_strip(luma: Image, strip: int) -> int:
     height, width = luma.shape
-    levels = luma[height // 24, width // (2 * _BLOCKS) :: width // _BLOCKS].tolist()[:_BLOCKS]
+    row = (2 * strip + 1) * height // 24
+    levels = luma[row, width // (2 * _BLOCKS) :: width // _BLOCKS].tolist()[:_BLOCKS]
     if any(90 < level < 165 for level in levels):
         return -1
     return sum((level > 128) << block for block, level in enumerate(levels))
 
 
-def _draw_identity(luma: Image, identity: int) -> None:
+def _draw_strip(luma: Image, value: int, strip: int) -> None:
     height, width = luma.shape
+    top, bottom = strip * height // 12, (strip + 1) * height // 12
     for block in range(_BLOCKS):
         left, right = block * width // _BLOCKS, (block + 1) * width // _BLOCKS
-        luma[: height // 12, left:right] = _LIGHT if identity >> block & 1 else _DARK
+        luma[top:bottom, left:right] = _LIGHT if value >> block & 1 else _DARK
 
 
 def _encoder(spec: ClipSpec) -> av.VideoCodecContext:

@@ -103,6 +103,7 @@ class VideoReceiver:
         self._asked_packets_s = self._asked_key_s = 0.0
         self._reports: asyncio.Task[None] | None = None
         self._requests: set[asyncio.Task[None]] = set()
+        self._stopped = False
 
     @classmethod
     def put_into(
@@ -134,14 +135,15 @@ class VideoReceiver:
         self._intake.open()
 
     async def receive(self, parameters: RTCRtpReceiveParameters) -> None:
-        """Start; called by aiortc once the connection is encrypted."""
-        if self._reports is None:
+        """Start; called by aiortc once the connection is encrypted, be it while it is being closed."""
+        if self._reports is None and not self._stopped:
             self._formats = _formats(parameters.codecs)
             self.listen()
             self._reports = asyncio.create_task(self._report(), name="rtcp-reports")
 
     async def stop(self) -> None:
         """Stop for good; called by aiortc when the connection closes."""
+        self._stopped = True
         self._intake.close()
         tasks = [*self._requests] if self._reports is None else [self._reports, *self._requests]
         for task in tasks:

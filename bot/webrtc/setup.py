@@ -8,7 +8,10 @@ from __future__ import annotations
 from typing import Final
 
 from aioice import turn
+from aiortc import rtcicetransport
 from aiortc.codecs import CODECS, HEADER_EXTENSIONS
+
+from bot.webrtc.ice import ClosingConnection
 
 SOCKET_BUFFER_BYTES: Final = 4 << 20
 """Receive buffer asked of the kernel for each UDP socket; it grants what ``net.core.rmem_max`` allows."""
@@ -25,6 +28,7 @@ def prepare_aiortc() -> None:
       starve each other; working it out also costs a sixth of the receiving time.
     * UDP sockets get a large receive buffer: with the default one a loop busy for half a second loses
       hundreds of packets.
+    * ICE connections end all their tasks when they are closed while still connecting.
     """
     HEADER_EXTENSIONS["video"][:] = [
         extension for extension in HEADER_EXTENSIONS["video"] if extension.uri != _ABS_SEND_TIME
@@ -32,3 +36,4 @@ def prepare_aiortc() -> None:
     for codec in CODECS["video"]:
         codec.rtcpFeedback = [feedback for feedback in codec.rtcpFeedback if feedback.type != _REMB]
     turn.UDP_SOCKET_BUFFER_SIZE = SOCKET_BUFFER_BYTES
+    rtcicetransport.Connection = ClosingConnection  # type: ignore[attr-defined]  # where aiortc looks

@@ -16,6 +16,7 @@ async def test_coming_and_going_leaves_nothing_behind() -> None:
     assert found["reuses"] > 0
     assert found["pictures"] > 100
     assert (found["wrong"], found["old"]) == (0, 0)
+    assert found["left"] == []  # names what is left
     assert (found["tasks_left"], found["sockets_left"]) == (0, 0)
     assert found["threads"]["end"] <= found["threads"]["start"] + 1  # a pool's thread may start late
     assert found["rss_growth"] < 0.25  # a leak of stock's kind is several times that

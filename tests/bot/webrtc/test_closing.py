@@ -1,0 +1,100 @@
+"""A connection closed while it is still being made leaves no task behind; stock aiortc's does."""
+
+import asyncio
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import aioice
+import pytest
+from aiortc import RTCConfiguration, RTCPeerConnection, RTCRtpCodecParameters, RTCSessionDescription
+from aiortc.rtcrtpparameters import RTCRtpReceiveParameters
+
+from bot.config import WebrtcSettings
+from bot.webrtc.decoding import CameraTrack
+from bot.webrtc.peer import ReceivingPeer
+from tests.cameras import Sender, needs_network
+
+
+async def left_since(before: set[asyncio.Task[object]], within_s: float) -> list[str]:
+    """What runs in tasks that were not there before and do not end within a time, nor what they begin."""
+    until_s = time.monotonic() + within_s
+    while (new := asyncio.all_tasks() - before) and (left_s := until_s - time.monotonic()) > 0:
+        await asyncio.wait(new, timeout=left_s)
+    return [getattr(task.get_coro(), "__qualname__", "?") for task in new]
+
+
+async def close_at_the_moment_of_success() -> None:
+    """Close a connection when ICE has found a way and is about to say so."""
+    sender, connection = Sender(), RTCPeerConnection(RTCConfiguration(iceServers=[]))
+    await connection.setRemoteDescription(RTCSessionDescription(sdp=await sender.offer(), type="offer"))
+    found = connection.getTransceivers()[0].receiver.transport.transport._connection._check_list_state
+    say, closing = found.put_nowait, asyncio.Event()
+
+    async def close() -> None:
+        await connection.close()
+        await sender.close()
+
+    def close_first(result: int) -> None:
+        if not closing.is_set():
+            closing.set()
+            tasks.append(asyncio.create_task(close()))
+        say(result)
+
+    tasks: list[asyncio.Task[None]] = []
+    found.put_nowait = close_first  # type: ignore[method-assign]
+    await connection.setLocalDescription(await connection.createAnswer())
+    await sender.accept(connection.localDescription.sdp)
+    async with asyncio.timeout(10):
+        await closing.wait()
+        await tasks[0]
+
+
+@needs_network
+async def test_closing_while_connecting_leaves_a_task_of_stock_behind(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("aiortc.rtcicetransport.Connection", aioice.Connection)
+    before = asyncio.all_tasks()
+    await close_at_the_moment_of_success()
+    assert "Connection.query_consent" in await left_since(before, 1.0)
+    for task in asyncio.all_tasks() - before:
+        task.cancel()
+
+
+@needs_network
+async def test_closing_while_connecting_leaves_nothing_behind() -> None:
+    before = asyncio.all_tasks()
+    await close_at_the_moment_of_success()
+    assert await left_since(before, 10.0) == []
+
+
+@needs_network
+@pytest.mark.slow
+async def test_closing_at_any_moment_leaves_nothing_behind() -> None:
+    before = asyncio.all_tasks()
+    with ThreadPoolExecutor(1) as threads:
+        for turn in range(30):
+            sender = Sender()
+            peer = ReceivingPeer(CameraTrack("t", "p"), WebrtcSettings(), threads, lambda *_: None)
+            await sender.accept(await peer.answer(await sender.offer()))
+            await asyncio.sleep(turn * 0.004)
+            await peer.close()
+            await sender.close()
+    assert await left_since(before, 10.0) == []
+
+
+@needs_network
+async def test_a_receiver_that_was_stopped_does_not_start() -> None:
+    """The handshake may come to its end while the connection is being closed."""
+    before = asyncio.all_tasks()
+    codec = RTCRtpCodecParameters(mimeType="video/VP8", clockRate=90000, payloadType=97)
+    sender = Sender()
+    with ThreadPoolExecutor(1) as threads:
+        peer = ReceivingPeer(CameraTrack("t", "p"), WebrtcSettings(), threads, lambda *_: None)
+        await peer.answer(await sender.offer())
+        receiver = peer._receiver
+        assert receiver is not None
+        await peer.close()
+        await receiver.receive(RTCRtpReceiveParameters(codecs=[codec]))
+        await sender.close()
+    assert await left_since(before, 5.0) == []
