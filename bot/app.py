@@ -18,8 +18,8 @@ import structlog
 from aiohttp import web
 
 from bot.analyze import Analyser
-from bot.config import AnalysisSettings, PrivacySettings, Settings
-from bot.host_token import host_token
+from bot.config import AnalysisSettings, PrivacySettings, Settings, WebSettings
+from bot.host_token import open_entrance
 from bot.metrics import Metrics
 from bot.pipeline.indicators import indicate
 from bot.rooms import RoomContext, adapters
@@ -50,7 +50,8 @@ class Server:
 
     Attributes:
         url: Where it listens.
-        host_link: Opens the host's pages once in a browser.
+        host_link: Lets one browser in, once.
+        host_path: The same without scheme, host and port.
         sessions: The classes.
         store: What is kept.
         recovered: Classes a crash had cut off, now marked interrupted.
@@ -58,6 +59,7 @@ class Server:
 
     url: str
     host_link: str
+    host_path: str
     sessions: Sessions
     store: Store
     recovered: int
@@ -101,7 +103,7 @@ async def serving(settings: Settings) -> AsyncIterator[Server]:
         ConfigError: the host token cannot be used.
     """
     async with AsyncExitStack() as stack:
-        token = await asyncio.to_thread(host_token, settings.web)
+        entrance = await asyncio.to_thread(open_entrance, settings.web)
         store = await asyncio.to_thread(Store.open, settings.store.url)
         stack.push_async_callback(asyncio.to_thread, store.close)
         now = datetime.now(UTC)
@@ -132,7 +134,7 @@ async def serving(settings: Settings) -> AsyncIterator[Server]:
             store=store,
             controller=sessions,
             feed=feed,
-            token=token,
+            keys=entrance.keys,
             indicate=indicate,
             extra_routes=[route for adapter in rooms.values() for route in adapter.routes()],
             registry=metrics.registry,
@@ -141,11 +143,12 @@ async def serving(settings: Settings) -> AsyncIterator[Server]:
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=_SHUTDOWN_S)
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
-        address.append(await _listen(runner, settings.web.host, settings.web.port))
+        address.append(await _listen(runner, settings.web))
         stack.callback(feed.close_all)
         stack.push_async_callback(sessions.close)
         url = address[0]
-        yield Server(url, f"{url}/?token={token}", sessions, store, len(recovered))
+        link = f"/?token={entrance.code}"
+        yield Server(url, url + link, link, sessions, store, len(recovered))
 
 
 async def _purge_hourly(store: Store, privacy: PrivacySettings) -> None:
@@ -167,7 +170,8 @@ async def _cancelled(task: asyncio.Task[None]) -> None:
     await asyncio.wait([task])
 
 
-async def _listen(runner: web.AppRunner, host: str, port: int) -> str:
+async def _listen(runner: web.AppRunner, settings: WebSettings) -> str:
+    host, port = settings.host, settings.port
     site = web.TCPSite(runner, host, port)
     try:
         await site.start()
@@ -180,8 +184,4 @@ async def _listen(runner: web.AppRunner, host: str, port: int) -> str:
         raise ServeError(
             f"cannot listen on {host}:{port} ({exc.strerror or exc}): check web.host and web.port"
         ) from exc
-    bound = runner.addresses[0]
-    shown = host if ":" not in host else f"[{host}]"
-    if shown in {"0.0.0.0", "[::]"}:  # every address: this one is surely among them
-        shown = "127.0.0.1"
-    return f"http://{shown}:{bound[1]}"
+    return settings.local_url(runner.addresses[0][1])

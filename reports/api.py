@@ -141,6 +141,12 @@ async def report_json(request: web.Request) -> web.Response:
     return await _report(request, to_json, "application/json", "json")
 
 
+async def make_link(request: web.Request) -> web.Response:
+    """POST /api/host-links: a link that lets one more browser in, once."""
+    code = await request.app[CONTEXT].keys.make_link()
+    return web.json_response({"code": code, "path": f"/?token={code}"}, status=201)
+
+
 async def _report(
     request: web.Request, renderer: Callable[[ClassReport], str], content_type: str, ending: str
 ) -> web.Response:
@@ -220,6 +226,7 @@ ROUTES: Final = (
     web.get(f"{_CLASS}/indicators", show_indicators),
     web.get(f"{_CLASS}/check-ins", list_check_ins),
     web.post(f"{_CLASS}/markers", add_marker),
+    web.post("/api/host-links", make_link),
     web.get(f"{_CLASS}/report.html", report_html),
     web.get(f"{_CLASS}/report.csv", report_csv),
     web.get(f"{_CLASS}/report.json", report_json),

@@ -11,6 +11,8 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
 
 import cv2
 import numpy as np
@@ -20,7 +22,7 @@ from tests.contract.worlds.replay import write_video
 
 pytestmark = pytest.mark.slow
 
-COMMANDS = ("demo", "serve", "join", "analyze", "report", "classes", "purge", "doctor")
+COMMANDS = ("demo", "serve", "join", "analyze", "report", "classes", "purge", "doctor", "token")
 
 
 def start(folder: Path, *words: str, **environment: str) -> subprocess.Popen[str]:
@@ -100,6 +102,48 @@ def test_a_second_server_on_the_same_database_is_refused(tmp_path: Path) -> None
         first.send_signal(signal.SIGINT)
         first.communicate(timeout=10)
     assert first.returncode == 0
+
+
+def test_the_token_is_rotated_under_a_server_that_runs(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = str(free.getsockname()[1])
+    server = start(tmp_path, "serve", "--port", port)
+    try:
+        assert server.stderr is not None
+        while "Host link" not in (line := server.stderr.readline()):
+            assert line, "the server did not start"
+        first = line.split("?token=")[1].strip()
+        assert status(port, first) == 200
+
+        made = run(tmp_path, "token", "--port", port)
+        assert made.returncode == 0, made.stderr
+        link = made.stdout.strip()
+        assert urlopen(link, timeout=10).status == 200
+        with pytest.raises(HTTPError, match="401"):
+            urlopen(link, timeout=10)
+
+        rotated = run(tmp_path, "token", "--rotate", "--port", port)
+        fresh = re.findall(r"Host token: +(\S+)", rotated.stderr)[0]
+        deadline = time.monotonic() + 20
+        while status(port, first) == 200 and time.monotonic() < deadline:
+            time.sleep(0.2)
+        assert (status(port, first), status(port, fresh)) == (401, 200)
+    finally:
+        server.send_signal(signal.SIGINT)
+        server.communicate(timeout=20)
+    kept = (tmp_path / "classmood.token").read_text()
+    assert first not in kept
+    assert fresh not in kept
+
+
+def status(port: str, token: str) -> int:
+    """What the API answers to a program with this token."""
+    request = Request(f"http://127.0.0.1:{port}/api/classes", headers={"Authorization": f"Bearer {token}"})
+    try:
+        with urlopen(request, timeout=10) as response:
+            return int(response.status)
+    except HTTPError as exc:
+        return exc.code
 
 
 def test_the_demo_holds_a_class_and_says_how_it_went(tmp_path: Path) -> None:

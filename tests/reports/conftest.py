@@ -13,7 +13,7 @@ from reports.feed import LiveFeed
 from reports.store import Store
 from reports.web import build_app
 from tests.reports.builders import StoreController
-from tests.reports.hosts import Client, Host
+from tests.reports.hosts import Client, Host, memory_keys
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ async def host(store: Store, aiohttp_client: Callable[..., Awaitable[Client]]) -
         store=store,
         controller=StoreController(store, feed),
         feed=feed,
-        token="token",
+        keys=memory_keys("token"),
         indicate=indicate,
         ready=lambda: made[0].unready,
         heartbeat_s=0.05,

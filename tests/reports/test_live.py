@@ -14,7 +14,7 @@ from reports.feed import LiveFeed
 from reports.store import Store
 from reports.web import build_app
 from tests.reports.builders import StoreController, a_class, a_window
-from tests.reports.hosts import BEARER, Host
+from tests.reports.hosts import BEARER, Host, memory_keys
 
 
 async def events(response: ClientResponse, count: int) -> list[tuple[str, str, Any]]:
@@ -93,7 +93,12 @@ async def test_a_follower_that_is_gone_is_let_go(store: Store) -> None:
     feed = LiveFeed()
     controller = StoreController(store, feed)
     app = build_app(
-        store=store, controller=controller, feed=feed, token="token", indicate=indicate, heartbeat_s=0.05
+        store=store,
+        controller=controller,
+        feed=feed,
+        keys=memory_keys("token"),
+        indicate=indicate,
+        heartbeat_s=0.05,
     )
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
