@@ -37,7 +37,9 @@ _HEADERS: Final = {
     ),
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
-    "Permissions-Policy": "camera=(self), microphone=()",
+    "Permissions-Policy": "camera=(self), microphone=(), geolocation=(), display-capture=(), payment=()",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
     "Cache-Control": "no-store",
     "Server": "ClassMood",
 }
@@ -111,21 +113,29 @@ async def _errors(request: web.Request, handler: Handler) -> web.StreamResponse:
         if isinstance(exc, LinkSpent):
             target = target_without_token(request)
         headers = {
-            name: exc.headers[name] for name in (hdrs.WWW_AUTHENTICATE, hdrs.ALLOW) if name in exc.headers
+            name: exc.headers[name]
+            for name in (hdrs.WWW_AUTHENTICATE, hdrs.ALLOW, hdrs.RETRY_AFTER)
+            if name in exc.headers
         }
     except StoreError as exc:
-        _log.error("store_failed", path=request.path, error=str(exc))
+        _log.error("store_failed", address=_address(request), error=str(exc))
         status, said, headers = 503, str(exc), {}
     except HostKeysError as exc:
         _log.error("host_keys_failed", error=str(exc))
         status, said, headers = 503, str(exc), {}
     except Exception:  # noqa: BLE001  # a fault of ours is logged and told like any other error
-        _log.exception("request_failed", path=request.path)
+        _log.exception("request_failed", address=_address(request))
         status, said, headers = 500, "an error of the program: see its log", {}
     if _is_page(request):
         text = render("error.html", status=status, said=said, target=target)
         return web.Response(text=text, content_type="text/html", status=status, headers=headers)
     return web.json_response({"error": said}, status=status, headers=headers)
+
+
+def _address(request: web.Request) -> str | None:
+    """The kind of address that was asked for, without what varies in it."""
+    resource = request.match_info.route.resource
+    return None if resource is None else resource.canonical
 
 
 def _is_page(request: web.Request) -> bool:

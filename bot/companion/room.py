@@ -20,6 +20,7 @@ from typing import Final
 import structlog
 
 from bot import room as rooms
+from bot.companion.limits import Allowance
 from bot.companion.requests import (
     Admission,
     Away,
@@ -46,6 +47,12 @@ MAX_STUDENTS: Final = 200
 
 MAX_WAITING_EVENTS: Final = 5000
 PULSE_INTERVAL_S: Final = 1.0
+_REJOINS: Final = (10, 0.5)
+"""Joins of one student, at once and a second: each may set up a connection."""
+
+_REPORTS: Final = (20, 2.0)
+"""What else one student's page may ask for, at once and a second."""
+
 CAMERALESS_PATIENCE: Final = 6.0
 """How many times ``rejoin_s`` someone without a camera may be quiet: browsers let a page in the
 background run only once a minute."""
@@ -112,6 +119,7 @@ class CompanionRoom:
         self._receives = receives
         self._events: asyncio.Queue[RoomEvent | None] = asyncio.Queue()  # see MAX_WAITING_EVENTS
         self._keeper: asyncio.Task[None] | None = None
+        self._rejoins, self._reports = Allowance(*_REJOINS), Allowance(*_REPORTS)
 
     async def __aenter__(self) -> CompanionRoom:
         """Open the doors."""
@@ -155,6 +163,7 @@ class CompanionRoom:
         token = request.token
         if token is not None:
             student = self._find(token)
+            self._count(student, self._rejoins)
         else:
             present = sum(known.present for known in self._students)
             if present + self._joining >= MAX_STUDENTS or len(self._students) >= 5 * MAX_STUDENTS:
@@ -188,6 +197,7 @@ class CompanionRoom:
             Refusal: not of someone in the room.
         """
         student = self._present(token)
+        self._count(student, self._reports)
         student.individual = False
         self._tell(rooms.Joined(student.participant_id, None, False, consented=True))
 
@@ -201,6 +211,7 @@ class CompanionRoom:
             Refusal: not of someone in the room.
         """
         student = self._present(token)
+        self._count(student, self._reports)
         off = not on
         if not student.cameraless and student.stands_off is not off:
             self._stand_off(student, off)
@@ -341,6 +352,11 @@ class CompanionRoom:
             raise RoomFull("the class cannot keep up: try again in a moment")
         student.seen_s = self._now_s()
         return student
+
+    @staticmethod
+    def _count(student: _Student, allowance: Allowance) -> None:
+        if not allowance.take(student.participant_id):
+            raise TooFast("your page asks too often: wait a moment")
 
     def _tell(self, event: RoomEvent | None) -> None:
         self._events.put_nowait(event)
