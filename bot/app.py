@@ -18,7 +18,7 @@ import structlog
 from aiohttp import web
 
 from bot.analyze import Analyser
-from bot.config import AnalysisSettings, PrivacySettings, Settings, WebSettings
+from bot.config import AnalysisSettings, ConfigError, PrivacySettings, Settings, WebSettings
 from bot.host_token import open_entrance
 from bot.metrics import Metrics
 from bot.pipeline.indicators import indicate
@@ -70,14 +70,18 @@ def make_live_detector(settings: AnalysisSettings) -> FaceDetector:
     return TiledDetector(BlazeFace(settings.detector_threshold), shares=(1.0,), only_if_empty=True)
 
 
-def make_analyser(settings: AnalysisSettings) -> Analyser:
+def make_analyser(settings: Settings) -> Analyser:
     """The models of ``classmood analyze``.
 
     Raises:
+        ConfigError: faces must not be looked at.
         ModelError: a model is missing or damaged.
     """
-    still = TiledDetector(BlazeFace(settings.detector_threshold), shares=(1.0, 0.5), only_if_empty=False)
-    return Analyser(still, make_live_detector(settings), CnnClassifier())
+    if settings.privacy.jurisdiction == "eu-education":
+        raise ConfigError("privacy.jurisdiction is eu-education: faces are not looked at, in files neither")
+    analysis = settings.analysis
+    still = TiledDetector(BlazeFace(analysis.detector_threshold), shares=(1.0, 0.5), only_if_empty=False)
+    return Analyser(still, make_live_detector(analysis), CnnClassifier())
 
 
 def make_reader(settings: Settings) -> FaceReader | None:
@@ -137,6 +141,7 @@ async def serving(settings: Settings) -> AsyncIterator[Server]:
             keys=entrance.keys,
             indicate=indicate,
             extra_routes=[route for adapter in rooms.values() for route in adapter.routes()],
+            jurisdiction=settings.privacy.jurisdiction,
             registry=metrics.registry,
             model_card=await asyncio.to_thread(read_card, DEFAULT_MODEL),
         )

@@ -185,7 +185,7 @@ def join(
 def analyze(context: _Context, paths: tuple[Path, ...], out: Path, jsonl: bool) -> None:
     """Images and videos: boxes and labels drawn into copies, one JSON line a frame."""
     files = find_media(paths)
-    analyser = make_analyser(context.settings.analysis)
+    analyser = make_analyser(context.settings)
     failed = False
     for file in files:
         frames = faces = 0

@@ -125,6 +125,7 @@ class Sessions:
             ended_at=None,
             min_group=self._settings.privacy.min_group,
             synthetic=opened.synthetic,
+            jurisdiction=self._settings.privacy.jurisdiction,
         )
         running = RunningClass(info, opened, asyncio.get_running_loop().time())
         await self._store.put_class(info)

@@ -31,6 +31,7 @@ class HostContext:
         ready: Why the server is not ready to run classes, None when it is.
         model_card: The model's card, if there is one.
         indicate: Works word and alerts out of a class's windows.
+        jurisdiction: The privacy profile that is on.
         heartbeat_s: Seconds between signs of life on a quiet stream.
         registry: What /metrics serves.
     """
@@ -42,6 +43,7 @@ class HostContext:
     ready: Callable[[], str | None]
     model_card: Mapping[str, Any] | None
     indicate: Indicate
+    jurisdiction: str
     heartbeat_s: float
     registry: CollectorRegistry
 

@@ -56,6 +56,7 @@ def build_app(
     extra_routes: Iterable[web.AbstractRouteDef] = (),
     ready: Callable[[], str | None] = lambda: None,
     model_card: Mapping[str, Any] | None = None,
+    jurisdiction: str = "none",
     heartbeat_s: float = 15.0,
     registry: CollectorRegistry = REGISTRY,
 ) -> web.Application:
@@ -70,13 +71,14 @@ def build_app(
         extra_routes: Served without the token: what room adapters show to students.
         ready: Says why classes cannot be run, None when they can.
         model_card: What the report says of the model.
+        jurisdiction: The privacy profile that is on.
         heartbeat_s: Seconds between signs of life on a quiet stream.
         registry: What /metrics serves.
     """
     open_routes: set[web.AbstractRoute] = set()
     app = web.Application(client_max_size=MAX_BODY, middlewares=[_errors, auth_middleware(keys, open_routes)])
     app[CONTEXT] = HostContext(
-        store, controller, feed, keys, ready, model_card, indicate, heartbeat_s, registry
+        store, controller, feed, keys, ready, model_card, indicate, jurisdiction, heartbeat_s, registry
     )
     open_routes.update(app.router.add_routes(_OPEN))
     open_routes.update(app.router.add_routes(extra_routes))

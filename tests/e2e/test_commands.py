@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
@@ -18,6 +19,7 @@ import cv2
 import numpy as np
 import pytest
 
+from tests.cameras import offer_text
 from tests.contract.worlds.replay import write_video
 
 pytestmark = pytest.mark.slow
@@ -185,6 +187,62 @@ def test_doctor_finds_all_well_and_all_ill(tmp_path: Path) -> None:
     ill = run(tmp_path, "doctor", CLASSMOOD_WEB__PORT="0")
     assert ill.returncode == 1
     assert "WRONG  database" in ill.stdout
+
+
+def test_where_faces_must_not_be_looked_at_no_model_is_loaded(tmp_path: Path) -> None:
+    """A whole class under eu-education, and what the process has mapped into its memory."""
+    profile = {"CLASSMOOD_PRIVACY__JURISDICTION": "eu-education"}
+    run(tmp_path, "purge", **profile)  # makes the database
+    server = start(tmp_path, "serve", "--port", "0", **profile)
+    try:
+        assert server.stderr is not None
+        said_so = []
+        while "Host link" not in (line := server.stderr.readline()):
+            assert line, "the server did not start"
+            said_so.append(line)
+        assert any("Profile eu-education: no face is looked at" in line for line in said_so)
+        url, _, token = line.split()[-1].partition("/?token=")
+
+        def ask(path: str, fields: object = None) -> Any:
+            headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+            body = None if fields is None else json.dumps(fields).encode()
+            with urlopen(Request(url + path, body, headers), timeout=20) as response:
+                text = response.read().decode()
+                return json.loads(text) if response.headers["Content-Type"].startswith("app") else text
+
+        made = ask("/api/classes", {"room": "companion:", "title": "Quiet class"})
+        assert made["jurisdiction"] == "eu-education"
+        assert "profile eu-education" in ask(f"/c/{made['code']}")
+        room = f"/api/companion/{made['code']}"
+        student = ask(f"{room}/offer", {"sdp": None, "type": None, "consent": True})
+        offer = {"sdp": offer_text("VP8", "max-fr=30"), "type": "offer", "consent": True}
+        assert ask(f"{room}/offer", offer)["sdp"] is None, "no video is asked for"
+        assert ask(f"{room}/pulse", {"token": student["token"], "kind": "lost"}) == {"ok": True}
+        ask(f"/api/classes/{made['id']}/markers", {"label": "Quiz"})
+        for page in ("/", f"/classes/{made['id']}"):
+            assert "Profile eu-education" in ask(page)
+        time.sleep(6)
+        (window, *_rest) = ask(f"/api/classes/{made['id']}/windows")
+        ask(f"/api/classes/{made['id']}/end", {})
+        assert (window["participants"], window["cameras_on"], window["analysed"]) == (2, 0, 0)
+        assert (window["expressions"], window["pulses"]["lost"]) == (None, 1)
+        report = ask(f"/api/classes/{made['id']}/report.html")
+        assert "Profile eu-education" in report
+        assert "Quiz" in report
+        mapped = Path(f"/proc/{server.pid}/maps").read_text().lower()
+        assert "site-packages/av" in mapped, "the libraries of the process are seen"
+        assert "litert" not in mapped
+        assert "tflite" not in mapped
+    finally:
+        server.send_signal(signal.SIGINT)
+        server.communicate(timeout=20)
+
+    healthy = run(tmp_path, "doctor", CLASSMOOD_WEB__PORT="0", **profile)
+    assert "models: not loaded: the profile is eu-education" in healthy.stdout
+    cv2.imwrite(str(tmp_path / "a.png"), np.zeros((8, 8), np.uint8))
+    refused = run(tmp_path, "analyze", "a.png", **profile)
+    assert refused.returncode == 2
+    assert "privacy.jurisdiction is eu-education" in said(refused)
 
 
 def test_replay_join_report_and_purge(tmp_path: Path) -> None:
