@@ -20,7 +20,7 @@ from aiohttp import web
 from bot.analyze import Analyser
 from bot.config import AnalysisSettings, ConfigError, PrivacySettings, Settings, WebSettings
 from bot.host_token import open_entrance
-from bot.metrics import Metrics
+from bot.metrics import MeteredReader, Metrics
 from bot.pipeline.indicators import indicate
 from bot.rooms import RoomContext, adapters
 from bot.sessions import Sessions
@@ -35,7 +35,12 @@ from reports.web import build_app
 
 _log = structlog.get_logger()
 
-_SHUTDOWN_S: Final = 3.0
+_CLASSES_END_S: Final = 3.0
+"""How long classes may take to end when the server is stopped; the next start recovers what is cut off."""
+
+_REQUESTS_END_S: Final = 1.0
+"""How long requests that are being answered may take then."""
+
 _PURGE_EVERY_S: Final = 3600.0
 _PURGE_AGAIN_S: Final = 60.0
 
@@ -84,7 +89,7 @@ def make_analyser(settings: Settings) -> Analyser:
     return Analyser(still, make_live_detector(analysis), CnnClassifier())
 
 
-def make_reader(settings: Settings) -> FaceReader | None:
+def make_reader(settings: Settings, metrics: Metrics) -> FaceReader | None:
     """The threads that read faces; None where the law forbids looking.
 
     Raises:
@@ -93,7 +98,7 @@ def make_reader(settings: Settings) -> FaceReader | None:
     if settings.privacy.jurisdiction == "eu-education":
         return None
     analysis = settings.analysis
-    return FaceReader(lambda: make_live_detector(analysis), CnnClassifier, analysis.workers)
+    return FaceReader(lambda: make_live_detector(analysis), CnnClassifier, analysis.workers, metrics.on_model)
 
 
 @asynccontextmanager
@@ -116,18 +121,18 @@ async def serving(settings: Settings) -> AsyncIterator[Server]:
             _log.warning("class cut off by a crash, recovered", class_id=info.id)
         purging = asyncio.create_task(_purge_hourly(store, settings.privacy), name="purge")
         stack.push_async_callback(_cancelled, purging)
-        reader = await asyncio.to_thread(make_reader, settings)
+        metrics = Metrics()
+        reader = await asyncio.to_thread(make_reader, settings, metrics)
         if reader is not None:
             stack.push_async_callback(asyncio.to_thread, reader.close)
-        rooms = await asyncio.to_thread(adapters, RoomContext(settings))
+        rooms = await asyncio.to_thread(adapters, RoomContext(settings, metrics.on_dropped))
         feed = LiveFeed()
-        metrics = Metrics()
         address: list[str] = []
         sessions = Sessions(
             store=store,
             feed=feed,
             adapters=rooms,
-            reader=reader,
+            reader=None if reader is None else MeteredReader(reader, metrics),
             settings=settings,
             metrics=metrics,
             public_url=lambda: (settings.web.public_url or address[0]).rstrip("/"),
@@ -145,15 +150,23 @@ async def serving(settings: Settings) -> AsyncIterator[Server]:
             registry=metrics.registry,
             model_card=await asyncio.to_thread(read_card, DEFAULT_MODEL),
         )
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=_SHUTDOWN_S)
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=_REQUESTS_END_S)
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
         address.append(await _listen(runner, settings.web))
         stack.callback(feed.close_all)
-        stack.push_async_callback(sessions.close)
+        stack.push_async_callback(_end_classes, sessions)
         url = address[0]
         link = f"/?token={entrance.code}"
         yield Server(url, url + link, link, sessions, store, len(recovered))
+
+
+async def _end_classes(sessions: Sessions) -> None:
+    try:
+        async with asyncio.timeout(_CLASSES_END_S):
+            await sessions.close()
+    except TimeoutError:
+        _log.error("classes did not end in time and will be recovered at the next start")
 
 
 async def _purge_hourly(store: Store, privacy: PrivacySettings) -> None:

@@ -11,7 +11,7 @@ import asyncio
 import hashlib
 import hmac
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -96,6 +96,7 @@ class CompanionRoom:
         synthetic: bool,
         receives: bool = True,
         wanted_fps: float | None = None,
+        on_dropped: Callable[[int], None] = lambda _pictures: None,
     ) -> None:
         """Set up.
 
@@ -106,9 +107,10 @@ class CompanionRoom:
             synthetic: Whether its students are drawn.
             receives: Whether cameras are received; if not, no offer of video is answered.
             wanted_fps: Pictures a second of each camera there is use for; None for all.
+            on_dropped: Told how many encoded pictures were thrown away.
         """
         self.code: str | None = code
-        self._wanted_fps = wanted_fps
+        self._wanted_fps, self._on_dropped = wanted_fps, on_dropped
         self.public_url = f"companion:{code}"
         self.synthetic = synthetic
         self._key, self._settings, self._entered = code.lower(), settings, entered
@@ -246,7 +248,7 @@ class CompanionRoom:
         unsupported: UnsupportedVideo | None = None
         try:
             if request.sdp is not None and self._receives:
-                camera = CameraTrack(secrets.token_hex(8), student.participant_id)
+                camera = CameraTrack(secrets.token_hex(8), student.participant_id, self._on_dropped)
                 peer = ReceivingPeer(
                     camera, self._settings, self._threads, self._on_state, wanted_fps=self._wanted_fps
                 )

@@ -101,7 +101,7 @@ class Adapter:
 
     def __init__(self, context: RoomContext) -> None:
         """No room yet."""
-        self._settings = context.settings
+        self._settings, self._on_dropped = context.settings, context.on_dropped
         self._joins, self._requests = Allowance(*_JOINS), Allowance(*_REQUESTS)
         self._misses = Allowance(*_MISSES)
         self._entered: dict[str, CompanionRoom] = {}
@@ -128,6 +128,7 @@ class Adapter:
             synthetic=synthetic == ["1"],
             receives=self._settings.privacy.jurisdiction == "none",
             wanted_fps=self._wanted_fps,
+            on_dropped=self._on_dropped,
         )
 
     def routes(self) -> Iterable[web.AbstractRouteDef]:

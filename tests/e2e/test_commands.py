@@ -148,6 +148,37 @@ def status(port: str, token: str) -> int:
         return exc.code
 
 
+def test_a_stopped_server_ends_its_classes_and_waits_for_nobody(tmp_path: Path) -> None:
+    server = start(tmp_path, "serve", "--port", "0")
+    assert server.stderr is not None
+    while "Host link" not in (line := server.stderr.readline()):
+        assert line, "the server did not start"
+    url, _, token = line.split()[-1].partition("/?token=")
+    headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+    for _ in range(3):
+        with urlopen(Request(f"{url}/api/classes", b"{}", headers), timeout=20) as response:
+            made = json.load(response)
+    following = urlopen(Request(f"{url}/api/classes/{made['id']}/live", headers=headers), timeout=20)
+    assert following.readline()
+    port = int(url.rpartition(":")[2])
+    with socket.create_connection(("127.0.0.1", port)) as slow:
+        room = f"/api/companion/{made['code']}/offer"
+        slow.sendall(f"POST {room} HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n{{".encode())
+        time.sleep(1)
+        began_s = time.monotonic()
+        server.send_signal(signal.SIGTERM)
+        _, err = server.communicate(timeout=30)
+    print(
+        f"shut down in {time.monotonic() - began_s:.2f} s with three classes, a follower and a slow request"
+    )
+    assert server.returncode == 0, err
+    assert "Traceback" not in err
+    following.read()  # the stream came to its end
+    listed = run(tmp_path, "classes").stdout.splitlines()
+    assert len(listed) == 3
+    assert all(" ended " in line for line in listed)
+
+
 def test_the_demo_holds_a_class_and_says_how_it_went(tmp_path: Path) -> None:
     done = run(tmp_path, "demo", "--students", "3", "--minutes", "0.4", "--port", "0")
     assert done.returncode == 0, done.stderr
@@ -182,10 +213,13 @@ def test_the_demo_without_a_network_says_so(tmp_path: Path) -> None:
 def test_doctor_finds_all_well_and_all_ill(tmp_path: Path) -> None:
     done = run(tmp_path, "doctor", CLASSMOOD_WEB__PORT="0")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert len(re.findall(r"^ok ", done.stdout, re.MULTILINE)) == 8
+    assert len(re.findall(r"^ok ", done.stdout, re.MULTILINE)) == 10
     (tmp_path / "classmood.db").write_bytes(b"this is no database at all, not even close to one")
+    (tmp_path / "classmood.token").write_text("{}")
+    (tmp_path / "classmood.token").chmod(0o644)
     ill = run(tmp_path, "doctor", CLASSMOOD_WEB__PORT="0")
     assert ill.returncode == 1
+    assert "WRONG  host token: others can read" in ill.stdout
     assert "WRONG  database" in ill.stdout
 
 
