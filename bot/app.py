@@ -18,9 +18,9 @@ import structlog
 from aiohttp import web
 
 from bot.analyze import Analyser
-from bot.config import AnalysisSettings, PrivacySettings, Settings
-from bot.host_token import host_token
-from bot.metrics import Metrics
+from bot.config import AnalysisSettings, ConfigError, PrivacySettings, Settings, WebSettings
+from bot.host_token import open_entrance
+from bot.metrics import MeteredReader, Metrics
 from bot.pipeline.indicators import indicate
 from bot.rooms import RoomContext, adapters
 from bot.sessions import Sessions
@@ -35,7 +35,12 @@ from reports.web import build_app
 
 _log = structlog.get_logger()
 
-_SHUTDOWN_S: Final = 3.0
+_CLASSES_END_S: Final = 3.0
+"""How long classes may take to end when the server is stopped; the next start recovers what is cut off."""
+
+_REQUESTS_END_S: Final = 1.0
+"""How long requests that are being answered may take then."""
+
 _PURGE_EVERY_S: Final = 3600.0
 _PURGE_AGAIN_S: Final = 60.0
 
@@ -50,7 +55,8 @@ class Server:
 
     Attributes:
         url: Where it listens.
-        host_link: Opens the host's pages once in a browser.
+        host_link: Lets one browser in, once.
+        host_path: The same without scheme, host and port.
         sessions: The classes.
         store: What is kept.
         recovered: Classes a crash had cut off, now marked interrupted.
@@ -58,6 +64,7 @@ class Server:
 
     url: str
     host_link: str
+    host_path: str
     sessions: Sessions
     store: Store
     recovered: int
@@ -68,17 +75,21 @@ def make_live_detector(settings: AnalysisSettings) -> FaceDetector:
     return TiledDetector(BlazeFace(settings.detector_threshold), shares=(1.0,), only_if_empty=True)
 
 
-def make_analyser(settings: AnalysisSettings) -> Analyser:
+def make_analyser(settings: Settings) -> Analyser:
     """The models of ``classmood analyze``.
 
     Raises:
+        ConfigError: faces must not be looked at.
         ModelError: a model is missing or damaged.
     """
-    still = TiledDetector(BlazeFace(settings.detector_threshold), shares=(1.0, 0.5), only_if_empty=False)
-    return Analyser(still, make_live_detector(settings), CnnClassifier())
+    if settings.privacy.jurisdiction == "eu-education":
+        raise ConfigError("privacy.jurisdiction is eu-education: faces are not looked at, in files neither")
+    analysis = settings.analysis
+    still = TiledDetector(BlazeFace(analysis.detector_threshold), shares=(1.0, 0.5), only_if_empty=False)
+    return Analyser(still, make_live_detector(analysis), CnnClassifier())
 
 
-def make_reader(settings: Settings) -> FaceReader | None:
+def make_reader(settings: Settings, metrics: Metrics) -> FaceReader | None:
     """The threads that read faces; None where the law forbids looking.
 
     Raises:
@@ -87,7 +98,7 @@ def make_reader(settings: Settings) -> FaceReader | None:
     if settings.privacy.jurisdiction == "eu-education":
         return None
     analysis = settings.analysis
-    return FaceReader(lambda: make_live_detector(analysis), CnnClassifier, analysis.workers)
+    return FaceReader(lambda: make_live_detector(analysis), CnnClassifier, analysis.workers, metrics.on_model)
 
 
 @asynccontextmanager
@@ -101,7 +112,7 @@ async def serving(settings: Settings) -> AsyncIterator[Server]:
         ConfigError: the host token cannot be used.
     """
     async with AsyncExitStack() as stack:
-        token = await asyncio.to_thread(host_token, settings.web)
+        entrance = await asyncio.to_thread(open_entrance, settings.web)
         store = await asyncio.to_thread(Store.open, settings.store.url)
         stack.push_async_callback(asyncio.to_thread, store.close)
         now = datetime.now(UTC)
@@ -110,18 +121,18 @@ async def serving(settings: Settings) -> AsyncIterator[Server]:
             _log.warning("class cut off by a crash, recovered", class_id=info.id)
         purging = asyncio.create_task(_purge_hourly(store, settings.privacy), name="purge")
         stack.push_async_callback(_cancelled, purging)
-        reader = await asyncio.to_thread(make_reader, settings)
+        metrics = Metrics()
+        reader = await asyncio.to_thread(make_reader, settings, metrics)
         if reader is not None:
             stack.push_async_callback(asyncio.to_thread, reader.close)
-        rooms = await asyncio.to_thread(adapters, RoomContext(settings))
+        rooms = await asyncio.to_thread(adapters, RoomContext(settings, metrics.on_dropped))
         feed = LiveFeed()
-        metrics = Metrics()
         address: list[str] = []
         sessions = Sessions(
             store=store,
             feed=feed,
             adapters=rooms,
-            reader=reader,
+            reader=None if reader is None else MeteredReader(reader, metrics),
             settings=settings,
             metrics=metrics,
             public_url=lambda: (settings.web.public_url or address[0]).rstrip("/"),
@@ -132,20 +143,30 @@ async def serving(settings: Settings) -> AsyncIterator[Server]:
             store=store,
             controller=sessions,
             feed=feed,
-            token=token,
+            keys=entrance.keys,
             indicate=indicate,
             extra_routes=[route for adapter in rooms.values() for route in adapter.routes()],
+            jurisdiction=settings.privacy.jurisdiction,
             registry=metrics.registry,
             model_card=await asyncio.to_thread(read_card, DEFAULT_MODEL),
         )
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=_SHUTDOWN_S)
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=_REQUESTS_END_S)
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
-        address.append(await _listen(runner, settings.web.host, settings.web.port))
+        address.append(await _listen(runner, settings.web))
         stack.callback(feed.close_all)
-        stack.push_async_callback(sessions.close)
+        stack.push_async_callback(_end_classes, sessions)
         url = address[0]
-        yield Server(url, f"{url}/?token={token}", sessions, store, len(recovered))
+        link = f"/?token={entrance.code}"
+        yield Server(url, url + link, link, sessions, store, len(recovered))
+
+
+async def _end_classes(sessions: Sessions) -> None:
+    try:
+        async with asyncio.timeout(_CLASSES_END_S):
+            await sessions.close()
+    except TimeoutError:
+        _log.error("classes did not end in time and will be recovered at the next start")
 
 
 async def _purge_hourly(store: Store, privacy: PrivacySettings) -> None:
@@ -167,7 +188,8 @@ async def _cancelled(task: asyncio.Task[None]) -> None:
     await asyncio.wait([task])
 
 
-async def _listen(runner: web.AppRunner, host: str, port: int) -> str:
+async def _listen(runner: web.AppRunner, settings: WebSettings) -> str:
+    host, port = settings.host, settings.port
     site = web.TCPSite(runner, host, port)
     try:
         await site.start()
@@ -180,8 +202,4 @@ async def _listen(runner: web.AppRunner, host: str, port: int) -> str:
         raise ServeError(
             f"cannot listen on {host}:{port} ({exc.strerror or exc}): check web.host and web.port"
         ) from exc
-    bound = runner.addresses[0]
-    shown = host if ":" not in host else f"[{host}]"
-    if shown in {"0.0.0.0", "[::]"}:  # every address: this one is surely among them
-        shown = "127.0.0.1"
-    return f"http://{shown}:{bound[1]}"
+    return settings.local_url(runner.addresses[0][1])

@@ -24,6 +24,7 @@ from bot.analyze import AnalyzeError, analyse_file, find_media
 from bot.app import ServeError, make_analyser
 from bot.config import ConfigError, Settings, load_settings
 from bot.doctor import examine
+from bot.host_token import fresh_link, renew_token
 from bot.logs import set_up_logs
 from bot.pipeline.indicators import indicate
 from bot.webrtc.network import NoUdp
@@ -184,7 +185,7 @@ def join(
 def analyze(context: _Context, paths: tuple[Path, ...], out: Path, jsonl: bool) -> None:
     """Images and videos: boxes and labels drawn into copies, one JSON line a frame."""
     files = find_media(paths)
-    analyser = make_analyser(context.settings.analysis)
+    analyser = make_analyser(context.settings)
     failed = False
     for file in files:
         frames = faces = 0
@@ -275,6 +276,24 @@ def doctor(context: _Context) -> None:
     if wrong:
         click.echo(f"{wrong} thing{'' if wrong == 1 else 's'} to mend.", err=True)
         sys.exit(_FAILED)
+
+
+@main.command(epilog="Examples: classmood token  |  classmood token --rotate  (everyone must come in anew)")
+@click.option("--rotate", is_flag=True, help="Make a new host token; every cookie and link ceases to work.")
+@_port_option
+@_with_settings
+@click.pass_obj
+def token(context: _Context, rotate: bool, port: int | None) -> None:
+    """A fresh host link, for one browser and once; with --rotate, a new host token.
+
+    Works on a server that runs as on one that is started later.
+    """
+    web = _changed(context.settings, port).web
+    made, link = renew_token(web) if rotate else (None, fresh_link(web))
+    if made is not None:
+        click.echo(f"Host token:    {made}", err=True)
+        click.echo("It is for programs (Authorization: Bearer TOKEN) and cannot be shown again.", err=True)
+    click.echo(link)
 
 
 def _changed(settings: Settings, port: int | None, min_group: int | None = None) -> Settings:

@@ -7,15 +7,18 @@ in config.yaml; a test compares the two.
 from __future__ import annotations
 
 import os
+import re
 import stat
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, IPvAnyNetwork, SecretStr, ValidationError
 
 ENV_PREFIX = "CLASSMOOD_"
 DEFAULT_PATH = Path("config.yaml")
+_WITH_PASSWORD = re.compile(r":[^:/@\s]+:[^/@\s]+@|://[^:/@\s]+:[^/@\s]+@")
+"""``turn:USER:PASSWORD@HOST`` or ``scheme://USER:PASSWORD@HOST``."""
 
 
 class ConfigError(Exception):
@@ -40,6 +43,14 @@ class WebSettings(_Section):
     public_url: str | None = None
     token: SecretStr | None = None
     token_file: Path = Path("classmood.token")
+    trusted_proxies: tuple[IPvAnyNetwork, ...] = ()
+
+    def local_url(self, port: int | None = None) -> str:
+        """Where this machine reaches the pages: ``web.port``, or the port given."""
+        host = self.host if ":" not in self.host else f"[{self.host}]"
+        if host in {"0.0.0.0", "[::]"}:  # every address: this one is surely among them
+            host = "127.0.0.1"
+        return f"http://{host}:{self.port if port is None else port}"
 
 
 class AnalysisSettings(_Section):
@@ -130,14 +141,29 @@ def _read(path: Path) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise ConfigError(f"{path} must hold sections with keys below them, not a {type(found).__name__}")
     values = {str(section): keys if keys is not None else {} for section, keys in found.items()}
-    web = values.get("web")
-    holds_token = isinstance(web, dict) and web.get("token") is not None
-    if holds_token and stat.S_IMODE(path.stat().st_mode) & 0o077:
+    secret = _secret_key(values)
+    if secret is not None and stat.S_IMODE(path.stat().st_mode) & 0o077:
+        variable = f"{ENV_PREFIX}{secret.upper().replace('.', '__')}"
         raise ConfigError(
-            f"{path} holds web.token but others can read it: chmod 600 {path}, "
-            f"or set {ENV_PREFIX}WEB__TOKEN instead"
+            f"{path} holds {secret} but others can read it: chmod 600 {path}, or set {variable} instead"
         )
     return values
+
+
+def _secret_key(values: dict[str, Any]) -> str | None:
+    """The first key that holds a secret: the host token, or a URL with a password in it."""
+
+    def held(section: str, key: str) -> Any:
+        keys = values.get(section)
+        return keys.get(key) if isinstance(keys, dict) else None
+
+    if held("web", "token") is not None:
+        return "web.token"
+    if _WITH_PASSWORD.search(str(held("store", "url"))):
+        return "store.url"
+    if _WITH_PASSWORD.search(str(held("webrtc", "ice_servers"))):
+        return "webrtc.ice_servers"
+    return None
 
 
 def _from_environment(environment: Any) -> dict[str, dict[str, Any]]:

@@ -12,18 +12,21 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from importlib.metadata import version
+from ipaddress import ip_address
 from typing import Final
 
 import av
 import numpy as np
 
-from bot.config import Settings
+from bot.config import ConfigError, Settings
+from bot.host_token import KeyFile, configured_token
 from bot.rooms import RoomContext, adapters
 from bot.webrtc.network import NoUdp, udp_addresses
 from inference.classifier import CnnClassifier
 from inference.detector import BlazeFace
 from inference.emotions import CROP_PX
 from inference.errors import InferenceError
+from reports.host_keys import HostKeysError
 from reports.store import Store, StoreError
 
 _LIBRARIES: Final = ("aiohttp", "aiortc", "ai-edge-litert", "opencv-python-headless", "sqlalchemy")
@@ -47,6 +50,8 @@ def examine(settings: Settings) -> Iterator[Finding]:
         ("models", _models),
         ("database", _database),
         ("port", _port),
+        ("exposure", _exposure),
+        ("host token", _token),
         ("network", _network),
         ("video codec", _codec),
         ("rooms", _rooms),
@@ -54,7 +59,16 @@ def examine(settings: Settings) -> Iterator[Finding]:
     for subject, check in checks:
         try:
             yield Finding(subject, True, check(settings))
-        except (InferenceError, StoreError, OSError, av.FFmpegError, NoUdp, _Wrong) as exc:
+        except (
+            ConfigError,
+            HostKeysError,
+            InferenceError,
+            StoreError,
+            OSError,
+            av.FFmpegError,
+            NoUdp,
+            _Wrong,
+        ) as exc:
             yield Finding(subject, False, str(exc))
 
 
@@ -65,7 +79,7 @@ class _Wrong(Exception):
 def _profile(settings: Settings) -> str:
     privacy = settings.privacy
     if privacy.jurisdiction == "eu-education":
-        return "profile eu-education: no face is looked at"
+        return "profile eu-education: no face is looked at, no video is asked for"
     return (
         f"profile none: faces are looked at, windows below {privacy.min_group} students are withheld "
         "(in the EU set privacy.jurisdiction to eu-education)"
@@ -73,6 +87,8 @@ def _profile(settings: Settings) -> str:
 
 
 def _models(settings: Settings) -> str:
+    if settings.privacy.jurisdiction == "eu-education":
+        return "not loaded: the profile is eu-education"
     BlazeFace(settings.analysis.detector_threshold).detect(np.zeros((180, 320), np.uint8))
     probs = CnnClassifier().predict(np.zeros((1, CROP_PX, CROP_PX, 1), np.float32))
     if not np.isclose(probs.sum(), 1, atol=1e-3):
@@ -97,6 +113,33 @@ def _port(settings: Settings) -> str:
                 f"cannot listen on {web.host}:{web.port} ({exc.strerror}): set web.port to another port"
             ) from exc
     return f"{web.host}:{web.port} is free"
+
+
+def _exposure(settings: Settings) -> str:
+    web = settings.web
+    try:
+        local = ip_address(web.host).is_loopback
+    except ValueError:
+        local = web.host == "localhost"
+    public = (web.public_url or "").lower()
+    told = [] if local else [f"anyone who reaches {web.host} can ask, without encryption: keep 127.0.0.1"]
+    if not public:
+        told.append("web.public_url is not set: student links work on this machine only")
+    elif not public.startswith("https://"):
+        told.append("web.public_url is no https address: browsers will give it no camera")
+    if public and not web.trusted_proxies:
+        told.append("name the TLS proxy in web.trusted_proxies, or all students share one address's limits")
+    return "; ".join(told) or "this machine only, behind the TLS proxy named"
+
+
+def _token(settings: Settings) -> str:
+    path = settings.web.token_file
+    if configured_token(settings.web) is not None:
+        return "web.token is set and long enough"
+    if not path.exists():
+        return f"is made at the first start and kept as a hash in {path}"
+    KeyFile(path).read()
+    return f"is kept as a hash in {path}, which others cannot read"
 
 
 def _network(settings: Settings) -> str:

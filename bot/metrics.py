@@ -6,6 +6,8 @@ serves; two servers in one process do not share figures.
 
 from __future__ import annotations
 
+from concurrent.futures import Future
+
 from prometheus_client import (
     CollectorRegistry,
     Counter,
@@ -15,7 +17,11 @@ from prometheus_client import (
     ProcessCollector,
 )
 
+from inference.arrays import Image
+from inference.batcher import FaceReader, Reading
+
 _READING_S = (0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5)
+_MODEL_S = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
 _BEHIND_S = (0.3, 0.5, 1, 1.5, 2, 3, 5, 10)
 
 
@@ -35,6 +41,27 @@ class Metrics:
             buckets=_READING_S,
             registry=self.registry,
         )
+        self.samples = Counter(
+            "classmood_samples",
+            "Pictures read, by the faces found in them; failed: the models could not read it.",
+            ["faces"],
+            registry=self.registry,
+        )
+        self.waiting = Gauge(
+            "classmood_samples_waiting", "Pictures handed in and not read yet.", registry=self.registry
+        )
+        self.dropped = Counter(
+            "classmood_pictures_dropped",
+            "Encoded pictures thrown away: decoding cannot keep up, or they are damaged.",
+            registry=self.registry,
+        )
+        self.model = Histogram(
+            "classmood_model_seconds",
+            "Time a model runs: the detector for a picture, the classifier for a batch of faces.",
+            ["model"],
+            buckets=_MODEL_S,
+            registry=self.registry,
+        )
         self.behind = Histogram(
             "classmood_window_behind_seconds",
             "From a window's end to its event on the pages.",
@@ -45,3 +72,36 @@ class Metrics:
         self.unsaved = Gauge(
             "classmood_windows_unsaved", "Windows the store has not taken yet.", registry=self.registry
         )
+
+    def on_model(self, model: str, took_s: float) -> None:
+        """A model ran."""
+        self.model.labels(model).observe(took_s)
+
+    def on_dropped(self, pictures: int) -> None:
+        """Encoded pictures were thrown away."""
+        self.dropped.inc(pictures)
+
+
+class MeteredReader:
+    """A picture reader that is counted."""
+
+    def __init__(self, reader: FaceReader, metrics: Metrics) -> None:
+        """Count what ``reader`` reads in ``metrics``."""
+        self._reader, self._metrics = reader, metrics
+
+    def submit(self, image: Image) -> Future[Reading]:
+        """As ``FaceReader.submit``."""
+        future = self._reader.submit(image)
+        self._metrics.waiting.inc()
+        future.add_done_callback(self._count)
+        return future
+
+    def _count(self, future: Future[Reading]) -> None:
+        self._metrics.waiting.dec()
+        if future.cancelled():
+            return
+        if future.exception() is not None:
+            self._metrics.samples.labels("failed").inc()
+            return
+        faces = len(future.result().faces)
+        self._metrics.samples.labels(("none", "one")[faces] if faces < 2 else "several").inc()

@@ -253,3 +253,6 @@ def _greet(server: Server, settings: Settings) -> None:
     if settings.privacy.jurisdiction == "eu-education":
         click.echo("Profile eu-education: no face is looked at.", err=True)
     click.echo(f"Host link:     {server.host_link}", err=True)
+    if settings.web.public_url is not None:
+        click.echo(f"or elsewhere:  {settings.web.public_url.rstrip('/')}{server.host_path}", err=True)
+    click.echo("It lets one browser in, once; `classmood token` prints another.", err=True)

@@ -125,6 +125,7 @@ class Sessions:
             ended_at=None,
             min_group=self._settings.privacy.min_group,
             synthetic=opened.synthetic,
+            jurisdiction=self._settings.privacy.jurisdiction,
         )
         running = RunningClass(info, opened, asyncio.get_running_loop().time())
         await self._store.put_class(info)
@@ -158,10 +159,11 @@ class Sessions:
 
     async def close(self) -> None:
         """End every class and wait until all is kept."""
-        for running in list(self._running.values()):
-            await self.end(running.info.id, "The server was stopped.")
+        ends = (self.end(class_id, "The server was stopped.") for class_id in list(self._running))
+        await asyncio.gather(*ends)
 
     async def _run(self, running: RunningClass) -> None:
+        structlog.contextvars.bind_contextvars(class_id=running.info.id)  # for every line of this class
         state, reason = ClassState.FAILED, "An error of the program ended the class: see its log."
         try:
             state, reason = await self._attend(running)

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-from ai_edge_litert.interpreter import Interpreter
 
 from inference.arrays import Floats
 from inference.errors import ModelError
@@ -38,6 +37,9 @@ class Engine:
         Raises:
             ModelError: a file is missing, or the model is not the one its card describes.
         """
+        # Here and not above: where faces must not be looked at, not even the means to is loaded.
+        from ai_edge_litert.interpreter import Interpreter
+
         self.card = read_card(path)
         try:
             content = path.read_bytes()

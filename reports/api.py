@@ -7,8 +7,11 @@ checked here and refused with one line that says what to do.
 from __future__ import annotations
 
 import asyncio
+import base64
+import hashlib
 import json
 import math
+import re
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -22,14 +25,20 @@ from reports.words import KIND_PHRASES
 TITLE_CHARS: Final = 200
 LABEL_CHARS: Final = 200
 ROOM_CHARS: Final = 1000
+MAX_MARKERS: Final = 500
+"""Markers of one class."""
+
+_BODY_S: Final = 10.0
 DEFAULT_ROOM: Final = "companion:"
 DEFAULT_TITLE: Final = "Untitled class"
 
-REPORT_CSP: Final = (
-    "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'; "
+_REPORT_CSP: Final = (
+    "default-src 'none'; style-src {styles}; img-src data:; base-uri 'none'; form-action 'none'; "
     "frame-ancestors 'none'"
 )
-"""The report carries its style in itself and no script."""
+"""The report carries its style in itself, allowed by its hash, and no script."""
+
+_STYLE: Final = re.compile(r"<style>(.*?)</style>", re.DOTALL)
 
 
 async def start_class(request: web.Request) -> web.Response:
@@ -118,6 +127,8 @@ async def add_marker(request: web.Request) -> web.Response:
     """POST /api/classes/ID/markers: mark this moment."""
     info = await find_class(request)
     label = _text(await _json_object(request), "label", LABEL_CHARS, None)
+    if len(await request.app[CONTEXT].store.markers(info.id)) >= MAX_MARKERS:
+        raise web.HTTPConflict(text=f"the class has {MAX_MARKERS} markers already: more are not kept")
     marker = await request.app[CONTEXT].controller.mark(info.id, label)
     if marker is None:
         raise web.HTTPConflict(text="the class is not running: markers can only be set while it is")
@@ -127,7 +138,9 @@ async def add_marker(request: web.Request) -> web.Response:
 async def report_html(request: web.Request) -> web.Response:
     """GET /api/classes/ID/report.html: the self-contained report."""
     response = await _report(request, to_html, "text/html", "html")
-    response.headers["Content-Security-Policy"] = REPORT_CSP
+    styles = (hashlib.sha256(style.encode()).digest() for style in _STYLE.findall(response.text or ""))
+    allowed = " ".join(f"'sha256-{base64.b64encode(style).decode()}'" for style in styles)
+    response.headers["Content-Security-Policy"] = _REPORT_CSP.format(styles=allowed or "'none'")
     return response
 
 
@@ -139,6 +152,12 @@ async def report_csv(request: web.Request) -> web.Response:
 async def report_json(request: web.Request) -> web.Response:
     """GET /api/classes/ID/report.json: class, windows, markers, pulses."""
     return await _report(request, to_json, "application/json", "json")
+
+
+async def make_link(request: web.Request) -> web.Response:
+    """POST /api/host-links: a link that lets one more browser in, once."""
+    code = await request.app[CONTEXT].keys.make_link()
+    return web.json_response({"code": code, "path": f"/?token={code}"}, status=201)
 
 
 async def _report(
@@ -163,12 +182,18 @@ async def _json_object(request: web.Request) -> dict[str, Any]:
 
     Raises:
         HTTPUnsupportedMediaType: it does not say that it is JSON.
+        HTTPRequestTimeout: it does not come.
         HTTPBadRequest: it is none.
     """
     if request.content_type != "application/json":
         raise web.HTTPUnsupportedMediaType(text="send JSON with the header Content-Type: application/json")
     try:
-        body = json.loads(await request.read())
+        async with asyncio.timeout(_BODY_S):
+            text = await request.read()
+    except TimeoutError as exc:
+        raise web.HTTPRequestTimeout(text="the request took too long to arrive: try again") from exc
+    try:
+        body = json.loads(text)
     except (ValueError, RecursionError) as exc:
         raise web.HTTPBadRequest(text="the body is no valid JSON: send an object") from exc
     if not isinstance(body, dict):
@@ -220,6 +245,7 @@ ROUTES: Final = (
     web.get(f"{_CLASS}/indicators", show_indicators),
     web.get(f"{_CLASS}/check-ins", list_check_ins),
     web.post(f"{_CLASS}/markers", add_marker),
+    web.post("/api/host-links", make_link),
     web.get(f"{_CLASS}/report.html", report_html),
     web.get(f"{_CLASS}/report.csv", report_csv),
     web.get(f"{_CLASS}/report.json", report_json),

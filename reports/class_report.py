@@ -57,6 +57,7 @@ from reports.words import (
     STATE_WORDS,
     SYNTHETIC,
     low_group,
+    profile,
 )
 
 CSV_COLUMNS: Final = (
@@ -188,6 +189,7 @@ def to_html(report: ClassReport) -> str:
         pulse_totals=by_kind(report.pulses),
         not_meant=NOT_MEANT,
         synthetic=SYNTHETIC if report.info.synthetic else None,
+        profile=profile(report.info.jurisdiction),
         low_group=low_group(report.info.min_group),
         metrics=(report.card or {}).get("metrics"),
         recalls=_recalls(report.card),

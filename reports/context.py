@@ -14,6 +14,7 @@ from prometheus_client import CollectorRegistry
 
 from reports.controller import ClassController
 from reports.feed import LiveFeed
+from reports.host_keys import HostKeys
 from reports.store import Store
 from reports.summary import ClassInfo, Indicate
 
@@ -26,9 +27,11 @@ class HostContext:
         store: What is kept.
         controller: Who starts, marks and ends classes.
         feed: What happens now.
+        keys: What lets the host in.
         ready: Why the server is not ready to run classes, None when it is.
         model_card: The model's card, if there is one.
         indicate: Works word and alerts out of a class's windows.
+        jurisdiction: The privacy profile that is on.
         heartbeat_s: Seconds between signs of life on a quiet stream.
         registry: What /metrics serves.
     """
@@ -36,9 +39,11 @@ class HostContext:
     store: Store
     controller: ClassController
     feed: LiveFeed
+    keys: HostKeys
     ready: Callable[[], str | None]
     model_card: Mapping[str, Any] | None
     indicate: Indicate
+    jurisdiction: str
     heartbeat_s: float
     registry: CollectorRegistry
 

@@ -18,6 +18,9 @@ from aiohttp_sse import EventSourceResponse
 from reports.context import CLASS_ID, CONTEXT, find_class
 from reports.feed import Subscription
 
+MAX_FOLLOWERS: Final = 64
+"""Pages that follow one class at a time."""
+
 _RETRY_MS: Final = 2000
 
 
@@ -26,6 +29,10 @@ async def follow(request: web.Request) -> web.StreamResponse:
     context = request.app[CONTEXT]
     info = await find_class(request)
     last_id = _last_id(request)
+    if context.feed.followers(info.id) >= MAX_FOLLOWERS:
+        raise web.HTTPServiceUnavailable(
+            text=f"{MAX_FOLLOWERS} pages follow this class already: close some", headers={"Retry-After": "10"}
+        )
     # Subscribed before the class is read again, so that no change falls between the two.
     with context.feed.subscribe(info.id, last_id) as subscription:
         info = await find_class(request)

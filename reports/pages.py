@@ -19,6 +19,7 @@ from reports.summary import FINAL_STATES
 from reports.templating import render
 from reports.words import (
     ALERT_WORDS,
+    NO_FACES,
     NOT_ANALYSED_WORDS,
     NOT_MEANT,
     PULSE_WORDS,
@@ -27,6 +28,7 @@ from reports.words import (
     SYNTHETIC,
     WORDS,
     low_group,
+    profile,
 )
 
 _DEFAULT_WIDTH: Final = 960
@@ -42,6 +44,7 @@ async def classes_page(request: web.Request) -> web.Response:
         room_chars=ROOM_CHARS,
         title_chars=TITLE_CHARS,
         not_meant=NOT_MEANT,
+        profile=profile(request.app[CONTEXT].jurisdiction),
     )
 
 
@@ -69,6 +72,7 @@ async def live_page(request: web.Request) -> web.Response:
         not_meant=NOT_MEANT,
         synthetic=SYNTHETIC if info.synthetic else None,
         low_group=low_group(info.min_group),
+        no_faces=None if info.jurisdiction == "none" else NO_FACES,
     )
 
 

@@ -315,6 +315,7 @@ class ClassInfo:
         ended_at: When it ended, UTC; None while it runs.
         min_group: Fewest analysed participants a window is shown for.
         synthetic: Whether its students are drawn by the demo.
+        jurisdiction: The privacy profile it is held under: ``none`` or ``eu-education``.
     """
 
     id: str
@@ -328,6 +329,7 @@ class ClassInfo:
     ended_at: datetime | None
     min_group: int
     synthetic: bool = False
+    jurisdiction: str = "none"
 
     @property
     def running(self) -> bool:
@@ -348,4 +350,5 @@ class ClassInfo:
             "ended_at": None if self.ended_at is None else self.ended_at.isoformat(),
             "min_group": self.min_group,
             "synthetic": self.synthetic,
+            "jurisdiction": self.jurisdiction,
         }

@@ -79,6 +79,7 @@ class ClassRow(Base):
     ended_at: Mapped[datetime | None]
     min_group: Mapped[int]
     synthetic: Mapped[bool]
+    jurisdiction: Mapped[str] = mapped_column(String(32), server_default="none")
 
     @classmethod
     def of(cls, info: ClassInfo) -> Self:
@@ -99,6 +100,7 @@ class ClassRow(Base):
             ended_at=None if info.ended_at is None else to_utc(info.ended_at),
             min_group=info.min_group,
             synthetic=info.synthetic,
+            jurisdiction=info.jurisdiction,
         )
 
     def data(self) -> ClassInfo:
@@ -115,6 +117,7 @@ class ClassRow(Base):
             ended_at=None if self.ended_at is None else self.ended_at.replace(tzinfo=UTC),
             min_group=self.min_group,
             synthetic=self.synthetic,
+            jurisdiction=self.jurisdiction,
         )
 
 

@@ -17,10 +17,11 @@ from aiohttp.typedefs import Handler
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest
 
 from reports import api, live, pages
-from reports.auth import HostAuth, auth_middleware
+from reports.auth import LinkSpent, auth_middleware, target_without_token
 from reports.context import CONTEXT, HostContext
 from reports.controller import ClassController
 from reports.feed import LiveFeed
+from reports.host_keys import HostKeys, HostKeysError
 from reports.store import Store, StoreError
 from reports.summary import Indicate
 from reports.templating import environment, render, static_files
@@ -36,7 +37,9 @@ _HEADERS: Final = {
     ),
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
-    "Permissions-Policy": "camera=(self), microphone=()",
+    "Permissions-Policy": "camera=(self), microphone=(), geolocation=(), display-capture=(), payment=()",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
     "Cache-Control": "no-store",
     "Server": "ClassMood",
 }
@@ -48,11 +51,12 @@ def build_app(
     store: Store,
     controller: ClassController,
     feed: LiveFeed,
-    token: str,
+    keys: HostKeys,
     indicate: Indicate,
     extra_routes: Iterable[web.AbstractRouteDef] = (),
     ready: Callable[[], str | None] = lambda: None,
     model_card: Mapping[str, Any] | None = None,
+    jurisdiction: str = "none",
     heartbeat_s: float = 15.0,
     registry: CollectorRegistry = REGISTRY,
 ) -> web.Application:
@@ -62,18 +66,20 @@ def build_app(
         store: Open; it stays the caller's to close.
         controller: Starts, marks and ends classes.
         feed: What the controller's sessions publish to; all its followers are let go at shutdown.
-        token: The host token.
+        keys: What lets the host in.
         indicate: Works word and alerts out of a class's windows.
         extra_routes: Served without the token: what room adapters show to students.
         ready: Says why classes cannot be run, None when they can.
         model_card: What the report says of the model.
+        jurisdiction: The privacy profile that is on.
         heartbeat_s: Seconds between signs of life on a quiet stream.
         registry: What /metrics serves.
     """
-    auth = HostAuth(token)
     open_routes: set[web.AbstractRoute] = set()
-    app = web.Application(client_max_size=MAX_BODY, middlewares=[_errors, auth_middleware(auth, open_routes)])
-    app[CONTEXT] = HostContext(store, controller, feed, ready, model_card, indicate, heartbeat_s, registry)
+    app = web.Application(client_max_size=MAX_BODY, middlewares=[_errors, auth_middleware(keys, open_routes)])
+    app[CONTEXT] = HostContext(
+        store, controller, feed, keys, ready, model_card, indicate, jurisdiction, heartbeat_s, registry
+    )
     open_routes.update(app.router.add_routes(_OPEN))
     open_routes.update(app.router.add_routes(extra_routes))
     app.router.add_routes([web.get("/metrics", _metrics), *api.ROUTES, *live.ROUTES, *pages.ROUTES])
@@ -99,22 +105,39 @@ async def _add_headers(_request: web.Request, response: web.StreamResponse) -> N
 @web.middleware
 async def _errors(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Every error as JSON to programs and as a page to people, in one line that says what to do."""
+    target: str | None = None
     try:
         return await handler(request)
     except web.HTTPException as exc:
         if exc.status < 400:
             raise
         status, said = exc.status, _one_line(exc)
+        if isinstance(exc, LinkSpent):
+            target = target_without_token(request)
         headers = {
-            name: exc.headers[name] for name in (hdrs.WWW_AUTHENTICATE, hdrs.ALLOW) if name in exc.headers
+            name: exc.headers[name]
+            for name in (hdrs.WWW_AUTHENTICATE, hdrs.ALLOW, hdrs.RETRY_AFTER)
+            if name in exc.headers
         }
     except StoreError as exc:
-        _log.error("store_failed", path=request.path, error=str(exc))
+        _log.error("store_failed", address=_address(request), error=str(exc))
         status, said, headers = 503, str(exc), {}
+    except HostKeysError as exc:
+        _log.error("host_keys_failed", error=str(exc))
+        status, said, headers = 503, str(exc), {}
+    except Exception:  # noqa: BLE001  # a fault of ours is logged and told like any other error
+        _log.exception("request_failed", address=_address(request))
+        status, said, headers = 500, "an error of the program: see its log", {}
     if _is_page(request):
-        text = render("error.html", status=status, said=said)
+        text = render("error.html", status=status, said=said, target=target)
         return web.Response(text=text, content_type="text/html", status=status, headers=headers)
     return web.json_response({"error": said}, status=status, headers=headers)
+
+
+def _address(request: web.Request) -> str | None:
+    """The kind of address that was asked for, without what varies in it."""
+    resource = request.match_info.route.resource
+    return None if resource is None else resource.canonical
 
 
 def _is_page(request: web.Request) -> bool:

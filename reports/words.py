@@ -91,6 +91,20 @@ NOT_MEANT: Final = (
 SYNTHETIC: Final = "Drawn students, not people: this class was made by the demo."
 """Banner of a class whose participants are not people."""
 
+NO_FACES: Final = (
+    "Profile eu-education: no face is looked at and no picture is received. "
+    "Who takes part, taps, markers and the report stay."
+)
+"""Where the law forbids looking at faces."""
+
+FACES: Final = "Profile none: faces are looked at. In the EU set privacy.jurisdiction to eu-education."
+
+
+def profile(jurisdiction: str) -> str:
+    """Which privacy profile is on, and what that means."""
+    return FACES if jurisdiction == "none" else NO_FACES
+
+
 USUAL_MIN_GROUP: Final = 5
 """Smallest group shown unless someone lowered it."""
 

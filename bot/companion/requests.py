@@ -7,10 +7,11 @@ Refusal
 +-- NoConsent      403   joining without consent
 +-- UnknownToken   403   the token is nobody's
 +-- RoomEnded      404   there is no such class, or no longer
++-- BodyTooSlow    408
 +-- Away           409   the token's owner left and must join again first
 +-- Erased         410   the token's owner had everything erased
 +-- BodyTooLarge   413
-+-- TooFast        429   too many requests of one student
++-- TooFast        429   too many requests of one student or one address
 +-- RoomFull       503   too many students
 +-- CannotReceive  503   this machine cannot receive video
 """
@@ -79,8 +80,14 @@ class BodyTooLarge(Refusal):
     status = 413
 
 
+class BodyTooSlow(Refusal):
+    """The body did not arrive in time."""
+
+    status = 408
+
+
 class TooFast(Refusal):
-    """Too many requests of one student."""
+    """Too many requests of one student or one address."""
 
     status = 429
 

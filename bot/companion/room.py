@@ -11,7 +11,7 @@ import asyncio
 import hashlib
 import hmac
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -20,6 +20,7 @@ from typing import Final
 import structlog
 
 from bot import room as rooms
+from bot.companion.limits import Allowance
 from bot.companion.requests import (
     Admission,
     Away,
@@ -46,6 +47,12 @@ MAX_STUDENTS: Final = 200
 
 MAX_WAITING_EVENTS: Final = 5000
 PULSE_INTERVAL_S: Final = 1.0
+_REJOINS: Final = (10, 0.5)
+"""Joins of one student, at once and a second: each may set up a connection."""
+
+_REPORTS: Final = (20, 2.0)
+"""What else one student's page may ask for, at once and a second."""
+
 CAMERALESS_PATIENCE: Final = 6.0
 """How many times ``rejoin_s`` someone without a camera may be quiet: browsers let a page in the
 background run only once a minute."""
@@ -89,6 +96,7 @@ class CompanionRoom:
         synthetic: bool,
         receives: bool = True,
         wanted_fps: float | None = None,
+        on_dropped: Callable[[int], None] = lambda _pictures: None,
     ) -> None:
         """Set up.
 
@@ -99,9 +107,10 @@ class CompanionRoom:
             synthetic: Whether its students are drawn.
             receives: Whether cameras are received; if not, no offer of video is answered.
             wanted_fps: Pictures a second of each camera there is use for; None for all.
+            on_dropped: Told how many encoded pictures were thrown away.
         """
         self.code: str | None = code
-        self._wanted_fps = wanted_fps
+        self._wanted_fps, self._on_dropped = wanted_fps, on_dropped
         self.public_url = f"companion:{code}"
         self.synthetic = synthetic
         self._key, self._settings, self._entered = code.lower(), settings, entered
@@ -112,6 +121,7 @@ class CompanionRoom:
         self._receives = receives
         self._events: asyncio.Queue[RoomEvent | None] = asyncio.Queue()  # see MAX_WAITING_EVENTS
         self._keeper: asyncio.Task[None] | None = None
+        self._rejoins, self._reports = Allowance(*_REJOINS), Allowance(*_REPORTS)
 
     async def __aenter__(self) -> CompanionRoom:
         """Open the doors."""
@@ -155,6 +165,7 @@ class CompanionRoom:
         token = request.token
         if token is not None:
             student = self._find(token)
+            self._count(student, self._rejoins)
         else:
             present = sum(known.present for known in self._students)
             if present + self._joining >= MAX_STUDENTS or len(self._students) >= 5 * MAX_STUDENTS:
@@ -188,6 +199,7 @@ class CompanionRoom:
             Refusal: not of someone in the room.
         """
         student = self._present(token)
+        self._count(student, self._reports)
         student.individual = False
         self._tell(rooms.Joined(student.participant_id, None, False, consented=True))
 
@@ -201,6 +213,7 @@ class CompanionRoom:
             Refusal: not of someone in the room.
         """
         student = self._present(token)
+        self._count(student, self._reports)
         off = not on
         if not student.cameraless and student.stands_off is not off:
             self._stand_off(student, off)
@@ -235,7 +248,7 @@ class CompanionRoom:
         unsupported: UnsupportedVideo | None = None
         try:
             if request.sdp is not None and self._receives:
-                camera = CameraTrack(secrets.token_hex(8), student.participant_id)
+                camera = CameraTrack(secrets.token_hex(8), student.participant_id, self._on_dropped)
                 peer = ReceivingPeer(
                     camera, self._settings, self._threads, self._on_state, wanted_fps=self._wanted_fps
                 )
@@ -341,6 +354,11 @@ class CompanionRoom:
             raise RoomFull("the class cannot keep up: try again in a moment")
         student.seen_s = self._now_s()
         return student
+
+    @staticmethod
+    def _count(student: _Student, allowance: Allowance) -> None:
+        if not allowance.take(student.participant_id):
+            raise TooFast("your page asks too often: wait a moment")
 
     def _tell(self, event: RoomEvent | None) -> None:
         self._events.put_nowait(event)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+from collections.abc import Callable
 from concurrent.futures import Executor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -72,6 +73,7 @@ class Reception:
         temporal: Which rate to ask for, 0 is the lowest.
         wanted_fps: Pictures a second there is use for.
         turnstile: How many connections may be made at a time.
+        on_dropped: Told how many encoded pictures were thrown away.
     """
 
     session: JanusSession
@@ -82,13 +84,16 @@ class Reception:
     temporal: int
     wanted_fps: float
     turnstile: asyncio.Semaphore
+    on_dropped: Callable[[int], None] = lambda _pictures: None
 
 
 class _Track(CameraTrack):
     """A camera that tells of each picture."""
 
-    def __init__(self, participant_id: str, on_picture: CameraReception) -> None:
-        super().__init__(secrets.token_hex(8), participant_id)
+    def __init__(
+        self, participant_id: str, on_picture: CameraReception, on_dropped: Callable[[int], None]
+    ) -> None:
+        super().__init__(secrets.token_hex(8), participant_id, on_dropped)
         self._on_picture = on_picture
 
     def show(self, frame: RawFrame) -> None:
@@ -158,7 +163,7 @@ class CameraReception:
         session = self._reception.session
         self._hung_up, self._over, self._height = False, False, 0
         handle = await session.attach(videoroom.PLUGIN, self._on_event)
-        track = _Track(self._participant_id, self)
+        track = _Track(self._participant_id, self, self._reception.on_dropped)
         peer = ReceivingPeer(
             track,
             self._reception.settings,

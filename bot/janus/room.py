@@ -7,7 +7,7 @@ dropped and a new one begun; ``People`` sees to it that persons keep their ident
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from types import TracebackType
@@ -79,6 +79,7 @@ class JanusRoom:
         samples_per_s: float,
         receives: bool = True,
         patience: Patience = Patience(),
+        on_dropped: Callable[[int], None] = lambda _pictures: None,
     ) -> None:
         """Set up; nothing is opened yet.
 
@@ -88,7 +89,9 @@ class JanusRoom:
             samples_per_s: Pictures looked at a second; the rate asked of Janus follows from it.
             receives: Whether cameras are received.
             patience: How long to try to come back.
+            on_dropped: Told how many encoded pictures were thrown away.
         """
+        self._on_dropped = on_dropped
         self.code: str | None = None
         self.public_url = address.public_url
         self.synthetic = False
@@ -167,6 +170,7 @@ class JanusRoom:
             temporal=temporal_layer(self._samples_per_s),
             wanted_fps=2 * self._samples_per_s,
             turnstile=asyncio.Semaphore(_CONNECTING_AT_A_TIME),
+            on_dropped=self._on_dropped,
         )
         self._people.begin(reception, visit.own_feed, news)
 

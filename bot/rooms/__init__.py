@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -20,9 +20,15 @@ from bot.room import Room, RoomUrlError
 
 @dataclass(frozen=True, slots=True)
 class RoomContext:
-    """What an adapter is given: the settings."""
+    """What an adapter is given.
+
+    Attributes:
+        settings: The settings.
+        on_dropped: Told on the event loop how many encoded pictures of a camera were thrown away.
+    """
 
     settings: Settings
+    on_dropped: Callable[[int], None] = lambda _pictures: None
 
 
 class RoomAdapter(Protocol):

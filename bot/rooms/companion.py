@@ -21,11 +21,14 @@ from urllib.parse import parse_qs
 import jinja2
 from aiohttp import web
 
+from bot.companion.limits import Allowance, client_address
 from bot.companion.requests import (
     MAX_BODY_BYTES,
     BodyTooLarge,
+    BodyTooSlow,
     Refusal,
     RoomEnded,
+    TooFast,
     parse_camera,
     parse_join,
     parse_pulse,
@@ -40,6 +43,17 @@ _HERE: Final = Path(__file__).parent
 _CODE: Final = re.compile(r"[A-Za-z0-9-]{4,32}")
 _ALPHABET: Final = "abcdefghjkmnpqrstuvwxyz23456789"
 """Letters and digits that are not mistaken for one another; ten of them are 49 bits."""
+
+_JOINS: Final = (120, 4.0)
+"""Joins of one client address, at once and a second: a whole school may share one."""
+
+_REQUESTS: Final = (600, 120.0)
+"""Requests of one client address: every page reports every five seconds."""
+
+_MISSES: Final = (120, 1.0)
+"""Requests of one client address for classes that are not there: guessing ends here."""
+
+_BODY_S: Final = 10.0
 
 _CONTENT_TYPES: Final = {".css": "text/css", ".js": "text/javascript"}
 
@@ -87,7 +101,9 @@ class Adapter:
 
     def __init__(self, context: RoomContext) -> None:
         """No room yet."""
-        self._settings = context.settings
+        self._settings, self._on_dropped = context.settings, context.on_dropped
+        self._joins, self._requests = Allowance(*_JOINS), Allowance(*_REQUESTS)
+        self._misses = Allowance(*_MISSES)
         self._entered: dict[str, CompanionRoom] = {}
 
     def open(self, url: str) -> Room:
@@ -112,6 +128,7 @@ class Adapter:
             synthetic=synthetic == ["1"],
             receives=self._settings.privacy.jurisdiction == "none",
             wanted_fps=self._wanted_fps,
+            on_dropped=self._on_dropped,
         )
 
     def routes(self) -> Iterable[web.AbstractRouteDef]:
@@ -119,12 +136,12 @@ class Adapter:
         api = "/api/companion/{code}"
         return (
             web.get("/c/{code}", self._show_page),
-            web.post(f"{api}/offer", self._serve(_offer)),
-            web.post(f"{api}/pulse", self._serve(_pulse)),
-            web.post(f"{api}/camera", self._serve(_camera)),
-            web.post(f"{api}/individual", self._serve(_individual)),
-            web.post(f"{api}/leave", self._serve(_leave)),
-            web.delete(f"{api}/me", self._serve(_erase)),
+            web.post(f"{api}/offer", self._serve(_offer, self._joins)),
+            web.post(f"{api}/pulse", self._serve(_pulse, self._requests)),
+            web.post(f"{api}/camera", self._serve(_camera, self._requests)),
+            web.post(f"{api}/individual", self._serve(_individual, self._requests)),
+            web.post(f"{api}/leave", self._serve(_leave, None)),
+            web.delete(f"{api}/me", self._serve(_erase, None)),
             web.get("/companion-static/{name}", self._show_file),
         )
 
@@ -135,8 +152,11 @@ class Adapter:
 
     async def _show_page(self, request: web.Request) -> web.Response:
         assets = await asyncio.to_thread(_assets)
-        room = self._entered.get(request.match_info["code"].lower())
-        if room is None:
+        try:
+            room = self._find(request)
+        except TooFast as refusal:
+            raise web.HTTPTooManyRequests(text=str(refusal), headers=_headers(refusal)) from refusal
+        except RoomEnded:
             text = assets.gone.render(version=assets.version)
             return web.Response(status=404, text=text, content_type="text/html")
         privacy = self._settings.privacy
@@ -166,17 +186,44 @@ class Adapter:
             headers={"Cache-Control": "public, max-age=86400, immutable" if current else "no-cache"},
         )
 
-    def _serve(self, handler: _Handler) -> Callable[[web.Request], Awaitable[web.Response]]:
-        """Find the room, read the body within its limit, turn refusals into JSON."""
+    def _find(self, request: web.Request) -> CompanionRoom:
+        """The room the address names.
+
+        Raises:
+            RoomEnded: there is none.
+            TooFast: there is none, and the client has asked for many that are not there.
+        """
+        client = self._client(request)
+        if self._misses.left(client) < 1:
+            raise TooFast("too many classes were asked for that are not there: wait a minute")
+        room = self._entered.get(request.match_info["code"].lower())
+        if room is None:
+            self._misses.take(client)
+            raise RoomEnded("there is no such class, or it has ended: ask the teacher for the link")
+        return room
+
+    def _client(self, request: web.Request) -> str:
+        forwarded = request.headers.getall("X-Forwarded-For", [])
+        return client_address(request.remote or "", forwarded, self._settings.web.trusted_proxies)
+
+    def _serve(
+        self, handler: _Handler, allowance: Allowance | None
+    ) -> Callable[[web.Request], Awaitable[web.Response]]:
+        """Find the room, count the request, read the body within its limits, turn refusals into JSON.
+
+        Leaving and being erased are never refused for asking too often.
+        """
 
         async def serve(request: web.Request) -> web.Response:
             try:
-                room = self._entered.get(request.match_info["code"].lower())
-                if room is None:
-                    raise RoomEnded("there is no such class, or it has ended: ask the teacher for the link")
+                room = self._find(request)
+                if allowance is not None and not allowance.take(self._client(request)):
+                    raise TooFast("too many requests come from your network: wait a moment and try again")
                 return await handler(room, await _body(request))
             except Refusal as refusal:
-                return _json({"error": str(refusal)}, refusal.status)
+                return web.json_response(
+                    {"error": str(refusal)}, status=refusal.status, headers=_headers(refusal)
+                )
 
         return serve
 
@@ -224,10 +271,14 @@ async def _body(request: web.Request) -> bytes:
     if (request.content_length or 0) > MAX_BODY_BYTES:
         raise _too_large()
     body = bytearray()
-    async for chunk in request.content.iter_any():
-        body += chunk
-        if len(body) > MAX_BODY_BYTES:
-            raise _too_large()
+    try:
+        async with asyncio.timeout(_BODY_S):
+            async for chunk in request.content.iter_any():
+                body += chunk
+                if len(body) > MAX_BODY_BYTES:
+                    raise _too_large()
+    except TimeoutError as exc:
+        raise BodyTooSlow("the request took too long to arrive: try again") from exc
     kind, _, token = request.headers.get("Authorization", "").partition(" ")
     if not body and kind.lower() == "bearer":
         return json.dumps({"token": token.strip()}).encode()
@@ -236,6 +287,10 @@ async def _body(request: web.Request) -> bytes:
 
 def _too_large() -> BodyTooLarge:
     return BodyTooLarge(f"the request is too large: send at most {MAX_BODY_BYTES // 1024} KiB")
+
+
+def _headers(refusal: Refusal) -> dict[str, str]:
+    return {"Cache-Control": "no-store", **({"Retry-After": "2"} if refusal.status in (429, 503) else {})}
 
 
 def _json(fields: dict[str, object], status: int = 200) -> web.Response:

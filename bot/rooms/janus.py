@@ -32,7 +32,7 @@ class Adapter:
 
     def __init__(self, context: RoomContext) -> None:
         """Nothing is connected."""
-        self._settings = context.settings
+        self._settings, self._on_dropped = context.settings, context.on_dropped
 
     def open(self, url: str) -> Room:
         """A room, not yet joined.
@@ -45,6 +45,7 @@ class Adapter:
             self._settings.webrtc,
             samples_per_s=self._settings.analysis.samples_per_s,
             receives=self._settings.privacy.jurisdiction == "none",
+            on_dropped=self._on_dropped,
         )
 
     def routes(self) -> Iterable[web.AbstractRouteDef]:

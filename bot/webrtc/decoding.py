@@ -39,10 +39,17 @@ class CameraTrack:
     Attributes:
         track_id: Unique within the room.
         participant_id: Whose camera it is.
+        on_dropped: Told of encoded pictures thrown away.
     """
 
-    def __init__(self, track_id: str, participant_id: str) -> None:
-        """A camera without a picture yet."""
+    def __init__(
+        self,
+        track_id: str,
+        participant_id: str,
+        on_dropped: Callable[[int], None] = lambda _pictures: None,
+    ) -> None:
+        """A camera without a picture yet; ``on_dropped`` is told of encoded pictures thrown away."""
+        self.on_dropped = on_dropped
         self.track_id = track_id
         self.participant_id = participant_id
         self._newest: RawFrame | None = None
@@ -136,7 +143,9 @@ class PictureDecoder:
     def push(self, codec: RTCRtpCodecParameters, picture: EncodedPicture, *, fresh: bool = True) -> None:
         """Queue a picture; one that is not ``fresh`` is decoded, since others build on it, but not shown."""
         if len(self._waiting) >= MAX_BACKLOG:
+            dropped = len(self._waiting) + (not picture.key)
             self._waiting.clear()
+            self._track.on_dropped(dropped)
             if not picture.key:
                 self._on_trouble()
                 return
@@ -212,8 +221,11 @@ class PictureDecoder:
             return
         if stream == self._stream:
             if failed:
+                dropped = 1
                 while self._waiting and not self._waiting[0].picture.key:
                     self._waiting.popleft()
+                    dropped += 1
+                self._track.on_dropped(dropped)
                 self._on_trouble()
             if newest is not None:
                 self.shown += 1

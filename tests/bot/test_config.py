@@ -7,7 +7,6 @@ import yaml
 from pydantic import BaseModel
 
 from bot.config import ConfigError, Settings, load_settings
-from bot.host_token import host_token
 
 ROOT = Path(__file__).parents[2]
 
@@ -97,24 +96,42 @@ def test_a_token_in_a_file_others_can_read_is_refused(tmp_path: Path) -> None:
         load_settings(write(tmp_path, text, 0o644), {})
 
 
-def test_the_host_token_is_made_once_and_kept_private(tmp_path: Path) -> None:
-    web = Settings().web.model_copy(update={"token_file": tmp_path / "token"})
-    token = host_token(web)
-    assert len(token) >= 32
-    assert host_token(web) == token
-    assert (tmp_path / "token").stat().st_mode & 0o777 == 0o600
-    (tmp_path / "token").chmod(0o644)
-    with pytest.raises(ConfigError, match="chmod 600"):
-        host_token(web)
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ("store:\n  url: postgresql://mood:secret@db/mood\n", "store.url"),
+        ("webrtc:\n  ice_servers: ['turn:mood:secret@relay.example:3478']\n", "webrtc.ice_servers"),
+    ],
+)
+def test_a_password_in_a_file_others_can_read_is_refused(tmp_path: Path, text: str, key: str) -> None:
+    assert load_settings(write(tmp_path, text), {}) != Settings()
+    with pytest.raises(ConfigError, match=rf"{key} but others can read it: chmod 600 .*CLASSMOOD_") as caught:
+        load_settings(write(tmp_path, text, 0o644), {})
+    assert "secret" not in str(caught.value)
 
 
-def test_a_useless_token_is_refused(tmp_path: Path) -> None:
-    web = Settings().web.model_copy(update={"token_file": tmp_path / "token"})
-    (tmp_path / "token").write_text("\n")
-    (tmp_path / "token").chmod(0o600)
-    with pytest.raises(ConfigError, match="delete it"):
-        host_token(web)
-    with pytest.raises(ConfigError, match="longer"):
-        host_token(load_settings(write(tmp_path, "web:\n  token: short\n"), {}).web)
-    with pytest.raises(ConfigError, match="token_file"):
-        host_token(web.model_copy(update={"token_file": tmp_path / "no" / "token"}))
+@pytest.mark.parametrize(
+    "text", ["store:\n  url: sqlite:////srv/a.db\n", "webrtc:\n  ice_servers: ['stun:stun.example:3478']\n"]
+)
+def test_a_file_without_secrets_may_be_read_by_all(tmp_path: Path, text: str) -> None:
+    load_settings(write(tmp_path, text, 0o644), {})
+
+
+def test_proxies_are_addresses_or_networks(tmp_path: Path) -> None:
+    web = load_settings(write(tmp_path, "web:\n  trusted_proxies: [127.0.0.1, 10.0.0.0/8, '::1']\n"), {}).web
+    assert [str(proxy) for proxy in web.trusted_proxies] == ["127.0.0.1/32", "10.0.0.0/8", "::1/128"]
+    with pytest.raises(ConfigError, match="trusted_proxies"):
+        load_settings(write(tmp_path, "web:\n  trusted_proxies: [proxy.example]\n"), {})
+
+
+@pytest.mark.parametrize(
+    ("host", "url"),
+    [
+        ("127.0.0.1", "http://127.0.0.1:9"),
+        ("0.0.0.0", "http://127.0.0.1:9"),
+        ("::", "http://127.0.0.1:9"),
+        ("::1", "http://[::1]:9"),
+    ],
+)
+def test_where_this_machine_reaches_the_pages(host: str, url: str) -> None:
+    assert Settings().web.model_copy(update={"host": host}).local_url(9) == url

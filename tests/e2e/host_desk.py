@@ -15,13 +15,13 @@ from bot.pipeline.indicators import Indicators, indicate
 from inference.classifier import DEFAULT_MODEL
 from inference.engine import read_card
 from reports.feed import LiveFeed
+from reports.host_keys import HostKeys
 from reports.store import Store
 from reports.summary import ClassInfo, Marker, PulseKind, PulseRecord, WindowSummary
 from reports.web import build_app
 from tests.e2e.chromium import chromium
 from tests.reports.builders import StoreController, a_class
-
-TOKEN = "token"
+from tests.reports.hosts import memory_keys
 
 
 @dataclass(slots=True, eq=False)
@@ -33,6 +33,7 @@ class HostDesk:
     feed: LiveFeed
     browser: Browser
     live: Indicators
+    keys: HostKeys
 
     async def add_class(
         self,
@@ -65,7 +66,7 @@ class HostDesk:
             color_scheme="dark" if scheme == "dark" else "light",
         )
         page = await context.new_page()
-        await page.goto(f"{self.url}/?token={TOKEN}")
+        await page.goto(f"{self.url}/?token={await self.keys.make_link()}")
         await page.locator("#start-class").wait_for()  # the link's page has gone on to the list
         await page.goto(self.url + path)
         return page
@@ -81,13 +82,13 @@ class HostDesk:
 async def host_desk(folder: Path) -> AsyncIterator[HostDesk]:
     """Serve and browse."""
     store = await asyncio.to_thread(Store.open, f"sqlite:///{folder / 'classes.db'}")
-    feed = LiveFeed()
+    feed, keys = LiveFeed(), memory_keys("token")
     app = await asyncio.to_thread(
         build_app,
         store=store,
         controller=StoreController(store, feed),
         feed=feed,
-        token=TOKEN,
+        keys=keys,
         indicate=indicate,
         model_card=await asyncio.to_thread(read_card, DEFAULT_MODEL),
     )
@@ -97,7 +98,7 @@ async def host_desk(folder: Path) -> AsyncIterator[HostDesk]:
         await web.TCPSite(runner, "127.0.0.1", 0).start()
         async with chromium() as browser:
             url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-            yield HostDesk(url, store, feed, browser, Indicators())
+            yield HostDesk(url, store, feed, browser, Indicators(), keys)
     finally:
         await runner.cleanup()
         await asyncio.to_thread(store.close)

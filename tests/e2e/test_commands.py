@@ -11,16 +11,20 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
 
 import cv2
 import numpy as np
 import pytest
 
+from tests.cameras import offer_text
 from tests.contract.worlds.replay import write_video
 
 pytestmark = pytest.mark.slow
 
-COMMANDS = ("demo", "serve", "join", "analyze", "report", "classes", "purge", "doctor")
+COMMANDS = ("demo", "serve", "join", "analyze", "report", "classes", "purge", "doctor", "token")
 
 
 def start(folder: Path, *words: str, **environment: str) -> subprocess.Popen[str]:
@@ -102,6 +106,79 @@ def test_a_second_server_on_the_same_database_is_refused(tmp_path: Path) -> None
     assert first.returncode == 0
 
 
+def test_the_token_is_rotated_under_a_server_that_runs(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = str(free.getsockname()[1])
+    server = start(tmp_path, "serve", "--port", port)
+    try:
+        assert server.stderr is not None
+        while "Host link" not in (line := server.stderr.readline()):
+            assert line, "the server did not start"
+        first = line.split("?token=")[1].strip()
+        assert status(port, first) == 200
+
+        made = run(tmp_path, "token", "--port", port)
+        assert made.returncode == 0, made.stderr
+        link = made.stdout.strip()
+        assert urlopen(link, timeout=10).status == 200
+        with pytest.raises(HTTPError, match="401"):
+            urlopen(link, timeout=10)
+
+        rotated = run(tmp_path, "token", "--rotate", "--port", port)
+        fresh = re.findall(r"Host token: +(\S+)", rotated.stderr)[0]
+        deadline = time.monotonic() + 20
+        while status(port, first) == 200 and time.monotonic() < deadline:
+            time.sleep(0.2)
+        assert (status(port, first), status(port, fresh)) == (401, 200)
+    finally:
+        server.send_signal(signal.SIGINT)
+        server.communicate(timeout=20)
+    kept = (tmp_path / "classmood.token").read_text()
+    assert first not in kept
+    assert fresh not in kept
+
+
+def status(port: str, token: str) -> int:
+    """What the API answers to a program with this token."""
+    request = Request(f"http://127.0.0.1:{port}/api/classes", headers={"Authorization": f"Bearer {token}"})
+    try:
+        with urlopen(request, timeout=10) as response:
+            return int(response.status)
+    except HTTPError as exc:
+        return exc.code
+
+
+def test_a_stopped_server_ends_its_classes_and_waits_for_nobody(tmp_path: Path) -> None:
+    server = start(tmp_path, "serve", "--port", "0")
+    assert server.stderr is not None
+    while "Host link" not in (line := server.stderr.readline()):
+        assert line, "the server did not start"
+    url, _, token = line.split()[-1].partition("/?token=")
+    headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+    for _ in range(3):
+        with urlopen(Request(f"{url}/api/classes", b"{}", headers), timeout=20) as response:
+            made = json.load(response)
+    following = urlopen(Request(f"{url}/api/classes/{made['id']}/live", headers=headers), timeout=20)
+    assert following.readline()
+    port = int(url.rpartition(":")[2])
+    with socket.create_connection(("127.0.0.1", port)) as slow:
+        room = f"/api/companion/{made['code']}/offer"
+        slow.sendall(f"POST {room} HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n{{".encode())
+        time.sleep(1)
+        began_s = time.monotonic()
+        server.send_signal(signal.SIGTERM)
+        _, err = server.communicate(timeout=30)
+    print(
+        f"shut down in {time.monotonic() - began_s:.2f} s with three classes, a follower and a slow request"
+    )
+    assert server.returncode == 0, err
+    assert "Traceback" not in err
+    following.read()  # the stream came to its end
+    listed = run(tmp_path, "classes").stdout.splitlines()
+    assert len(listed) == 3
+    assert all(" ended " in line for line in listed)
+
+
 def test_the_demo_holds_a_class_and_says_how_it_went(tmp_path: Path) -> None:
     done = run(tmp_path, "demo", "--students", "3", "--minutes", "0.4", "--port", "0")
     assert done.returncode == 0, done.stderr
@@ -136,11 +213,70 @@ def test_the_demo_without_a_network_says_so(tmp_path: Path) -> None:
 def test_doctor_finds_all_well_and_all_ill(tmp_path: Path) -> None:
     done = run(tmp_path, "doctor", CLASSMOOD_WEB__PORT="0")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert len(re.findall(r"^ok ", done.stdout, re.MULTILINE)) == 8
+    assert len(re.findall(r"^ok ", done.stdout, re.MULTILINE)) == 10
     (tmp_path / "classmood.db").write_bytes(b"this is no database at all, not even close to one")
+    (tmp_path / "classmood.token").write_text("{}")
+    (tmp_path / "classmood.token").chmod(0o644)
     ill = run(tmp_path, "doctor", CLASSMOOD_WEB__PORT="0")
     assert ill.returncode == 1
+    assert "WRONG  host token: others can read" in ill.stdout
     assert "WRONG  database" in ill.stdout
+
+
+def test_where_faces_must_not_be_looked_at_no_model_is_loaded(tmp_path: Path) -> None:
+    """A whole class under eu-education, and what the process has mapped into its memory."""
+    profile = {"CLASSMOOD_PRIVACY__JURISDICTION": "eu-education"}
+    run(tmp_path, "purge", **profile)  # makes the database
+    server = start(tmp_path, "serve", "--port", "0", **profile)
+    try:
+        assert server.stderr is not None
+        said_so = []
+        while "Host link" not in (line := server.stderr.readline()):
+            assert line, "the server did not start"
+            said_so.append(line)
+        assert any("Profile eu-education: no face is looked at" in line for line in said_so)
+        url, _, token = line.split()[-1].partition("/?token=")
+
+        def ask(path: str, fields: object = None) -> Any:
+            headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+            body = None if fields is None else json.dumps(fields).encode()
+            with urlopen(Request(url + path, body, headers), timeout=20) as response:
+                text = response.read().decode()
+                return json.loads(text) if response.headers["Content-Type"].startswith("app") else text
+
+        made = ask("/api/classes", {"room": "companion:", "title": "Quiet class"})
+        assert made["jurisdiction"] == "eu-education"
+        assert "profile eu-education" in ask(f"/c/{made['code']}")
+        room = f"/api/companion/{made['code']}"
+        student = ask(f"{room}/offer", {"sdp": None, "type": None, "consent": True})
+        offer = {"sdp": offer_text("VP8", "max-fr=30"), "type": "offer", "consent": True}
+        assert ask(f"{room}/offer", offer)["sdp"] is None, "no video is asked for"
+        assert ask(f"{room}/pulse", {"token": student["token"], "kind": "lost"}) == {"ok": True}
+        ask(f"/api/classes/{made['id']}/markers", {"label": "Quiz"})
+        for page in ("/", f"/classes/{made['id']}"):
+            assert "Profile eu-education" in ask(page)
+        time.sleep(6)
+        (window, *_rest) = ask(f"/api/classes/{made['id']}/windows")
+        ask(f"/api/classes/{made['id']}/end", {})
+        assert (window["participants"], window["cameras_on"], window["analysed"]) == (2, 0, 0)
+        assert (window["expressions"], window["pulses"]["lost"]) == (None, 1)
+        report = ask(f"/api/classes/{made['id']}/report.html")
+        assert "Profile eu-education" in report
+        assert "Quiz" in report
+        mapped = Path(f"/proc/{server.pid}/maps").read_text().lower()
+        assert "site-packages/av" in mapped, "the libraries of the process are seen"
+        assert "litert" not in mapped
+        assert "tflite" not in mapped
+    finally:
+        server.send_signal(signal.SIGINT)
+        server.communicate(timeout=20)
+
+    healthy = run(tmp_path, "doctor", CLASSMOOD_WEB__PORT="0", **profile)
+    assert "models: not loaded: the profile is eu-education" in healthy.stdout
+    cv2.imwrite(str(tmp_path / "a.png"), np.zeros((8, 8), np.uint8))
+    refused = run(tmp_path, "analyze", "a.png", **profile)
+    assert refused.returncode == 2
+    assert "privacy.jurisdiction is eu-education" in said(refused)
 
 
 def test_replay_join_report_and_purge(tmp_path: Path) -> None:

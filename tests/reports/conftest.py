@@ -7,13 +7,18 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from aiohttp import web
 
 from bot.pipeline.indicators import indicate
 from reports.feed import LiveFeed
 from reports.store import Store
 from reports.web import build_app
 from tests.reports.builders import StoreController
-from tests.reports.hosts import Client, Host
+from tests.reports.hosts import Client, Host, memory_keys
+
+
+async def _fails(_request: web.Request) -> web.Response:
+    raise ArithmeticError("secret detail")
 
 
 @pytest.fixture
@@ -35,10 +40,11 @@ async def host(store: Store, aiohttp_client: Callable[..., Awaitable[Client]]) -
         store=store,
         controller=StoreController(store, feed),
         feed=feed,
-        token="token",
+        keys=memory_keys("token"),
         indicate=indicate,
         ready=lambda: made[0].unready,
         heartbeat_s=0.05,
+        extra_routes=[web.get("/fails", _fails)],
     )
     made.append(Host(await aiohttp_client(app), store, feed))
     return made[0]

@@ -9,10 +9,16 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient
 
 from reports.feed import LiveFeed
+from reports.host_keys import HostKeys, Keys, MemoryShelf, digest
 from reports.store import Store
 
 BEARER = {"Authorization": "Bearer token"}
 Client = TestClient[web.Request, web.Application]
+
+
+def memory_keys(token: str) -> HostKeys:
+    """Keys of a token, with no link yet."""
+    return HostKeys(MemoryShelf(Keys(digest(token))))
 
 
 @dataclass

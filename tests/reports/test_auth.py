@@ -11,11 +11,13 @@ from aiohttp import ClientResponse, web
 from aiohttp.test_utils import TestClient
 
 from bot.pipeline.indicators import indicate
-from reports.auth import COOKIE, HostAuth
+from reports.auth import COOKIE
 from reports.feed import LiveFeed
+from reports.host_keys import HostKeys
 from reports.store import Store
 from reports.web import build_app
 from tests.reports.builders import StoreController, a_class
+from tests.reports.hosts import memory_keys
 
 TOKEN = "a-long-random-token"
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
@@ -33,30 +35,30 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 
 @pytest.fixture
-async def client(store: Store, aiohttp_client: Callable[..., Awaitable[Client]]) -> Client:
+def keys() -> HostKeys:
+    return memory_keys(TOKEN)
+
+
+@pytest.fixture
+async def client(store: Store, keys: HostKeys, aiohttp_client: Callable[..., Awaitable[Client]]) -> Client:
     feed = LiveFeed()
     await store.put_class(a_class())
     app = build_app(
         store=store,
         controller=StoreController(store, feed),
         feed=feed,
-        token=TOKEN,
+        keys=keys,
         indicate=indicate,
         extra_routes=[web.get("/c/{code}", _hello), web.post("/api/companion/{code}/offer", _hello)],
     )
     return await aiohttp_client(app)
 
 
-async def enter(client: Client) -> str:
-    """Open the host link; the cookie's value."""
-    response = await client.get("/", params={"token": TOKEN})
+async def enter(client: Client, keys: HostKeys) -> str:
+    """Open a host link; the cookie's value."""
+    response = await client.get("/", params={"token": await keys.make_link()})
     assert response.status == 200
     return response.cookies[COOKIE].value
-
-
-def test_an_empty_token_is_refused() -> None:
-    with pytest.raises(ValueError, match="host token is empty"):
-        HostAuth("")
 
 
 @pytest.mark.parametrize(
@@ -89,8 +91,48 @@ async def test_closed_to_people_without_the_link(client: Client, path: str) -> N
         assert COOKIE not in response.cookies
 
 
-async def test_the_token_in_the_query_opens_no_api(client: Client) -> None:
-    assert (await client.get("/api/classes", params={"token": TOKEN})).status == 401
+async def test_a_link_opens_no_api_and_is_not_spent_there(client: Client, keys: HostKeys) -> None:
+    code = await keys.make_link()
+    for _ in range(2):
+        assert (await client.get("/api/classes", params={"token": code})).status == 401
+    assert (await client.head("/", params={"token": code})).status == 401
+    assert (await client.get("/", params={"token": code})).status == 200
+
+
+async def test_the_token_itself_is_no_link(client: Client) -> None:
+    assert (await client.get("/", params={"token": TOKEN})).status == 401
+
+
+async def test_a_link_lets_one_browser_in_and_says_so_to_the_next(client: Client, keys: HostKeys) -> None:
+    code = await keys.make_link()
+    link = {"token": code, "view": "small"}
+    assert (await client.get("/classes/c1", params=link)).status == 200
+    again = await client.get("/classes/c1", params=link)
+    assert again.status == 200, "this browser is in: its own link leads on"
+    assert COOKIE not in again.cookies
+    client.session.cookie_jar.clear()
+    refused = await client.get("/classes/c1", params=link, headers={"Accept": "text/html"})
+    text = await refused.text()
+    assert refused.status == 401
+    assert COOKIE not in refused.cookies
+    assert "This host link does not work any more" in text
+    assert "classmood token" in text
+    assert 'href="/classes/c1?view=small"' in text
+    assert code not in text
+    program = await client.get("/", params=link)
+    assert "classmood token prints a new one" in (await program.json())["error"]
+
+
+async def test_the_host_can_have_a_link_made_for_another_browser(client: Client, keys: HostKeys) -> None:
+    made = await client.post("/api/host-links", headers=BEARER)
+    assert made.status == 201
+    found = await made.json()
+    assert found["path"] == f"/?token={found['code']}"
+    assert (await client.get(found["path"])).status == 200
+    own = {"Origin": f"http://{client.host}:{client.port}"}
+    assert (await client.post("/api/host-links", headers=own)).status == 201, "with the cookie too"
+    client.session.cookie_jar.clear()
+    assert (await client.post("/api/host-links", headers=own)).status == 401
 
 
 async def test_open_to_everyone(client: Client) -> None:
@@ -109,13 +151,14 @@ async def test_the_header_lets_programs_in(client: Client) -> None:
 
 
 async def test_the_link_gives_a_cookie_that_is_not_the_token_and_leaves_the_token_behind(
-    client: Client,
+    client: Client, keys: HostKeys
 ) -> None:
-    response = await client.get("/classes/c1", params={"token": TOKEN, "a": "b&c"})
+    code = await keys.make_link()
+    response = await client.get("/classes/c1", params={"token": code, "a": "b&c"})
     text = await response.text()
     assert response.status == 200  # a redirect would not bring the Strict cookie along
     assert 'content="0; url=/classes/c1?a=b%26c"' in text
-    assert TOKEN not in text
+    assert code not in text
     morsel = response.cookies[COOKIE]
     assert (morsel["httponly"], morsel["samesite"], morsel["path"], morsel["secure"]) == (
         True,
@@ -123,29 +166,27 @@ async def test_the_link_gives_a_cookie_that_is_not_the_token_and_leaves_the_toke
         "/",
         "",
     )
-    assert TOKEN not in morsel.value
+    assert code not in morsel.value
     page = await client.get("/classes/c1")
     assert "Algebra" in await page.text()
 
 
-async def test_the_cookie_is_secure_behind_https(client: Client) -> None:
-    response = await client.get("/", params={"token": TOKEN}, headers={"X-Forwarded-Proto": "https"})
+async def test_the_cookie_is_secure_behind_https(client: Client, keys: HostKeys) -> None:
+    response = await client.get(
+        "/", params={"token": await keys.make_link()}, headers={"X-Forwarded-Proto": "https"}
+    )
     assert response.cookies[COOKIE]["secure"]
 
 
-async def test_the_cookie_of_another_token_does_not_fit(client: Client, store: Store) -> None:
-    value = await enter(client)
-    feed = LiveFeed()
-    other = build_app(
-        store=store, controller=StoreController(store, feed), feed=feed, token="another", indicate=indicate
-    )
-    async with TestClient(client.server.__class__(other)) as stranger:
-        response = await stranger.get("/api/classes", headers={"Cookie": f"{COOKIE}={value}"})
-        assert response.status == 401
+async def test_the_cookie_of_another_server_does_not_fit(client: Client) -> None:
+    other = memory_keys(TOKEN)
+    value = await other.open_link(await other.make_link())
+    response = await client.get("/api/classes", headers={"Cookie": f"{COOKIE}={value}"})
+    assert response.status == 401
 
 
-async def test_an_odd_cookie_of_another_program_does_no_harm(client: Client) -> None:
-    value = await enter(client)
+async def test_an_odd_cookie_of_another_program_does_no_harm(client: Client, keys: HostKeys) -> None:
+    value = await enter(client, keys)
     client.session.cookie_jar.clear()
     response = await client.get(
         "/api/classes", headers={"Cookie": f'odd[]={{"x":1}}; plain; {COOKIE}={value}; other="a'}
@@ -157,8 +198,8 @@ async def act(client: Client, headers: dict[str, str]) -> ClientResponse:
     return await client.post("/api/classes", json={"title": "x"}, headers=headers)
 
 
-async def test_only_our_own_page_acts_with_the_cookie(client: Client, store: Store) -> None:
-    await enter(client)
+async def test_only_our_own_page_acts_with_the_cookie(client: Client, store: Store, keys: HostKeys) -> None:
+    await enter(client, keys)
     own = f"http://{client.host}:{client.port}"
     for headers in (
         {},
@@ -179,7 +220,7 @@ async def test_only_our_own_page_acts_with_the_cookie(client: Client, store: Sto
     assert (await act(client, {"Sec-Fetch-Site": "same-origin"})).status == 201
 
 
-async def test_a_wrong_header_is_not_saved_by_the_cookie(client: Client) -> None:
-    await enter(client)
+async def test_a_wrong_header_is_not_saved_by_the_cookie(client: Client, keys: HostKeys) -> None:
+    await enter(client, keys)
     assert (await client.get("/api/classes")).status == 200
     assert (await client.get("/api/classes", headers={"Authorization": "Bearer wrong"})).status == 401

@@ -10,11 +10,12 @@ import pytest
 from aiohttp import ClientResponse, ClientSession, web
 
 from bot.pipeline.indicators import indicate
+from reports import live
 from reports.feed import LiveFeed
 from reports.store import Store
 from reports.web import build_app
 from tests.reports.builders import StoreController, a_class, a_window
-from tests.reports.hosts import BEARER, Host
+from tests.reports.hosts import BEARER, Host, memory_keys
 
 
 async def events(response: ClientResponse, count: int) -> list[tuple[str, str, Any]]:
@@ -93,7 +94,12 @@ async def test_a_follower_that_is_gone_is_let_go(store: Store) -> None:
     feed = LiveFeed()
     controller = StoreController(store, feed)
     app = build_app(
-        store=store, controller=controller, feed=feed, token="token", indicate=indicate, heartbeat_s=0.05
+        store=store,
+        controller=controller,
+        feed=feed,
+        keys=memory_keys("token"),
+        indicate=indicate,
+        heartbeat_s=0.05,
     )
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
@@ -118,3 +124,21 @@ async def test_shutdown_waits_for_no_follower(host: Host) -> None:
         await events(response, 1)
         async with asyncio.timeout(2):
             await host.client.server.close()
+
+
+async def test_a_class_has_so_many_followers_and_no_more(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live, "MAX_FOLLOWERS", 2)
+    await host.store.put_class(a_class())
+    path = "/api/classes/c1/live"
+    first = await host.client.get(path, headers=BEARER)
+    async with host.client.get(path, headers=BEARER) as second:
+        assert (first.status, second.status) == (200, 200)
+        async with host.client.get(path, headers=BEARER) as third:
+            assert (third.status, third.headers["Retry-After"]) == (503, "10")
+            assert "2 pages follow" in (await third.json())["error"]
+    first.close()
+    async with asyncio.timeout(5):
+        while host.feed.followers("c1"):  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+    async with host.client.get(path, headers=BEARER) as again:
+        assert again.status == 200

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import re
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from bot.pipeline.indicators import indicate
+from reports import api
 from reports.class_report import load_report, to_csv, to_html, to_json
 from reports.summary import CheckIn, CheckInKind, ClassState, Consent, Marker
 from tests.reports.builders import START, a_class, a_window
@@ -190,19 +194,70 @@ async def test_reports_are_the_command_lines_bytes(host: Host) -> None:
 
 async def test_headers_guard_every_answer(host: Host) -> None:
     await host.store.put_class(a_class())
-    for path in ("/", "/classes/c1", "/api/classes", "/api/none", "/healthz", "/api/classes/c1/live"):
-        async with host.client.get(path, headers=BEARER) as response:
+    style = re.findall(r'href="(/static/[^"]+css)"', await host.page("/"))[0]
+    statuses = set()
+    for method, path, headers in (
+        ("GET", "/", BEARER),
+        ("GET", "/classes/c1", BEARER),
+        ("GET", "/api/classes", BEARER),
+        ("GET", "/api/none", BEARER),
+        ("GET", "/api/classes", {}),
+        ("PUT", "/api/classes", BEARER),
+        ("POST", "/api/classes", BEARER),
+        ("GET", "/healthz", {}),
+        ("GET", "/api/classes/c1/live", BEARER),
+        ("GET", style, {}),
+        ("GET", "/static/0/none.css", {}),
+    ):
+        async with host.client.request(method, path, headers=headers) as response:
+            statuses.add(response.status)
             policy = response.headers["Content-Security-Policy"]
             assert "default-src 'none'" in policy
             assert "script-src 'self';" in policy
+            assert "frame-ancestors 'none'" in policy
             assert "unsafe" not in policy
             assert response.headers["X-Content-Type-Options"] == "nosniff"
             assert response.headers["Referrer-Policy"] == "no-referrer"
-            assert response.headers["Cache-Control"] in {"no-store", "no-cache"}
+            assert response.headers["Permissions-Policy"].startswith("camera=(self), microphone=()")
+            assert response.headers["Cross-Origin-Opener-Policy"] == "same-origin"
+            assert response.headers["Cross-Origin-Resource-Policy"] == "same-origin"
+            if path != style:
+                assert response.headers["Cache-Control"] in {"no-store", "no-cache"}
+    assert statuses == {200, 401, 404, 405, 415}
+
+
+async def test_a_fault_of_the_program_is_told_in_one_line_without_its_insides(host: Host) -> None:
+    with capture_logs() as logs:
+        assert await host.json("GET", "/fails", 500) == {"error": "an error of the program: see its log"}
+        page = await host.client.get("/fails", headers=BEARER | {"Accept": "text/html"})
+    assert [(log["event"], log["address"]) for log in logs] == [("request_failed", "/fails")] * 2
+    assert (page.status, page.content_type) == (500, "text/html")
+    assert "secret detail" not in await page.text()
+    assert "frame-ancestors 'none'" in page.headers["Content-Security-Policy"]
+
+
+async def test_the_report_may_use_its_own_style_and_nothing_else(host: Host) -> None:
+    await host.store.put_class(a_class(title="<style>*{color:red}</style>"))
+    await host.store.add_window(a_window())
     async with host.client.get("/api/classes/c1/report.html", headers=BEARER) as response:
-        policy = response.headers["Content-Security-Policy"]
-        assert "script-src" not in policy
-        assert "style-src 'unsafe-inline'" in policy
+        policy, text = response.headers["Content-Security-Policy"], await response.text()
+    styles = re.findall(r"<style>(.*?)</style>", text, re.DOTALL)
+    assert len(styles) == 1
+    digest = base64.b64encode(hashlib.sha256(styles[0].encode()).digest()).decode()
+    assert f"style-src 'sha256-{digest}';" in policy
+    assert "script-src" not in policy
+    assert "unsafe" not in policy
+    assert not re.search(r"<script|\sstyle=|\son[a-z]+=", text)
+
+
+async def test_a_class_takes_so_many_markers_and_no_more(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(api, "MAX_MARKERS", 3)
+    await host.store.put_class(a_class())
+    for number in range(3):
+        await host.json("POST", "/api/classes/c1/markers", 201, json={"label": str(number)})
+    refused = await host.json("POST", "/api/classes/c1/markers", 409, json={"label": "one more"})
+    assert "3 markers" in refused["error"]
+    assert len(await host.store.markers("c1")) == 3
 
 
 async def test_pages_have_no_inline_code_and_their_files_are_versioned(host: Host) -> None:

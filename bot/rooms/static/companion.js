@@ -319,7 +319,7 @@ async function tryToJoin(attempt) {
 }
 
 function refused(status, answer) {
-  if (status >= 500 && page.state === "waiting") return false;
+  if (status === 429 || (status >= 500 && page.state === "waiting")) return false;
   finish("left", answer.error ?? "Joining did not work: load the page anew and try again.");
   el("status").dataset.state = "trouble";
   return true;

@@ -1,0 +1,81 @@
+"""What /metrics shows of reading, models and drops, counted from real readers and decoders."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+from aiortc import RTCRtpCodecParameters
+
+from bot.metrics import MeteredReader, Metrics
+from bot.webrtc.decoding import MAX_BACKLOG, CameraTrack, PictureDecoder
+from bot.webrtc.frame_buffer import EncodedPicture
+from inference.arrays import Floats, Image
+from inference.batcher import FaceReader
+from inference.detector import Faces
+
+
+class CountingDetector:
+    """Finds as many faces as the first pixel says; chokes on 99."""
+
+    def detect(self, image: Image) -> Faces:
+        count = int(image[0, 0])
+        if count == 99:
+            raise ValueError("a picture the model chokes on")
+        boxes = np.tile(np.array([[0.0, 0.0, 8.0, 8.0]], np.float32), (count, 1))
+        ones = np.ones(count, np.float32)
+        return Faces(boxes, ones, np.full((count, 6, 2), 4, np.float32), 8 * ones)
+
+
+class Neutral:
+    """Takes every face for neutral."""
+
+    def predict(self, crops: Floats) -> Floats:
+        return np.eye(7, dtype=np.float32)[np.full(len(crops), 6)]
+
+
+def figure(metrics: Metrics, name: str, **labels: str) -> float | None:
+    return metrics.registry.get_sample_value(name, labels)
+
+
+def test_readings_models_and_failures_are_counted() -> None:
+    metrics = Metrics()
+    reader = FaceReader(CountingDetector, Neutral, 1, metrics.on_model)
+    metered = MeteredReader(reader, metrics)
+    futures = [metered.submit(np.full((16, 16), count, np.uint8)) for count in (0, 1, 1, 3, 99)]
+    reader.close()
+    assert [len(future.result().faces) for future in futures[:4]] == [0, 1, 1, 3]
+    with pytest.raises(ValueError, match="chokes"):
+        futures[4].result()
+    counted = {
+        faces: figure(metrics, "classmood_samples_total", faces=faces)
+        for faces in ("none", "one", "several", "failed")
+    }
+    assert counted == {"none": 1, "one": 2, "several": 1, "failed": 1}
+    assert figure(metrics, "classmood_samples_waiting") == 0
+    assert figure(metrics, "classmood_model_seconds_count", model="detector") == 4
+    batches = figure(metrics, "classmood_model_seconds_count", model="classifier")
+    assert batches is not None
+    assert 1 <= batches <= 4
+
+
+async def test_pictures_thrown_away_are_counted() -> None:
+    metrics = Metrics()
+    vp8 = RTCRtpCodecParameters(mimeType="video/VP8", clockRate=90000, payloadType=96)
+    release = threading.Event()
+    with ThreadPoolExecutor(1) as threads:
+        threads.submit(release.wait, 5)
+        decoder = PictureDecoder(CameraTrack("t", "p", metrics.on_dropped), threads, lambda: None)
+        for number in range(MAX_BACKLOG + 1):
+            decoder.push(vp8, EncodedPicture(b"\x11", number, False, 0.0))
+        assert figure(metrics, "classmood_pictures_dropped_total") == MAX_BACKLOG + 1
+        release.set()
+        decoder.push(vp8, EncodedPicture(b"no picture at all", 1, True, 0.0))
+        async with asyncio.timeout(5):
+            while figure(metrics, "classmood_pictures_dropped_total") == MAX_BACKLOG + 1:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+        decoder.close()
+    assert figure(metrics, "classmood_pictures_dropped_total") == MAX_BACKLOG + 2
