@@ -154,8 +154,8 @@ async def _purge_hourly(store: Store, privacy: PrivacySettings) -> None:
         kept = timedelta(days=privacy.retention_days), timedelta(hours=privacy.individual_hours)
         try:
             count = await store.purge(datetime.now(UTC), *kept)
-        except StoreError:
-            _log.exception("what is due could not be deleted, trying again")
+        except StoreError as exc:
+            _log.error("what is due could not be deleted, trying again", reason=str(exc))
             await asyncio.sleep(_PURGE_AGAIN_S)
             continue
         _log.info("deleted what was due", classes=count)

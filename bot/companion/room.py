@@ -45,6 +45,9 @@ MAX_STUDENTS: Final = 200
 """Present at a time; five times as many may have come and gone."""
 
 MAX_WAITING_EVENTS: Final = 5000
+NUMBER_CHARS: Final = 6
+"""Of a participant's identifier the page shows so many as their number."""
+
 PULSE_INTERVAL_S: Final = 1.0
 CAMERALESS_PATIENCE: Final = 6.0
 """How many times ``rejoin_s`` someone without a camera may be quiet: browsers let a page in the
@@ -226,6 +229,19 @@ class CompanionRoom:
         async with student.lock:
             student.erased = True
             await self._depart(student, rooms.OptedOut(student.participant_id))
+
+    async def leave_out(self, who: str) -> int:
+        """Erase the student whose page shows the number ``who``: no name is held to go by."""
+        wanted = "".join(who.split()).lower()
+        if len(wanted) < NUMBER_CHARS:
+            return 0
+        meant = [known for known in self._students if known.participant_id.startswith(wanted)]
+        for student in meant:
+            async with student.lock:
+                if not student.erased:
+                    student.erased = True
+                    await self._depart(student, rooms.OptedOut(student.participant_id))
+        return len(meant)
 
     async def _admit(self, student: _Student, token: str, request: JoinRequest) -> Admission:
         if student.erased:

@@ -45,6 +45,7 @@ class Adapter:
             self._settings.webrtc,
             samples_per_s=self._settings.analysis.samples_per_s,
             receives=self._settings.privacy.jurisdiction == "none",
+            must_announce=self._settings.privacy.require_announcement,
         )
 
     def routes(self) -> Iterable[web.AbstractRouteDef]:
