@@ -11,7 +11,7 @@ import asyncio
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import structlog
@@ -60,6 +60,7 @@ class RunningClass:
     Attributes:
         info: As the API shows it now.
         began_s: When second 0 was, monotonic seconds.
+        started_s: When the class was started, monotonic seconds.
         stop: Set when the class is to end.
         stop_reason: Why it is to end.
         ended: Set when all is kept.
@@ -69,6 +70,7 @@ class RunningClass:
     info: ClassInfo
     room: Room
     began_s: float
+    started_s: float
     stop: asyncio.Event = field(default_factory=asyncio.Event)
     ended: asyncio.Event = field(default_factory=asyncio.Event)
     stats: ClassStats = field(default_factory=ClassStats)
@@ -129,7 +131,8 @@ class Sessions:
             min_group=self._settings.privacy.min_group,
             synthetic=opened.synthetic,
         )
-        running = RunningClass(info, opened, asyncio.get_running_loop().time())
+        started_s = asyncio.get_running_loop().time()
+        running = RunningClass(info, opened, started_s, started_s)
         await self._store.put_class(info)
         self._running[info.id] = running
         self._metrics.classes.set(len(self._running))
@@ -262,7 +265,10 @@ class Sessions:
                 self._feed.publish(info.id, "state", running.info.to_json())
 
     async def _finish(self, running: RunningClass, state: ClassState, reason: str) -> None:
-        running.info = replace(running.info, ended_at=self._now())
+        # By the steady clock: the wall clock may have been changed during the class.
+        lasted_s = asyncio.get_running_loop().time() - running.started_s
+        ended_at = running.info.started_at + timedelta(seconds=lasted_s)
+        running.info = replace(running.info, ended_at=ended_at)
         await self._change(running, state, reason)
         if self._backlog.trouble is not None:
             _log.error("end of class not kept yet", class_id=running.info.id, reason=self._backlog.trouble)

@@ -3,6 +3,7 @@
 import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Iterable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +59,7 @@ class Desk:
 
     def __init__(self, store: Store, room: FakeRoom, settings: Settings) -> None:
         self.store, self.room, self.feed = store, room, LiveFeed()
+        self.jump = timedelta()
         self.metrics = Metrics()
         self.reader = ScriptedReader({100: one_face("happy")})
         self.sessions = Sessions(
@@ -68,6 +70,7 @@ class Desk:
             settings=settings,
             metrics=self.metrics,
             public_url=lambda: "http://here",
+            now=lambda: datetime.now(UTC) + self.jump,
         )
 
     async def start(self) -> ClassInfo:
@@ -253,6 +256,29 @@ async def test_the_host_can_have_somebody_left_out_and_the_class_goes_on(desk: C
     assert len(windows) >= 2
     assert [consent.participant_id for consent in await held.store.consents(info.id)] == ["b"]
     assert await held.sessions.leave_out(info.id, "b") is None, "the class is over"
+
+
+@pytest.mark.parametrize("jump", [timedelta(hours=-2), timedelta(days=400)])
+async def test_a_wall_clock_that_jumps_changes_neither_windows_nor_the_length(
+    desk: Callable[..., Desk], jump: timedelta
+) -> None:
+    held = desk()
+    info = await held.start()
+    await held.state(info.id, ClassState.LIVE)
+    held.room.tell(Joined("a"), TrackAdded(FakeTrack("a", 100)))
+    await asyncio.sleep(1.4)
+    held.jump = jump
+    await held.sessions.mark(info.id, "after the jump")
+    await asyncio.sleep(1.2)
+    ended = await held.sessions.end(info.id)
+    assert ended is not None
+    assert ended.ended_at is not None
+    lasted_s = (ended.ended_at - ended.started_at).total_seconds()
+    assert 2.5 < lasted_s < 60
+    windows = await held.store.windows(info.id)
+    assert [window.start_s for window in windows] == [float(number) for number in range(len(windows))]
+    (marker,) = await held.store.markers(info.id)
+    assert 1 < marker.at_s < lasted_s
 
 
 class Trouble:
