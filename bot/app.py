@@ -11,17 +11,18 @@ import errno
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Final
 
 import structlog
 from aiohttp import web
 
 from bot.analyze import Analyser
-from bot.config import AnalysisSettings, ConfigError, PrivacySettings, Settings, WebSettings
+from bot.config import AnalysisSettings, ConfigError, Settings, WebSettings
 from bot.host_token import open_entrance
 from bot.metrics import MeteredReader, Metrics
 from bot.pipeline.indicators import indicate
+from bot.retention import Retention
 from bot.rooms import RoomContext, adapters
 from bot.sessions import Sessions
 from inference.batcher import FaceReader
@@ -30,7 +31,7 @@ from inference.detector import BlazeFace, FaceDetector
 from inference.engine import read_card
 from inference.tiling import TiledDetector
 from reports.feed import LiveFeed
-from reports.store import Store, StoreError
+from reports.store import Store
 from reports.web import build_app
 
 _log = structlog.get_logger()
@@ -40,9 +41,6 @@ _CLASSES_END_S: Final = 3.0
 
 _REQUESTS_END_S: Final = 1.0
 """How long requests that are being answered may take then."""
-
-_PURGE_EVERY_S: Final = 3600.0
-_PURGE_AGAIN_S: Final = 60.0
 
 
 class ServeError(Exception):
@@ -115,11 +113,11 @@ async def serving(settings: Settings) -> AsyncIterator[Server]:
         entrance = await asyncio.to_thread(open_entrance, settings.web)
         store = await asyncio.to_thread(Store.open, settings.store.url)
         stack.push_async_callback(asyncio.to_thread, store.close)
-        now = datetime.now(UTC)
-        recovered = await store.recover(now)
+        recovered = await store.recover(_utc_now())
         for info in recovered:
             _log.warning("class cut off by a crash, recovered", class_id=info.id)
-        purging = asyncio.create_task(_purge_hourly(store, settings.privacy), name="purge")
+        retention = Retention(store, settings.privacy, now=_utc_now, clock=asyncio.get_running_loop().time)
+        purging = asyncio.create_task(retention.run(), name="purge")
         stack.push_async_callback(_cancelled, purging)
         metrics = Metrics()
         reader = await asyncio.to_thread(make_reader, settings, metrics)
@@ -169,18 +167,8 @@ async def _end_classes(sessions: Sessions) -> None:
         _log.error("classes did not end in time and will be recovered at the next start")
 
 
-async def _purge_hourly(store: Store, privacy: PrivacySettings) -> None:
-    """Delete what has been kept for long enough, now and every hour."""
-    while True:
-        kept = timedelta(days=privacy.retention_days), timedelta(hours=privacy.individual_hours)
-        try:
-            count = await store.purge(datetime.now(UTC), *kept)
-        except StoreError:
-            _log.exception("what is due could not be deleted, trying again")
-            await asyncio.sleep(_PURGE_AGAIN_S)
-            continue
-        _log.info("deleted what was due", classes=count)
-        await asyncio.sleep(_PURGE_EVERY_S)
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
 
 
 async def _cancelled(task: asyncio.Task[None]) -> None:

@@ -188,3 +188,10 @@ class Room(AbstractAsyncContextManager["Room"], Protocol):
     async def announce(self, text: str) -> bool:
         """Tell everyone in the room; False where the room has no means to."""
         ...
+
+    async def leave_out(self, who: str) -> int:
+        """Opt out, at the host's word, whoever goes by ``who`` in the room; how many that were.
+
+        What ``who`` is the adapter says: what the host knows of a student without being told by the bot.
+        """
+        ...

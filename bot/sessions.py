@@ -9,18 +9,18 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections import deque
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import structlog
 
+from bot.backlog import Backlog
+from bot.class_sink import ClassSink
 from bot.class_stats import ClassStats
 from bot.config import Settings
 from bot.metrics import Metrics
-from bot.pipeline.indicators import Indicators
 from bot.pipeline.observation import ReadingLimits
 from bot.pipeline.supervisor import PipelineOptions, Supervisor
 from bot.pipeline.track_worker import PictureReader
@@ -28,8 +28,8 @@ from bot.room import Room, RoomDenied, RoomError, RoomRemoved, RoomUrlError
 from bot.rooms import RoomAdapter, open_room
 from reports.controller import RoomRefused
 from reports.feed import LiveFeed
-from reports.store import Store, StoreError
-from reports.summary import CheckIn, ClassInfo, ClassState, Consent, Marker, PulseRecord, WindowSummary
+from reports.store import Store
+from reports.summary import ClassInfo, ClassState, Marker
 
 _log = structlog.get_logger()
 
@@ -48,7 +48,9 @@ _REASONS: Final = {
     ClassState.JOINING: "The bot is joining the room.",
     ClassState.LIVE: "The class is running.",
 }
-_MOST_UNSAVED: Final = 10_000
+_UNSAVED: Final = "The class is running, but cannot be kept for now and waits in memory:"
+_LAST_CHANCE_S: Final = 3.0
+"""How long the end of a class waits for what is not kept yet."""
 
 
 @dataclass(slots=True, eq=False)
@@ -58,6 +60,7 @@ class RunningClass:
     Attributes:
         info: As the API shows it now.
         began_s: When second 0 was, monotonic seconds.
+        started_s: When the class was started, monotonic seconds.
         stop: Set when the class is to end.
         stop_reason: Why it is to end.
         ended: Set when all is kept.
@@ -67,6 +70,7 @@ class RunningClass:
     info: ClassInfo
     room: Room
     began_s: float
+    started_s: float
     stop: asyncio.Event = field(default_factory=asyncio.Event)
     ended: asyncio.Event = field(default_factory=asyncio.Event)
     stats: ClassStats = field(default_factory=ClassStats)
@@ -105,6 +109,7 @@ class Sessions:
         self._reader, self._settings = reader, settings
         self._metrics, self._public_url, self._now = metrics, public_url, now
         self._running: dict[str, RunningClass] = {}
+        self._backlog = Backlog(self._on_backlog)
 
     async def start(self, room: str, title: str) -> ClassInfo:
         """Begin a class; see ``ClassController``."""
@@ -127,7 +132,8 @@ class Sessions:
             synthetic=opened.synthetic,
             jurisdiction=self._settings.privacy.jurisdiction,
         )
-        running = RunningClass(info, opened, asyncio.get_running_loop().time())
+        started_s = asyncio.get_running_loop().time()
+        running = RunningClass(info, opened, started_s, started_s)
         await self._store.put_class(info)
         self._running[info.id] = running
         self._metrics.classes.set(len(self._running))
@@ -141,6 +147,7 @@ class Sessions:
             running.stop_reason = reason
             running.stop.set()
             await running.ended.wait()
+            return running.info  # the store may not have taken it yet
         return await self._store.get_class(class_id)
 
     async def mark(self, class_id: str, label: str) -> Marker | None:
@@ -157,18 +164,24 @@ class Sessions:
         """A class that has not ended."""
         return self._running.get(class_id)
 
+    async def leave_out(self, class_id: str, who: str) -> int | None:
+        """Leave somebody out at the host's word; see ``ClassController``."""
+        running = self._running.get(class_id)
+        return None if running is None else await running.room.leave_out(who)
+
     async def close(self) -> None:
         """End every class and wait until all is kept."""
         ends = (self.end(class_id, "The server was stopped.") for class_id in list(self._running))
         await asyncio.gather(*ends)
+        lost = await self._backlog.close(_LAST_CHANCE_S)
+        if lost:
+            _log.error("records were not kept", records=lost, reason=self._backlog.trouble)
 
     async def _run(self, running: RunningClass) -> None:
         structlog.contextvars.bind_contextvars(class_id=running.info.id)  # for every line of this class
         state, reason = ClassState.FAILED, "An error of the program ended the class: see its log."
         try:
             state, reason = await self._attend(running)
-        except StoreError as exc:
-            reason = str(exc)
         except asyncio.CancelledError:
             state, reason = ClassState.INTERRUPTED, "The program was stopped during the class."
             raise
@@ -220,96 +233,48 @@ class Sessions:
                 limits=ReadingLimits(settings.analysis.min_face_px, settings.analysis.min_confidence),
                 began_s=running.began_s,
             )
-            sink = _ClassSink(self, running, self._store, self._feed, self._metrics)
-            try:
-                await Supervisor(room, self._reader, options, sink).run()
-            finally:
-                await sink.flush()
+            sink = ClassSink(
+                running.info.id,
+                store=self._store,
+                backlog=self._backlog,
+                feed=self._feed,
+                metrics=self._metrics,
+                stats=running.stats,
+                on_connection=lambda up, why: self._change_connection(running, up, why),
+            )
+            await Supervisor(room, self._reader, options, sink).run()
 
-    async def change_connection(self, running: RunningClass, up: bool, reason: str) -> None:
+    async def _change_connection(self, running: RunningClass, up: bool, reason: str) -> None:
         """The room's connection broke or came back."""
         state = ClassState.LIVE if up else ClassState.RECONNECTING
         await self._change(running, state, reason or _REASONS[ClassState.LIVE])
 
     async def _change(self, running: RunningClass, state: ClassState, reason: str) -> None:
-        running.info = replace(running.info, state=state, reason=reason)
-        await self._store.put_class(running.info)
-        self._feed.publish(running.info.id, "state", running.info.to_json())
+        running.info = info = replace(running.info, state=state, reason=reason)
+        self._backlog.put(lambda: self._store.put_class(info))
+        await self._backlog.settle(_LAST_CHANCE_S)
+        self._feed.publish(info.id, "state", info.to_json())
+
+    def _on_backlog(self, waiting: int, trouble: str | None) -> None:
+        """The store takes nothing for the time being, or takes it again: whoever follows a class is told."""
+        self._metrics.unsaved.set(waiting)
+        reason = _REASONS[ClassState.LIVE] if trouble is None else f"{_UNSAVED} {trouble}"
+        for running in self._running.values():
+            info = running.info
+            told = info.reason.startswith(_UNSAVED)
+            if info.state is ClassState.LIVE and told is not (trouble is not None):
+                running.info = replace(info, reason=reason)
+                self._feed.publish(info.id, "state", running.info.to_json())
 
     async def _finish(self, running: RunningClass, state: ClassState, reason: str) -> None:
-        running.info = replace(running.info, ended_at=self._now())
-        try:
-            await self._change(running, state, reason)
-        except StoreError:
-            _log.exception("end of class could not be kept", class_id=running.info.id)
+        # By the steady clock: the wall clock may have been changed during the class.
+        lasted_s = asyncio.get_running_loop().time() - running.started_s
+        ended_at = running.info.started_at + timedelta(seconds=lasted_s)
+        running.info = replace(running.info, ended_at=ended_at)
+        await self._change(running, state, reason)
+        if self._backlog.trouble is not None:
+            _log.error("end of class not kept yet", class_id=running.info.id, reason=self._backlog.trouble)
         self._feed.close(running.info.id)
         self._running.pop(running.info.id, None)
         self._metrics.classes.set(len(self._running))
         running.ended.set()
-
-
-class _ClassSink:
-    """Keeps and shows what one class's pipeline gives out."""
-
-    def __init__(
-        self, sessions: Sessions, running: RunningClass, store: Store, feed: LiveFeed, metrics: Metrics
-    ) -> None:
-        self._sessions, self._running = sessions, running
-        self._store, self._feed, self._metrics = store, feed, metrics
-        # A store that is busy or full for a while loses no window: it is tried again with the next one.
-        self._unsaved: deque[WindowSummary] = deque(maxlen=_MOST_UNSAVED)
-        self._indicators = Indicators()
-
-    async def on_window(self, window: WindowSummary, behind_s: float) -> None:
-        self._unsaved.append(window)
-        await self.flush()
-        self._feed.publish(window.class_id, "summary", window.to_json())
-        indicator, alert = self._indicators.add(window)
-        self._feed.publish(window.class_id, "indicator", indicator.to_json())
-        if alert is not None:
-            self._feed.publish(window.class_id, "alert", alert.to_json())
-        self._running.stats.window(behind_s, window.analysed)
-        self._metrics.behind.observe(behind_s)
-
-    async def flush(self) -> None:
-        """Keep the windows that are not kept yet."""
-        try:
-            while self._unsaved:
-                await self._store.add_window(self._unsaved[0])
-                self._unsaved.popleft()
-        except StoreError:
-            _log.exception("window could not be kept yet", class_id=self._running.info.id)
-        self._metrics.unsaved.set(len(self._unsaved))
-
-    async def on_pulse(self, pulse: PulseRecord) -> None:
-        self._metrics.pulses.labels(pulse.kind.value).inc()
-        await self._keep(self._store.add_pulse(pulse))
-        self._feed.publish(pulse.class_id, "pulse", pulse.to_json())
-
-    async def on_consent(self, consent: Consent) -> None:
-        await self._keep(self._store.add_consent(consent))
-
-    async def on_check_in(self, check_in: CheckIn) -> None:
-        await self._keep(self._store.add_check_in(check_in))
-        # Without the name: what is on the feed may be kept for pages that come back.
-        self._feed.publish(check_in.class_id, "check_in", {})
-
-    async def on_erase(self, participant_id: str) -> None:
-        await self._keep(self._store.erase_participant(self._running.info.id, participant_id))
-
-    async def _keep(self, write: Awaitable[object]) -> None:
-        """Write; a store that fails is logged and the class goes on."""
-        try:
-            await write
-        except StoreError:
-            _log.exception("record could not be kept", class_id=self._running.info.id)
-
-    async def on_connection(self, up: bool, reason: str) -> None:
-        await self._sessions.change_connection(self._running, up, reason)
-
-    def on_observation(self, took_s: float) -> None:
-        self._running.stats.sample(took_s)
-        self._metrics.reading.observe(took_s)
-
-    def on_cameras(self, change: int) -> None:
-        self._metrics.cameras.inc(change)

@@ -123,6 +123,20 @@ async def list_check_ins(request: web.Request) -> web.Response:
     )
 
 
+async def leave_out(request: web.Request) -> web.Response:
+    """POST /api/classes/ID/leave-out: at the host's word somebody is looked at no longer."""
+    info = await find_class(request)
+    who = _text(await _json_object(request), "who", LABEL_CHARS, None)
+    count = await request.app[CONTEXT].controller.leave_out(info.id, who)
+    if count is None:
+        raise web.HTTPConflict(text="the class is not running: nobody is looked at any more")
+    if not count:
+        raise web.HTTPNotFound(
+            text="nobody goes by that here: give the name they have in the call, or the number on their page"
+        )
+    return web.json_response({"left_out": count})
+
+
 async def add_marker(request: web.Request) -> web.Response:
     """POST /api/classes/ID/markers: mark this moment."""
     info = await find_class(request)
@@ -246,6 +260,7 @@ ROUTES: Final = (
     web.get(f"{_CLASS}/check-ins", list_check_ins),
     web.post(f"{_CLASS}/markers", add_marker),
     web.post("/api/host-links", make_link),
+    web.post(f"{_CLASS}/leave-out", leave_out),
     web.get(f"{_CLASS}/report.html", report_html),
     web.get(f"{_CLASS}/report.csv", report_csv),
     web.get(f"{_CLASS}/report.json", report_json),

@@ -29,6 +29,19 @@ class ClassController(Protocol):
         """End a class and wait until all is kept; None if there is no such class. Idempotent."""
         ...
 
+    async def leave_out(self, class_id: str, who: str) -> int | None:
+        """Leave out, at the host's word, whoever goes by ``who`` in the class; the class goes on.
+
+        Args:
+            class_id: The class.
+            who: What the host knows of a student: the name they go by in the call, or the number on their
+                page. It is neither kept nor logged.
+
+        Returns:
+            How many were left out; None if the class is not running.
+        """
+        ...
+
     async def mark(self, class_id: str, label: str) -> Marker | None:
         """Set a marker at this moment; None if the class is not running."""
         ...

@@ -1,5 +1,8 @@
 """Opening a database for the store: the lock, the migrations, the connections, and its errors.
 
+StoreError          one line that says what to do
++-- StoreRefused    can never be done: a rule is broken, the class is gone, a text cannot be written
+
 Comes in: the SQLAlchemy URL of the settings. Goes out: a database that is held by this process alone
 (SQLite), has the tables of this version of the program, and engines to write to it and read from it.
 What goes wrong in there leaves this module as a ``StoreError`` and as nothing else.
@@ -52,6 +55,10 @@ class StoreError(Exception):
     """The store cannot do what it was asked; the text is one line that says what to do."""
 
 
+class StoreRefused(StoreError):
+    """What was asked can never be done, so that trying again is of no use."""
+
+
 @contextmanager
 def translated(name: str) -> Iterator[None]:
     """Turn what a database or the system raises inside into a ``StoreError``.
@@ -67,13 +74,13 @@ def translated(name: str) -> Iterator[None]:
     try:
         yield
     except IntegrityError as exc:
-        raise StoreError(
+        raise StoreRefused(
             f"{name}: refused: the record is there already, breaks a rule, or its class is gone"
         ) from exc
     except (SQLAlchemyError, sqlite3.Error, CommandError) as exc:
         raise StoreError(f"{name}: {_advice(exc)}") from exc
     except UnicodeError as exc:
-        raise StoreError(f"{name}: refused: a text holds characters that cannot be written") from exc
+        raise StoreRefused(f"{name}: refused: a text holds characters that cannot be written") from exc
     except ImportError as exc:
         raise StoreError(f"{name}: its driver is not installed: pip install {exc.name}") from exc
     except OSError as exc:

@@ -22,6 +22,7 @@ from sqlalchemy.orm import Session
 
 from reports.database import (
     StoreError,
+    StoreRefused,
     display_name,
     held,
     migrate,
@@ -45,7 +46,7 @@ from reports.summary import (
 )
 from reports.tables import CheckInRow, ClassRow, ConsentRow, MarkerRow, PulseRow, WindowRow, to_utc
 
-__all__ = ["Store", "StoreError"]
+__all__ = ["Store", "StoreError", "StoreRefused"]
 
 _READERS: Final = 3
 _INTERRUPTED: Final = (

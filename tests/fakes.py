@@ -11,7 +11,7 @@ import av
 import numpy as np
 
 from bot.frames import RawFrame
-from bot.room import Room, RoomError, RoomEvent, TrackEnded
+from bot.room import OptedOut, Room, RoomError, RoomEvent, TrackEnded
 from inference.arrays import Image
 from inference.batcher import Reading
 from inference.detector import NO_FACES, Faces
@@ -114,3 +114,7 @@ class FakeRoom:
     async def announce(self, text: str) -> bool:
         self.told.append(text)
         return self.announces
+
+    async def leave_out(self, who: str) -> int:
+        self.tell(OptedOut(who))
+        return 1

@@ -166,3 +166,6 @@ class ChatStudent:
 
     def on_reader(self, username: str) -> None:
         """Not of interest."""
+
+    def on_readers(self, usernames: list[str]) -> None:
+        """Nor this."""

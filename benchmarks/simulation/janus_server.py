@@ -69,7 +69,7 @@ class JanusServer:
         """The room URL of ClassMood."""
         return f"janus+{self.url}/{room}{query}"
 
-    def configure(self, videocodec: str = "vp8", rooms: bool = True) -> None:
+    def configure(self, videocodec: str = "vp8", rooms: bool = True, chat: bool = True) -> None:
         """Write the config; read at the next start."""
         plugins = next(Path("/usr/lib").glob("*/janus/plugins"))
         _write(
@@ -112,7 +112,8 @@ class JanusServer:
             room-{PIN_ROOM}: {{ description = "closed", pin = "{PIN}" }}
             """
         _write(self._folder / "janus.plugin.videoroom.jcfg", "general: {}\n" + (video if rooms else ""))
-        _write(self._folder / "janus.plugin.textroom.jcfg", "general: {}\n" + (text if rooms else ""))
+        spoken = text if rooms and chat else ""
+        _write(self._folder / "janus.plugin.textroom.jcfg", "general: {}\n" + spoken)
 
     async def start(self) -> None:
         """Start, and wait until it answers."""

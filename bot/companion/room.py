@@ -46,6 +46,9 @@ MAX_STUDENTS: Final = 200
 """Present at a time; five times as many may have come and gone."""
 
 MAX_WAITING_EVENTS: Final = 5000
+NUMBER_CHARS: Final = 6
+"""Of a participant's identifier the page shows so many as their number."""
+
 PULSE_INTERVAL_S: Final = 1.0
 _REJOINS: Final = (10, 0.5)
 """Joins of one student, at once and a second: each may set up a connection."""
@@ -239,6 +242,19 @@ class CompanionRoom:
         async with student.lock:
             student.erased = True
             await self._depart(student, rooms.OptedOut(student.participant_id))
+
+    async def leave_out(self, who: str) -> int:
+        """Erase the student whose page shows the number ``who``: no name is held to go by."""
+        wanted = "".join(who.split()).lower()
+        if len(wanted) < NUMBER_CHARS:
+            return 0
+        meant = [known for known in self._students if known.participant_id.startswith(wanted)]
+        for student in meant:
+            async with student.lock:
+                if not student.erased:
+                    student.erased = True
+                    await self._depart(student, rooms.OptedOut(student.participant_id))
+        return len(meant)
 
     async def _admit(self, student: _Student, token: str, request: JoinRequest) -> Admission:
         if student.erased:

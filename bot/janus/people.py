@@ -87,8 +87,8 @@ class People:
             if student.feed not in seen:
                 self._farewell(student)
 
-    def opt_out(self, *names: str | None) -> bool:
-        """Leave out everybody under one of these display names; whether there is anybody.
+    def opt_out(self, *names: str | None) -> int:
+        """Leave out everybody under one of these display names; how many there are.
 
         Of two of one name both are left out: better one too many than one who asked for it.
         """
@@ -98,7 +98,7 @@ class People:
                 student.opted_out = True
                 self._stop_receiving(student)
                 self._tell(rooms.OptedOut(student.participant_id))
-        return bool(meant)
+        return len(meant)
 
     def _welcome(self, person: Person) -> Student | None:
         """Who this is, told if they are new; None for the bot itself."""

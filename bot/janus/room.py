@@ -17,6 +17,7 @@ import structlog
 
 from bot import room as rooms
 from bot.config import WebrtcSettings
+from bot.janus.announcer import Announcer
 from bot.janus.camera import Reception
 from bot.janus.messages import JanusError, JanusRefused
 from bot.janus.people import People
@@ -30,7 +31,7 @@ from bot.janus.videoroom import (
     as_room_error,
 )
 from bot.janus.visit import Visit
-from bot.room import RoomEvent, RoomUnavailable
+from bot.room import RoomDenied, RoomEvent, RoomUnavailable
 
 _log = structlog.get_logger()
 
@@ -78,6 +79,7 @@ class JanusRoom:
         *,
         samples_per_s: float,
         receives: bool = True,
+        must_announce: bool = False,
         patience: Patience = Patience(),
         on_dropped: Callable[[int], None] = lambda _pictures: None,
     ) -> None:
@@ -88,6 +90,7 @@ class JanusRoom:
             settings: ICE servers and timeouts.
             samples_per_s: Pictures looked at a second; the rate asked of Janus follows from it.
             receives: Whether cameras are received.
+            must_announce: Whether to stay out of a room that came back without its chat.
             patience: How long to try to come back.
             on_dropped: Told how many encoded pictures were thrown away.
         """
@@ -100,7 +103,8 @@ class JanusRoom:
         self._threads = ThreadPoolExecutor(_DECODE_THREADS, thread_name_prefix="decode")
         self._people = People(self._tell, receives=receives)
         self._visit: Visit | None = None
-        self._notice = ""
+        self._announcer = Announcer(self._say, lambda: asyncio.get_running_loop().time())
+        self._announced, self._must_announce = False, must_announce
         self._events: asyncio.Queue[RoomEvent | Exception | None] = asyncio.Queue()
         self._stay: asyncio.Task[None] | None = None
         self._whispers: set[asyncio.Task[bool]] = set()
@@ -151,8 +155,13 @@ class JanusRoom:
         notice = f"{text} {HOW_TO_OPT_OUT}"
         if visit is None or not await visit.say(notice):
             return False
-        self._notice = notice
+        self._announcer.announced(notice, visit.readers)
+        self._announced = True
         return True
+
+    async def leave_out(self, who: str) -> int:
+        """Leave out everybody of that display name, as if they had written it in the chat."""
+        return self._people.opt_out(who)
 
     async def _enter(self, connect_timeout_s: float) -> tuple[Visit, list[News]]:
         visit = Visit(self._address, self._settings, self, connect_timeout_s)
@@ -184,6 +193,13 @@ class JanusRoom:
                 finally:
                     await self._drop(visit)
                 visit, news = await self._come_back()
+                # Before anything is received: who came meanwhile has to be told first.
+                if self._announced and self._must_announce and not await visit.has_chat():
+                    await visit.leave()
+                    raise RoomDenied(
+                        "the room came back without its chat, and privacy.require_announcement asks that "
+                        "everyone can be told: give the room a chat again and start a new class"
+                    )
                 self._tell(rooms.Reconnected())
                 self._begin(visit, news)
         except Exception as exc:  # noqa: BLE001  # raised again by ``events``, which would wait for ever
@@ -224,7 +240,8 @@ class JanusRoom:
         whispers = list(self._whispers)
         for whisper in whispers:
             whisper.cancel()
-        await asyncio.gather(self._people.end(), *whispers, return_exceptions=True)
+        ending = (self._people.end(), self._announcer.close())
+        await asyncio.gather(*ending, *whispers, return_exceptions=True)
         await visit.leave()
 
     def on_news(self, news: News) -> None:
@@ -244,12 +261,18 @@ class JanusRoom:
 
     def on_reader(self, username: str) -> None:
         """Somebody came into the chat: they are told what the others were told."""
-        if self._notice:
-            self._whisper(self._notice, username)
+        self._announcer.came(username)
+
+    def on_readers(self, usernames: list[str]) -> None:
+        """The bot came into the chat, again perhaps."""
+        self._announcer.present(usernames)
+
+    async def _say(self, text: str, usernames: list[str]) -> bool:
+        return self._visit is not None and await self._visit.say(text, usernames)
 
     def _whisper(self, text: str, username: str) -> None:
         if self._visit is not None and len(self._whispers) < _MOST_WHISPERS:
-            whisper = asyncio.create_task(self._visit.say(text, username), name="janus-whisper")
+            whisper = asyncio.create_task(self._visit.say(text, [username]), name="janus-whisper")
             self._whispers.add(whisper)
             whisper.add_done_callback(self._whispers.discard)
 

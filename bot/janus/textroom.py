@@ -60,6 +60,10 @@ class ChatListener(Protocol):
         """Somebody else came in."""
         ...
 
+    def on_readers(self, usernames: list[str]) -> None:
+        """The bot came in; these were there."""
+        ...
+
 
 class TextRoom:
     """One stay in the chat.
@@ -100,11 +104,16 @@ class TextRoom:
             return False
         return True
 
-    async def say(self, text: str, to: str | None = None) -> bool:
-        """Say something to everyone, or to one username; whether Janus passed it on."""
+    @property
+    def readers(self) -> list[str]:
+        """Everybody else in the chat, by username."""
+        return list(self._displays)
+
+    async def say(self, text: str, to: list[str] | None = None) -> bool:
+        """Say something to everyone, or to some usernames; whether Janus passed it on."""
         line: dict[str, object] = {"textroom": "message", "text": text}
         if to is not None:
-            line["to"] = to
+            line["tos"] = to
         try:
             await self._ask(line)
         except ChatError:
@@ -148,6 +157,8 @@ class TextRoom:
         for entry in reply.get("participants") or []:
             if isinstance(entry, dict) and isinstance(entry.get("username"), str):
                 self._displays[entry["username"]] = _text(entry.get("display"))
+        self._displays.pop(self._username, None)
+        self._listener.on_readers(self.readers)
 
     async def _ask(self, request: dict[str, object]) -> dict[str, Any]:
         channel = self._channel

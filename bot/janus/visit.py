@@ -95,8 +95,18 @@ class Visit:
             raise self._end.result()
         return self.session.gone.result()
 
-    async def say(self, text: str, to: str | None = None) -> bool:
-        """Say something in the chat; False where there is none."""
+    @property
+    def readers(self) -> list[str]:
+        """Everybody in the chat, by username; nobody where there is none."""
+        return [] if self._chat is None else self._chat.readers
+
+    async def has_chat(self) -> bool:
+        """Whether there is a chat."""
+        await self._chat_tried.wait()
+        return self._chat is not None
+
+    async def say(self, text: str, to: list[str] | None = None) -> bool:
+        """Say something in the chat, to everyone or to some usernames; False where there is none."""
         await self._chat_tried.wait()
         return self._chat is not None and await self._chat.say(text, to)
 

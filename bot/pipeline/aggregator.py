@@ -5,13 +5,14 @@ are seconds since the class began.
 
 Rules:
 
-* A participant counts in a window who is there at its end, or was observed in it before leaving.
+* A participant counts in a window who is there at its end, or was observed in it before leaving, or opted out
+  and left in it: so that the report says that someone left the figures, and not who.
 * Everyone counted is either analysed, or has exactly one reason why not: what stands against analysis
   (opted out, codec, camera off), else the commonest reason of the samples, else ``no_frames``.
 * Probabilities are averaged within a participant first, then across participants, so that a camera
   sampled often weighs no more than one sampled seldom.
 * With fewer analysed than the minimum group the expressions are withheld; with more, they rest on as many
-  as may be published without giving one person away (``bot.pipeline.cohorts``).
+  as may be published without giving one person away, whatever else is published (``bot.pipeline.cohorts``).
 """
 
 from __future__ import annotations
@@ -69,6 +70,7 @@ class WindowAggregator:
         self._class_id, self._length_s = class_id, length_s
         self._cohorts = Cohorts(min_group)
         self._present: dict[str, _Presence] = {}
+        self._opted_out: set[str] = set()
         self._windows: defaultdict[int, _Window] = defaultdict(_Window)
         self._next = 0
         self._away = False
@@ -80,7 +82,8 @@ class WindowAggregator:
 
     def arrive(self, participant_id: str, at_s: float) -> None:
         """A participant came, or came back."""
-        presence = self._present.setdefault(participant_id, _Presence(at_s))
+        standing = NotAnalysed.OPTED_OUT if participant_id in self._opted_out else None
+        presence = self._present.setdefault(participant_id, _Presence(at_s, standing=standing))
         presence.left_s = None
 
     def depart(self, participant_id: str, at_s: float) -> None:
@@ -98,7 +101,8 @@ class WindowAggregator:
             presence.standing = reason
 
     def erase(self, participant_id: str) -> None:
-        """A participant opted out: open windows forget what they have of them."""
+        """A participant opted out, for good: open windows forget what they have of them."""
+        self._opted_out.add(participant_id)
         self.stand(participant_id, NotAnalysed.OPTED_OUT)
         for window in self._windows.values():
             window.seen.pop(participant_id, None)
@@ -156,17 +160,18 @@ class WindowAggregator:
     def _index(self, at_s: float) -> int:
         return max(0, math.floor(at_s / self._length_s))
 
-    def _counts(self, participant_id: str, window: _Window, end_s: float) -> bool:
+    def _counts(self, participant_id: str, window: _Window, start_s: float, end_s: float) -> bool:
         presence = self._present[participant_id]
         if participant_id in window.seen:
             return True
-        return presence.joined_s < end_s and (presence.left_s is None or presence.left_s >= end_s)
+        stays_until_s = start_s if presence.standing is NotAnalysed.OPTED_OUT else end_s
+        return presence.joined_s < end_s and (presence.left_s is None or presence.left_s >= stays_until_s)
 
     def _summary(self, window: _Window, start_s: float, length_s: float) -> WindowSummary:
         reasons = Counter(dict.fromkeys(NotAnalysed, 0))
         means: dict[str, Floats] = {}
         for participant_id, presence in self._present.items():
-            if not self._counts(participant_id, window, start_s + length_s):
+            if not self._counts(participant_id, window, start_s, start_s + length_s):
                 continue
             seen = window.seen.get(participant_id, _Seen())
             if seen.read and presence.standing is not NotAnalysed.OPTED_OUT:

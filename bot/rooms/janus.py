@@ -46,6 +46,7 @@ class Adapter:
             samples_per_s=self._settings.analysis.samples_per_s,
             receives=self._settings.privacy.jurisdiction == "none",
             on_dropped=self._on_dropped,
+            must_announce=self._settings.privacy.require_announcement,
         )
 
     def routes(self) -> Iterable[web.AbstractRouteDef]:

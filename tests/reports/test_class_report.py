@@ -10,6 +10,7 @@ import re
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -218,3 +219,11 @@ async def test_loading_gives_the_same_bytes_every_time(store: Store) -> None:
         assert await asyncio.to_thread(renderer, first) == await asyncio.to_thread(renderer, second)
     assert (len(first.windows), len(first.markers), len(first.pulses)) == (1, 1, 1)
     assert await load_report(store, "none", None, indicate) is None
+
+
+def test_that_someone_left_the_figures_is_said_and_not_who() -> None:
+    one = a_window(5)
+    left = replace(one, participants=9, not_analysed={**one.not_analysed, "opted_out": 1})
+    said = "Someone left the figures"
+    assert said not in to_html(build_report(a_class(), [a_window(), one], [], [], None))
+    assert said in to_html(build_report(a_class(), [a_window(), left], [], [], None))

@@ -63,6 +63,17 @@ async def test_deleting_a_running_class_ends_it_first(host: Host) -> None:
     assert await host.store.get_class("c1") is None
 
 
+async def test_somebody_is_left_out_by_what_the_host_knows_of_them(host: Host) -> None:
+    await host.store.put_class(a_class())
+    path = "/api/classes/c1/leave-out"
+    assert await host.json("POST", path, 200, json={"who": " Ada "}) == {"left_out": 1}
+    assert "nobody goes by that" in (await host.json("POST", path, 404, json={"who": "Bea"}))["error"]
+    assert "who is missing" in (await host.json("POST", path, 400, json={}))["error"]
+    assert (await host.client.post(path, json={"who": "Ada"})).status == 401
+    await host.json("POST", "/api/classes/c1/end", 200)
+    assert "not running" in (await host.json("POST", path, 409, json={"who": "Ada"}))["error"]
+
+
 async def test_start_has_defaults(host: Host) -> None:
     made = await host.json("POST", "/api/classes", 201, json={"title": "  "})
     assert (made["room"], made["title"]) == ("companion:", "Untitled class")

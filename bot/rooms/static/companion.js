@@ -9,6 +9,7 @@ const GATHER_MS = 3000;
 const BREAK_MS = 3000;
 const RETRY_MS = [500, 1000, 2000, 4000, 8000, 15000];
 const REPORT_MS = 5000;
+const NUMBER_CHARS = 6; // as bot/companion/room.py takes it
 const SILENT_OK = new Set(["ended", "erased", "left", "idle"]);
 
 const code = document.body.dataset.code;
@@ -302,6 +303,7 @@ async function tryToJoin(attempt) {
     });
     if (attempt !== page.attempt) return true;
     if (answer.token) sessionStorage.setItem(tokenKey, answer.token);
+    if (answer.participant_id) el("number").textContent = answer.participant_id.slice(0, NUMBER_CHARS);
     if (status === 403 && known) {
       sessionStorage.removeItem(tokenKey); // a class that began anew under the same code
       return false;

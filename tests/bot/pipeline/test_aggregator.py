@@ -140,6 +140,31 @@ def test_erasing_takes_the_share_out_of_open_windows_and_stands() -> None:
     assert window.not_analysed["opted_out"] == 1
 
 
+def test_who_is_erased_and_goes_is_told_of_once_and_not_who() -> None:
+    aggregator = make()
+    for who in ("a", "b"):
+        aggregator.arrive(who, 0.0)
+        aggregator.add(seen(who, 1.0, "happy"))
+    aggregator.erase("a")
+    aggregator.depart("a", 2.0)
+    first, second = aggregator.close_until(10.0)
+    assert (first.participants, first.analysed, first.not_analysed["opted_out"]) == (2, 1, 1)
+    assert (second.participants, second.not_analysed["opted_out"]) == (1, 0)
+    assert "'a'" not in repr(first.to_json())
+
+
+def test_who_was_erased_stays_out_when_they_come_back_much_later() -> None:
+    aggregator = make()
+    aggregator.arrive("a", 0.0)
+    aggregator.erase("a")
+    aggregator.depart("a", 1.0)
+    aggregator.close_until(50.0)
+    aggregator.arrive("a", 51.0)
+    aggregator.add(seen("a", 52.0, "happy"))
+    (window,) = aggregator.close_until(55.0)
+    assert (window.analysed, window.not_analysed["opted_out"]) == (0, 1)
+
+
 def test_late_and_foreign_observations_are_dropped() -> None:
     aggregator = make()
     aggregator.arrive("a", 0.0)

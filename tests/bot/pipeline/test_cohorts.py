@@ -1,4 +1,7 @@
-"""No two published windows differ by one person, whatever people do, and hardly a window is lost by it."""
+"""No published windows, however many, give one person away, whatever people do; and hardly one is lost by it.
+
+``test_differencing`` has the same for everything a class publishes.
+"""
 
 import time
 
@@ -6,10 +9,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.pipeline.aggregator import WindowAggregator
 from bot.pipeline.cohorts import Cohorts
-from bot.pipeline.observation import Observation
-from inference.emotions import EMOTIONS
 
 CLASS = "abcdefghijkl"
 
@@ -54,6 +54,30 @@ def test_near_the_minimum_group_that_withholds() -> None:
     assert cohorts.publish(people("abcdef")) == people("abcdef")
 
 
+def test_an_odd_class_is_published_whole_from_its_beginning() -> None:
+    cohorts = Cohorts(5)
+    for _ in range(3):
+        assert cohorts.publish(people("abcdefg")) == people("abcdefg")
+    assert sorted(cohorts.weights.values()) == [-1, -1, -1, -1, 1, 1, 2]
+
+
+def test_what_is_withheld_binds_nobody() -> None:
+    cohorts = Cohorts(5)
+    assert cohorts.publish(people("abcd")) is None
+    assert cohorts.weights == {}
+
+
+def test_whom_the_pages_showed_least_is_left_out() -> None:
+    cohorts = Cohorts(3)
+    cohorts.publish(people("abcd"))
+    cohorts.publish(people("abcdef"))
+    assert cohorts.publish(people("abcdeg")) == people("abcdeg"), "g stands in for f"
+    assert cohorts.publish(people("abcdegh")) == people("abcdeg")
+    (lost,) = [who for who in "abcd" if cohorts.weights[who] == cohorts.weights["e"]][:1]
+    chosen = cohorts.publish(people("abcdegh") - {lost})
+    assert chosen == people("abcdegh") - {lost}, "h takes the place"
+
+
 def test_a_trial_with_a_lowered_group_shows_whoever_is_there() -> None:
     cohorts = Cohorts(1)
     assert cohorts.publish(people("")) is None
@@ -63,41 +87,34 @@ def test_a_trial_with_a_lowered_group_shows_whoever_is_there() -> None:
 
 @settings(max_examples=300, deadline=None)
 @given(st.lists(st.sets(st.sampled_from(CLASS)), max_size=40), st.integers(3, 6))
-def test_no_two_published_sets_differ_by_one(windows: list[set[str]], least: int) -> None:
+def test_no_combination_of_published_sets_is_one_person(windows: list[set[str]], least: int) -> None:
     cohorts, published = Cohorts(least), []
     for analysed in windows:
         chosen = cohorts.publish(frozenset(analysed))
         if chosen is not None:
             assert chosen <= analysed
             assert len(chosen) >= least
-            published.append(chosen)
-    for number, one in enumerate(published):
-        for other in published[:number]:
-            assert len(one ^ other) != 1
+            published.append([float(who in chosen) for who in CLASS])
+    if not published:
+        return
+    sums = np.array(published)
+    rank = np.linalg.matrix_rank(sums)
+    for number, who in enumerate(CLASS):
+        alone = np.eye(len(CLASS))[number]
+        assert np.linalg.matrix_rank(np.vstack([sums, alone])) > rank, f"{who} can be computed"
 
 
-@settings(max_examples=60, deadline=None)
-@given(st.lists(st.sets(st.sampled_from(CLASS), min_size=4), min_size=2, max_size=12), st.integers(0, 1000))
-def test_an_attacker_who_sees_every_window_computes_nobodys_share(windows: list[set[str]], seed: int) -> None:
-    """Everyone's expression stays the same, the attacker's best case, and the sizes may be guessed."""
-    own = np.random.default_rng(seed).dirichlet(np.ones(7), len(CLASS)).astype(np.float32)
-    aggregator = WindowAggregator("c", 5.0, 3)
-    for who in CLASS:
-        aggregator.arrive(who, 0.0)
-    for number, analysed in enumerate(windows):
-        for who in analysed:
-            aggregator.add(Observation(who, number * 5.0 + 1, 1, own[CLASS.index(who)], None))
-    shown = [
-        np.array([window.expressions[label] for label in EMOTIONS])
-        for window in aggregator.close_until(5.0 * len(windows))
-        if window.expressions is not None
-    ]
-    for number, one in enumerate(shown):
-        for other in shown[:number]:
-            for size in range(3, len(CLASS)):
-                for larger, smaller in ((one, other), (other, one)):
-                    share = (size + 1) * larger - size * smaller
-                    assert np.abs(share - own).max(axis=1).min() > 1e-4
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.sets(st.sampled_from(CLASS), min_size=6), min_size=1, max_size=20))
+def test_no_more_are_left_out_than_need_be(windows: list[set[str]]) -> None:
+    cohorts = Cohorts(3)
+    for analysed in windows:
+        chosen = cohorts.publish(frozenset(analysed))
+        if chosen is None:
+            continue
+        known = [cohorts.weights[who] for who in analysed if who in cohorts.weights]
+        waiting = len(analysed) - len(known)
+        assert len(analysed) - len(chosen) <= waiting + abs(sum(known)) + 1
 
 
 def test_in_a_class_of_thirty_hardly_anything_is_lost() -> None:
@@ -111,5 +128,5 @@ def test_in_a_class_of_thirty_hardly_anything_is_lost() -> None:
         lost += chosen is None
         left_out += len(analysed) - len(chosen or analysed)
     assert lost == 0
-    assert left_out / 1080 < 1
+    assert left_out / 1080 < 1.25
     assert time.process_time() - began_s < 10

@@ -281,6 +281,21 @@ async def test_who_left_can_still_be_erased(school: Class) -> None:
     assert kinds(school.told) == ["Joined", "Muted", "Left", "OptedOut"]
 
 
+async def test_the_host_has_somebody_left_out_by_the_number_on_their_page(school: Class) -> None:
+    ada, bea = await school.join_without_camera(), await school.join_without_camera()
+    number = ada["participant_id"][: companion_room.NUMBER_CHARS]
+    for nobody in ("", "ada", "zzzzzz", number[:-1]):
+        assert await school.room.leave_out(nobody) == 0
+    assert await school.room.leave_out(f" {number[:3]} {number[3:].upper()} ") == 1
+    assert await school.room.leave_out(number) == 1, "asked twice it stays so"
+    await school.until(lambda told: any(isinstance(event, Left) for event in told))
+    assert [event for event in school.told if isinstance(event, OptedOut)] == [
+        OptedOut(ada["participant_id"])
+    ]
+    assert (await school.post("pulse", token=ada["token"], kind="ok")).status == 410
+    assert (await school.post("pulse", token=bea["token"], kind="ok")).status == 200
+
+
 async def test_the_room_holds_a_hash_and_no_name(school: Class) -> None:
     answer = await school.join_without_camera(name="Ada")
     held = repr(school.room._students)

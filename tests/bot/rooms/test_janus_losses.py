@@ -19,6 +19,7 @@ from bot.room import (
     Joined,
     Left,
     Reconnected,
+    RoomDenied,
     RoomUnavailable,
     TrackAdded,
     TrackRemoved,
@@ -41,13 +42,14 @@ async def server(tmp_path: Path) -> AsyncIterator[JanusServer]:
         yield server
 
 
-def follow(server: JanusServer, patience: Patience | None = None) -> Followed:
+def follow(server: JanusServer, patience: Patience | None = None, must_announce: bool = False) -> Followed:
     return Followed(
         JanusRoom(
             parse_address(server.room_url()),
             WebrtcSettings(),
             samples_per_s=2.0,
             patience=patience or Patience(),
+            must_announce=must_announce,
         )
     )
 
@@ -223,6 +225,21 @@ async def test_a_janus_that_comes_back_without_the_room_is_given_up_on(server: J
         error = await followed.until_error()
         assert isinstance(error, RoomUnavailable)
         assert str(error) == "room 1001 is gone: the Janus server came back without it"
+        assert not any(isinstance(event, Reconnected) for event in followed.events)
+
+
+async def test_where_everyone_must_be_told_a_room_that_lost_its_chat_is_looked_at_no_more(
+    server: JanusServer,
+) -> None:
+    async with follow(server, must_announce=True) as followed:
+        assert await followed.room.announce("A bot is here.")
+        await server.kill()
+        await followed.until_kind(Disconnected)
+        server.configure(chat=False)
+        await server.start()
+        error = await followed.until_error(30)
+        assert isinstance(error, RoomDenied)
+        assert "came back without its chat" in str(error)
         assert not any(isinstance(event, Reconnected) for event in followed.events)
 
 

@@ -1,0 +1,81 @@
+"""Keeps and shows what one class's pipeline gives out.
+
+Comes in: windows, pulses, consents, check-ins, erasures. Goes out: to the store, by way of the backlog, and
+to the live feed. Nothing in here waits long for the store: the class goes on while it is in trouble.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from bot.backlog import Backlog
+from bot.class_stats import ClassStats
+from bot.metrics import Metrics
+from bot.pipeline.indicators import Indicators
+from reports.feed import LiveFeed
+from reports.store import Store
+from reports.summary import CheckIn, Consent, PulseRecord, WindowSummary
+
+_KEPT_FIRST_S: Final = 0.5
+"""How long a window waits to be kept before it is shown, so that who reads the store finds it there."""
+
+
+class ClassSink:
+    """The ``Sink`` of one class."""
+
+    def __init__(
+        self,
+        class_id: str,
+        *,
+        store: Store,
+        backlog: Backlog,
+        feed: LiveFeed,
+        metrics: Metrics,
+        stats: ClassStats,
+        on_connection: Callable[[bool, str], Awaitable[None]],
+    ) -> None:
+        """Wire up; ``on_connection`` is told when the room breaks off or comes back."""
+        self._class_id = class_id
+        self._store, self._backlog, self._feed = store, backlog, feed
+        self._metrics, self._stats = metrics, stats
+        self._on_connection = on_connection
+        self._indicators = Indicators()
+
+    async def on_window(self, window: WindowSummary, behind_s: float) -> None:
+        self._backlog.put(lambda: self._store.add_window(window))
+        await self._backlog.settle(_KEPT_FIRST_S)
+        self._feed.publish(window.class_id, "summary", window.to_json())
+        indicator, alert = self._indicators.add(window)
+        self._feed.publish(window.class_id, "indicator", indicator.to_json())
+        if alert is not None:
+            self._feed.publish(window.class_id, "alert", alert.to_json())
+        self._stats.window(behind_s, window.analysed)
+        self._metrics.behind.observe(behind_s)
+
+    async def on_pulse(self, pulse: PulseRecord) -> None:
+        self._metrics.pulses.labels(pulse.kind.value).inc()
+        self._backlog.put(lambda: self._store.add_pulse(pulse))
+        self._feed.publish(pulse.class_id, "pulse", pulse.to_json())
+
+    async def on_consent(self, consent: Consent) -> None:
+        self._backlog.put(lambda: self._store.add_consent(consent))
+
+    async def on_check_in(self, check_in: CheckIn) -> None:
+        self._backlog.put(lambda: self._store.add_check_in(check_in))
+        await self._backlog.settle(_KEPT_FIRST_S)
+        # Without the name: what is on the feed may be kept for pages that come back.
+        self._feed.publish(check_in.class_id, "check_in", {})
+
+    async def on_erase(self, participant_id: str) -> None:
+        self._backlog.put(lambda: self._store.erase_participant(self._class_id, participant_id))
+
+    async def on_connection(self, up: bool, reason: str) -> None:
+        await self._on_connection(up, reason)
+
+    def on_observation(self, took_s: float) -> None:
+        self._stats.sample(took_s)
+        self._metrics.reading.observe(took_s)
+
+    def on_cameras(self, change: int) -> None:
+        self._metrics.cameras.inc(change)
