@@ -1,10 +1,11 @@
-"""The command line: ``python -m benchmarks receive | classroom | soak | outage | faces``."""
+"""The command line of the benchmarks: ``python -m benchmarks receive | classroom | soak | faces | ...``."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Final
 
 import click
@@ -127,6 +128,17 @@ def faces(size: str, seconds: float, as_json: bool) -> None:
 
     width, height = _pixels(size)
     _show(look(width, height, seconds), as_json)
+
+
+@main.command()
+@click.option("--fer", type=click.Path(exists=True, path_type=Path), help="FER-2013's zip.")
+@click.option("--clip", "clips", type=click.Path(exists=True, path_type=Path), multiple=True, help="A video.")
+@click.option("--json", "as_json", is_flag=True, help="One line of JSON.")
+def facing(fer: Path | None, clips: tuple[Path, ...], as_json: bool) -> None:
+    """How well heads turned away from the camera are told, and how small a face may be."""
+    from benchmarks.facing import measure
+
+    _show(measure(fer, list(clips)), as_json)
 
 
 def _pixels(size: str) -> tuple[int, int]:

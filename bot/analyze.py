@@ -25,6 +25,7 @@ from inference.classifier import EmotionClassifier
 from inference.crops import crop_faces
 from inference.detector import FaceDetector
 from inference.emotions import EMOTIONS
+from inference.facing import faces_screen
 
 Picture = npt.NDArray[np.uint8]
 """(height, width, 3) BGR."""
@@ -65,10 +66,11 @@ class FrameRecord:
     size: tuple[int, int]
 
     def to_json(self) -> str:
-        """One JSON line: file, frame, time, size, and per face its box, score, label and probabilities."""
+        """One JSON line: file, frame, time, size, and per face box, score, label, probabilities, facing."""
         faces: list[dict[str, Any]] = []
         found = self.reading.faces
-        for box, score, probs in zip(found.boxes, found.scores, self.reading.probs, strict=True):
+        rows = zip(found.boxes, found.scores, found.landmarks, found.sides, self.reading.probs, strict=True)
+        for box, score, landmarks, side, probs in rows:
             faces.append(
                 {
                     "box": [round(float(edge), 1) for edge in box],
@@ -77,6 +79,7 @@ class FrameRecord:
                     "probabilities": {
                         label: round(float(share), 4) for label, share in zip(EMOTIONS, probs, strict=True)
                     },
+                    "facing": faces_screen(landmarks, float(side)),
                 }
             )
         return json.dumps(

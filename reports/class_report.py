@@ -16,6 +16,7 @@ angry ... neutral           mean share of each expression, 0..1; empty when with
 suppressed                  ``true`` when the shares are withheld (too few, or one could be told apart)
 pulses_KIND                 taps in the window, by kind
 markers                     labels of the markers set before the next window, joined by " | "
+facing                      share turned to the screen, 0..1; empty when withheld or not known
 ==========================  ==============================================================================
 """
 
@@ -36,7 +37,7 @@ from reports.coverage_chart import LAYERS, coverage_svg
 from reports.intervals import BATCH_S
 from reports.moments import Moment, moments
 from reports.segments import Segment, by_kind, segments
-from reports.shares import Coverage, coverage, gaps, mean_shares, not_analysed_totals
+from reports.shares import Coverage, coverage, gaps, mean_facing, mean_shares, not_analysed_totals
 from reports.store import Store
 from reports.summary import (
     Alert,
@@ -67,6 +68,7 @@ CSV_COLUMNS: Final = (
     "suppressed",
     *(f"pulses_{kind.value}" for kind in PulseKind),
     "markers",
+    "facing",
 )
 """See the module's text."""
 
@@ -87,6 +89,7 @@ class ClassReport:
         length_s: Up to the end of the last window, seconds.
         coverage: Over the class; None without windows.
         shares: Mean shares over the class, weighted by the analysed; None when all is withheld.
+        facing: Mean share turned to the screen; None when no window has one.
         segments: From marker to marker.
         moments: Worth a look, oldest first.
         alerts: As the host was told of them, oldest first.
@@ -105,6 +108,7 @@ class ClassReport:
     length_s: float
     coverage: Coverage | None
     shares: Mapping[str, float] | None
+    facing: float | None
     segments: tuple[Segment, ...]
     moments: tuple[Moment, ...]
     alerts: tuple[Alert, ...]
@@ -138,6 +142,7 @@ def build_report(
         length_s=length_s,
         coverage=coverage(ordered),
         shares=mean_shares(ordered),
+        facing=mean_facing(ordered),
         segments=segments(ordered, marked, tapped, length_s),
         moments=moments(ordered, marked, tapped),
         alerts=tuple(alerts),
@@ -227,6 +232,7 @@ def to_csv(report: ClassReport) -> str:
                 "true" if window.suppressed else "false",
                 *(window.pulses.get(kind.value, 0) for kind in PulseKind),
                 cell(" | ".join(labels)),
+                "" if window.facing is None else round(window.facing, 4),
             ]
         )
     return out.getvalue()

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from reports.shares import Coverage, coverage, liveliness, mean_shares, tension
+from reports.shares import Coverage, coverage, liveliness, mean_facing, mean_shares, tension
 from reports.summary import ClassInfo, PulseKind, PulseRecord, WindowSummary
 
 AROUND_S: Final = 30.0
@@ -46,6 +46,7 @@ class Session:
         coverage: None without windows.
         tension: Mean tension; None when all is withheld.
         liveliness: Likewise.
+        facing: Mean share turned to the screen; None when no window has one.
         taps_per_hour: By kind; None for a class without length.
     """
 
@@ -55,6 +56,7 @@ class Session:
     coverage: Coverage | None
     tension: float | None
     liveliness: float | None
+    facing: float | None
     taps_per_hour: Mapping[str, float] | None
 
 
@@ -98,6 +100,7 @@ def session(info: ClassInfo, windows: Sequence[WindowSummary]) -> Session:
         coverage=coverage(windows),
         tension=None if shares is None else tension(shares),
         liveliness=None if shares is None else liveliness(shares),
+        facing=mean_facing(windows),
         taps_per_hour=rates,
     )
 

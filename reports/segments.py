@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from reports.intervals import margins
-from reports.shares import Coverage, coverage, mean_shares
+from reports.shares import Coverage, coverage, mean_facing, mean_shares
 from reports.summary import Marker, PulseKind, PulseRecord, WindowSummary
 
 
@@ -25,6 +25,7 @@ class Segment:
         windows: How many windows lie in it (by their middle).
         coverage: None without windows.
         shares: Mean shares; None when all its windows are withheld or there are none.
+        facing: Mean share turned to the screen; None when no window has one.
         margins: Half the 95 % interval of each share; None when the segment is too short for one.
         pulses: Taps by kind; every kind is a key.
     """
@@ -35,6 +36,7 @@ class Segment:
     windows: int
     coverage: Coverage | None
     shares: Mapping[str, float] | None
+    facing: float | None
     margins: Mapping[str, float] | None
     pulses: Mapping[str, int]
 
@@ -63,6 +65,7 @@ def segments(
                 len(inside),
                 coverage(inside),
                 mean_shares(inside),
+                mean_facing(inside),
                 margins(inside),
                 by_kind([pulse for pulse in pulses if start_s <= pulse.at_s < until_s]),
             )

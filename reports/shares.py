@@ -51,6 +51,13 @@ def mean_shares(windows: Iterable[WindowSummary]) -> dict[str, float] | None:
     return {label: total / weight for label, total in sums.items()} if weight else None
 
 
+def mean_facing(windows: Iterable[WindowSummary]) -> float | None:
+    """Mean share turned to the screen, 0..1, weighted as ``mean_shares``; None when no window has one."""
+    told = [(window.facing, window.analysed) for window in windows if window.facing is not None]
+    weight = sum(analysed for _, analysed in told)
+    return sum(facing * analysed for facing, analysed in told) / weight if weight else None
+
+
 def coverage(windows: Sequence[WindowSummary]) -> Coverage | None:
     """Mean coverage over the windows; None when there are none."""
     if not windows:

@@ -76,6 +76,8 @@ class WindowSummary:
             same; sums to 1. None when fewer than the minimum group were analysed.
         suppressed: Whether ``expressions`` is withheld.
         pulses: Taps in the window, by kind; every ``PulseKind`` is a key.
+        facing: Share of the analysed turned to the screen, 0..1, over those whose face is large enough to
+            tell. None when suppressed, or when they are too few or one could be told apart.
     """
 
     class_id: str
@@ -88,6 +90,7 @@ class WindowSummary:
     expressions: Mapping[str, float] | None
     suppressed: bool
     pulses: Mapping[str, int]
+    facing: float | None = None
 
     @property
     def end_s(self) -> float:
@@ -107,6 +110,7 @@ class WindowSummary:
             "expressions": None
             if self.expressions is None
             else {label: round(share, 4) for label, share in self.expressions.items()},
+            "facing": None if self.facing is None else round(self.facing, 4),
             "suppressed": self.suppressed,
             "pulses": dict(self.pulses),
         }

@@ -2,7 +2,7 @@
 
 Used by the store, which turns data into rows and rows into data here, and by the migrations, which
 must produce exactly these tables (a test compares them). What may never be on disk is refused by the
-database itself: the expressions of a suppressed window, and a name without an individual consent.
+database itself: the shares of a suppressed window, and a name without an individual consent.
 
 Times are UTC without a zone, because not every database keeps zones.
 """
@@ -128,6 +128,7 @@ class WindowRow(Base):
     __table_args__ = (
         UniqueConstraint("class_id", "start_s"),
         CheckConstraint("NOT suppressed OR expressions IS NULL", name="suppressed_is_empty"),
+        CheckConstraint("NOT suppressed OR facing IS NULL", name="suppressed_faces_nowhere"),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -141,10 +142,11 @@ class WindowRow(Base):
     not_analysed: Mapped[dict[str, Any]]
     expressions: Mapped[dict[str, Any] | None]
     pulses: Mapped[dict[str, Any]]
+    facing: Mapped[float | None]
 
     @classmethod
     def of(cls, window: WindowSummary) -> Self:
-        """The row of a window; a suppressed one leaves its expressions behind."""
+        """The row of a window; a suppressed one leaves its shares behind."""
         hidden = window.suppressed or window.expressions is None
         return cls(
             class_id=window.class_id,
@@ -157,6 +159,7 @@ class WindowRow(Base):
             not_analysed=dict(window.not_analysed),
             expressions=None if hidden else _rounded(window.expressions or {}),
             pulses=dict(window.pulses),
+            facing=None if hidden or window.facing is None else round(window.facing, _PLACES),
         )
 
     def data(self) -> WindowSummary:
@@ -172,6 +175,7 @@ class WindowRow(Base):
             expressions=self.expressions,
             suppressed=self.suppressed,
             pulses=self.pulses,
+            facing=self.facing,
         )
 
 

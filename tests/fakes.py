@@ -23,15 +23,15 @@ def gray_frame(luma: Image) -> av.VideoFrame:
     return av.VideoFrame.from_ndarray(np.ascontiguousarray(luma), format="gray")
 
 
-def one_face(label: str, side: float = 80.0, share: float = 1.0) -> Reading:
-    """A reading of one face that shows one expression."""
+def one_face(label: str, side: float = 80.0, share: float = 1.0, turned: bool = False) -> Reading:
+    """A reading of one face that shows one expression, to the camera or turned away."""
     probs = np.full((1, 7), (1 - share) / 6, np.float32)
     probs[0, EMOTIONS.index(label)] = share
     box = np.array([[10, 10, 10 + side, 10 + side]], np.float32)
-    return Reading(
-        Faces(box, np.ones(1, np.float32), np.zeros((1, 6, 2), np.float32), np.full(1, side, np.float32)),
-        probs,
-    )
+    nose_x = 0.9 if turned else 0.5
+    points = [[0.3, 0.4], [0.7, 0.4], [nose_x, 0.6], [0.5, 0.8], [0.1, 0.5], [0.9, 0.5]]
+    landmarks = 10 + side * np.array([points], np.float32)
+    return Reading(Faces(box, np.ones(1, np.float32), landmarks, np.full(1, side, np.float32)), probs)
 
 
 def nobody() -> Reading:

@@ -13,6 +13,8 @@ Rules:
   sampled often weighs no more than one sampled seldom.
 * With fewer analysed than the minimum group the expressions are withheld; with more, they rest on as many
   as may be published without giving one person away, whatever else is published (``bot.pipeline.cohorts``).
+* The share turned to the screen is averaged likewise, over those of them whose face was large enough to
+  tell. They are a group of their own, held to the same two rules by cohorts of their own.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ from __future__ import annotations
 import math
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
+from statistics import fmean
 
 import numpy as np
 
@@ -41,10 +44,12 @@ class _Presence:
 
 @dataclass(slots=True, eq=False)
 class _Seen:
-    """What a window has of one participant."""
+    """What a window has of one participant: ``facing`` of ``told`` samples were turned to the screen."""
 
     total: Floats = field(default_factory=lambda: np.zeros(len(EMOTIONS), np.float32))
     read: int = 0
+    facing: int = 0
+    told: int = 0
     reasons: Counter[NotAnalysed] = field(default_factory=Counter)
 
 
@@ -68,7 +73,7 @@ class WindowAggregator:
             min_group: Fewest analysed participants whose expressions are given out.
         """
         self._class_id, self._length_s = class_id, length_s
-        self._cohorts = Cohorts(min_group)
+        self._cohorts, self._facing_cohorts = Cohorts(min_group), Cohorts(min_group)
         self._present: dict[str, _Presence] = {}
         self._opted_out: set[str] = set()
         self._windows: defaultdict[int, _Window] = defaultdict(_Window)
@@ -117,6 +122,9 @@ class WindowAggregator:
         if observation.probs is not None:
             seen.total += observation.probs
             seen.read += 1
+            if observation.facing is not None:
+                seen.told += 1
+                seen.facing += observation.facing
         elif observation.reason is not None:
             seen.reasons[observation.reason] += 1
 
@@ -180,6 +188,8 @@ class WindowAggregator:
                 reasons[_reason(presence, seen)] += 1
         analysed, missed = len(means), reasons.total()
         shown = self._cohorts.publish(means.keys())
+        facing = {who: one.facing / one.told for who in shown or () if (one := window.seen[who]).told}
+        facing_shown = self._facing_cohorts.publish(facing.keys()) if shown else None
         return WindowSummary(
             class_id=self._class_id,
             start_s=start_s,
@@ -190,6 +200,7 @@ class WindowAggregator:
             not_analysed={reason.value: reasons[reason] for reason in NotAnalysed},
             expressions=None if shown is None else _shares([means[who] for who in sorted(shown)]),
             suppressed=shown is None,
+            facing=None if facing_shown is None else fmean(facing[who] for who in sorted(facing_shown)),
             pulses={kind.value: window.pulses[kind] for kind in PulseKind},
         )
 

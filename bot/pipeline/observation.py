@@ -12,6 +12,7 @@ import numpy as np
 
 from inference.arrays import Floats, Image
 from inference.batcher import Reading
+from inference.facing import faces_screen
 from reports.summary import NotAnalysed
 
 _BLACK: Final = 40
@@ -28,6 +29,7 @@ class Observation:
         faces: How many faces were found.
         probs: (7,) probabilities of the largest face; None if it was not read.
         reason: Why not; None if it was.
+        facing: Whether that face is turned to the screen; None if it was not read or is too small to tell.
     """
 
     participant_id: str
@@ -35,6 +37,7 @@ class Observation:
     faces: int
     probs: Floats | None
     reason: NotAnalysed | None
+    facing: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,4 +74,5 @@ def observe(participant_id: str, at_s: float, reading: Reading, limits: ReadingL
     probs = reading.probs[largest]
     if probs.max() < limits.min_confidence:
         return Observation(participant_id, at_s, count, None, NotAnalysed.LOW_CONFIDENCE)
-    return Observation(participant_id, at_s, count, probs, None)
+    facing = faces_screen(reading.faces.landmarks[largest], float(reading.faces.sides[largest]))
+    return Observation(participant_id, at_s, count, probs, None, facing)

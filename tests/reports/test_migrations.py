@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import sqlite3
 import subprocess
 import sys
@@ -10,6 +12,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.config import Config
 from pytest_alembic.tests import (
     test_model_definitions_match_ddl,
@@ -24,6 +27,7 @@ from reports.database import alembic_config as store_config
 from reports.database import migration_engine
 from reports.store import Store, StoreError
 from reports.tables import Base
+from tests.reports.samples import SHARES
 
 __all__ = [
     "test_model_definitions_match_ddl",
@@ -63,7 +67,8 @@ def test_checks_and_cascades_are_those_of_the_models(tmp_path: Path) -> None:
             found, expected = (getattr(inspect(engine), look)(table) for engine in (migrated, modelled))
             assert found == expected, (table, look)
     assert {check["name"] for check in inspect(migrated).get_check_constraints("windows")} == {
-        "ck_windows_suppressed_is_empty"
+        "ck_windows_suppressed_is_empty",
+        "ck_windows_suppressed_faces_nowhere",
     }
     assert inspect(migrated).get_foreign_keys("windows")[0]["options"] == {"ondelete": "CASCADE"}
     modelled.dispose()
@@ -77,6 +82,27 @@ def test_migration_that_fails_leaves_nothing_behind(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="pulses already exists"):
         Store.open(f"sqlite:///{path}")
     assert tables_of(path) == {"pulses"}
+
+
+def test_a_class_kept_before_facing_keeps_its_windows(tmp_path: Path) -> None:
+    path = tmp_path / "old.db"
+    engine = migration_engine(make_url(f"sqlite:///{path}"))
+    config = store_config()
+    config.attributes["connection"] = engine
+    command.upgrade(config, "0002")
+    engine.dispose()
+    shares = json.dumps(SHARES)
+    with closing(sqlite3.connect(path)) as old, old:
+        old.execute(
+            "INSERT INTO classes VALUES "
+            "('c1','Old','companion:A','ended','over','A',NULL,'2026-03-02 09:00:00',NULL,5,0)"
+        )
+        old.execute(f"INSERT INTO windows VALUES (1,'c1',0,5,6,6,6,0,'{{}}','{shares}','{{}}')")
+        old.execute("INSERT INTO markers VALUES (1,'c1',2,'Quiz')")
+    with closing(Store.open(f"sqlite:///{path}")) as store:
+        (window,) = asyncio.run(store.windows("c1"))
+        assert (window.facing, window.expressions) == (None, SHARES)
+        assert [marker.label for marker in asyncio.run(store.markers("c1"))] == ["Quiz"]
 
 
 def alembic(*arguments: str, cwd: Path, environment: dict[str, str] | None = None) -> tuple[int, str]:

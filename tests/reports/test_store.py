@@ -141,9 +141,9 @@ async def test_delete_class_takes_everything_and_nothing_else(store: Store, path
 
 async def test_suppressed_window_leaves_no_expressions(store: Store, path: Path) -> None:
     await store.put_class(a_class())
-    await store.add_window(a_window(suppressed=True, analysed=2))
+    await store.add_window(a_window(suppressed=True, analysed=2, facing=0.5))
     (window,) = await store.windows("c1")
-    assert window.expressions is None
+    assert (window.expressions, window.facing) == (None, None)
     assert window.suppressed is True
     assert b"disgust" not in await asyncio.to_thread(on_disk, path)
 
@@ -151,11 +151,13 @@ async def test_suppressed_window_leaves_no_expressions(store: Store, path: Path)
 def test_database_itself_refuses_what_must_not_be_kept(path: Path) -> None:
     with closing(Store.open(f"sqlite:///{path}")) as store:
         asyncio.run(store.put_class(a_class()))
-        asyncio.run(store.add_window(a_window()))
+        asyncio.run(store.add_window(a_window(facing=0.75)))
         asyncio.run(store.add_consent(Consent("c1", "p1", 0.0, True, "Ada")))
     with closing(sqlite3.connect(path)) as connection:
         with pytest.raises(sqlite3.IntegrityError, match="suppressed_is_empty"):
             connection.execute("UPDATE windows SET suppressed = 1")
+        with pytest.raises(sqlite3.IntegrityError, match="suppressed_faces_nowhere"):
+            connection.execute("UPDATE windows SET suppressed = 1, expressions = NULL")
         with pytest.raises(sqlite3.IntegrityError, match="name_is_individual"):
             connection.execute("UPDATE consents SET individual = 0")
 

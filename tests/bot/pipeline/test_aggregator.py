@@ -16,8 +16,8 @@ def one_hot(label: str) -> np.ndarray:
     return np.eye(7, dtype=np.float32)[EMOTIONS.index(label)]
 
 
-def seen(who: str, at_s: float, label: str) -> Observation:
-    return Observation(who, at_s, 1, one_hot(label), None)
+def seen(who: str, at_s: float, label: str, facing: bool | None = None) -> Observation:
+    return Observation(who, at_s, 1, one_hot(label), None, facing)
 
 
 def missed(who: str, at_s: float, reason: NotAnalysed) -> Observation:
@@ -37,7 +37,8 @@ def test_an_empty_class_gives_empty_windows() -> None:
     assert window.to_json() == {
         "class_id": "c", "start_s": 0.0, "length_s": 5.0, "participants": 0, "cameras_on": 0, "analysed": 0,
         "not_analysed": {reason.value: 0 for reason in NotAnalysed},
-        "expressions": None, "suppressed": True, "pulses": {"lost": 0, "ok": 0, "too_slow": 0},
+        "expressions": None, "facing": None, "suppressed": True,
+        "pulses": {"lost": 0, "ok": 0, "too_slow": 0},
     }  # fmt: skip
 
 
@@ -70,6 +71,32 @@ def test_below_the_minimum_group_expressions_are_withheld() -> None:
         assert window.suppressed is not shown
         assert (window.expressions is not None) is shown
         assert window.analysed == analysed
+
+
+def test_facing_is_a_mean_over_people_and_leaves_those_out_who_cannot_be_told() -> None:
+    aggregator = make()
+    for who in ("a", "b", "c"):
+        aggregator.arrive(who, 0.0)
+    for step in range(9):
+        aggregator.add(seen("a", step * 0.5, "happy", facing=True))
+    aggregator.add(seen("b", 1.0, "sad", facing=False))
+    aggregator.add(seen("b", 2.0, "sad", facing=True))
+    aggregator.add(seen("b", 3.0, "sad"))
+    aggregator.add(seen("c", 1.0, "sad"))
+    (window,) = aggregator.close_until(5.0)
+    assert window.analysed == 3
+    assert window.facing == pytest.approx((1 + 0.5) / 2)
+
+
+def test_facing_is_off_below_the_minimum_group_of_faces_large_enough() -> None:
+    for told, shown in ((4, False), (5, True)):
+        aggregator = make(min_group=5)
+        for number in range(6):
+            aggregator.arrive(str(number), 0.0)
+            aggregator.add(seen(str(number), 1.0, "happy", facing=True if number < told else None))
+        (window,) = aggregator.close_until(5.0)
+        assert not window.suppressed
+        assert window.facing == (1.0 if shown else None)
 
 
 def test_every_reason_is_counted_once_and_standing_ones_come_first() -> None:
@@ -232,7 +259,7 @@ def test_whatever_happens_the_numbers_add_up(events: list[tuple[str, str, float]
             case "depart":
                 aggregator.depart(who, now_s)
             case "see":
-                aggregator.add(seen(who, now_s, "happy"))
+                aggregator.add(seen(who, now_s, "happy", facing=(None, True, False)[int(2 * step_s) % 3]))
             case "miss":
                 aggregator.add(missed(who, now_s, NotAnalysed.TOO_SMALL))
             case "off":
@@ -254,6 +281,9 @@ def test_whatever_happens_the_numbers_add_up(events: list[tuple[str, str, float]
         assert (window.expressions is None) is window.suppressed
         if window.expressions is not None:
             assert sum(window.expressions.values()) == pytest.approx(1)
+        if window.facing is not None:
+            assert 0 <= window.facing <= 1
+            assert not window.suppressed
     starts = [window.start_s for window in windows]
     assert starts == sorted(set(starts))
     assert sum(sum(window.pulses.values()) for window in windows) <= sum(

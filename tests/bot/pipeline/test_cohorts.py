@@ -6,6 +6,7 @@
 import time
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -115,6 +116,33 @@ def test_no_more_are_left_out_than_need_be(windows: list[set[str]]) -> None:
         known = [cohorts.weights[who] for who in analysed if who in cohorts.weights]
         waiting = len(analysed) - len(known)
         assert len(analysed) - len(chosen) <= waiting + abs(sum(known)) + 1
+
+
+def facing_windows(told: list[str], least: int) -> list[float | None]:
+    """The shares turned to the screen of windows in which everyone is analysed, and only ``told`` are told.
+
+    Student number n faces the screen in n of 20 samples.
+    """
+    aggregator, probs = WindowAggregator("c", 5.0, least), np.full(7, 1 / 7, np.float32)
+    for who in CLASS:
+        aggregator.arrive(who, 0.0)
+    for number, names in enumerate(told):
+        for index, who in enumerate(CLASS):
+            for step in range(20):
+                facing = step < index if who in names else None
+                aggregator.add(Observation(who, number * 5.0 + 0.1 * (step + 1), 1, probs, None, facing))
+    windows = aggregator.close_until(5.0 * len(told))
+    assert not any(window.suppressed for window in windows)
+    return [window.facing for window in windows]
+
+
+def test_facing_gives_nobody_away_whose_face_becomes_too_small() -> None:
+    whole, fewer = facing_windows(["abcdefgh", "abcdefg"], 5)
+    assert whole == pytest.approx(sum(range(8)) / 8 / 20)
+    assert fewer is not None
+    left_out = sum(range(7)) - fewer * 20 * 6  # one of the seven, so that two are missing
+    assert round(left_out, 6) in range(7)
+    assert facing_windows(["abcdef", "abcde", "abcdef"], 5)[1] is None
 
 
 def test_in_a_class_of_thirty_hardly_anything_is_lost() -> None:

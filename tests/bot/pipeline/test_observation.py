@@ -47,6 +47,13 @@ def test_the_largest_face_is_the_participants() -> None:
     assert observation.probs[EMOTIONS.index("happy")] == 1
 
 
+def test_facing_is_told_of_large_faces_only() -> None:
+    assert observe("a", 1.0, one_face("happy", side=47), LIMITS).facing is None
+    assert observe("a", 1.0, one_face("happy", side=48), LIMITS).facing is True
+    assert observe("a", 1.0, one_face("happy", side=48, turned=True), LIMITS).facing is False
+    assert observe("a", 1.0, one_face("happy", share=0.2), LIMITS).facing is None
+
+
 def test_black_pictures() -> None:
     assert is_black(np.zeros((0, 0), np.uint8))
     assert is_black(np.full((180, 320), 16, np.uint8))
