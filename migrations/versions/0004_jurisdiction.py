@@ -1,6 +1,6 @@
 """Which privacy profile a class was held under.
 
-Revision: 0004, after 0002.
+Revision: 0004, after 0003.
 """
 
 from __future__ import annotations

@@ -10,7 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bot.pipeline.aggregator import WindowAggregator
 from bot.pipeline.cohorts import Cohorts
+from bot.pipeline.observation import Observation
 
 CLASS = "abcdefghijkl"
 
