@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from types import TracebackType
 from typing import Any, Self
 
@@ -69,16 +70,22 @@ class JanusStudent:
         reply = await self._session.request(self._handle, self._join)
         self.feed = reply.data["id"]
 
-    async def publish(self, codec: str = "video/VP8", track: MediaStreamTrack | None = None) -> None:
-        """Publish the camera, or another track."""
+    async def publish(
+        self, codec: str = "video/VP8", track: MediaStreamTrack | None = None, profile: str | None = None
+    ) -> None:
+        """Publish the camera, or another track; as H264, under another profile than it has."""
         self._connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
         transceiver = self._connection.addTransceiver(track or self.camera, direction="sendonly")
         offered = RTCRtpSender.getCapabilities("video").codecs
         chosen: list[RTCRtpCodecCapability] = [one for one in offered if one.mimeType == codec]
         transceiver.setCodecPreferences(chosen)
         await self._connection.setLocalDescription(await self._connection.createOffer())
-        jsep = {"type": "offer", "sdp": self._connection.localDescription.sdp}
-        reply = await self._offer({"request": "publish"}, jsep)
+        offer = self._connection.localDescription.sdp
+        if profile is not None:
+            offer = re.sub("profile-level-id=[0-9a-f]{6}", f"profile-level-id={profile}", offer)
+        reply = await self._offer({"request": "publish"}, {"type": "offer", "sdp": offer})
+        if profile is not None:
+            reply = reply.replace(profile, "42001f")
         await self._connection.setRemoteDescription(RTCSessionDescription(sdp=reply, type="answer"))
 
     async def published(self) -> None:

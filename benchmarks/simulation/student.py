@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription, VideoStreamTrack
 from aiortc.rtp import (
+    RTCP_PSFB_APP,
     RTCP_PSFB_PLI,
     RTCP_RTPFB_NACK,
     AnyRtcpPacket,
@@ -57,6 +58,7 @@ class Sent:
         keys_asked: Key frames asked for.
         reports: Receiver reports that came.
         lost_told: Packets lost, by the newest receiver report.
+        estimates: Bandwidth estimates (REMB) that came.
     """
 
     pictures: int = 0
@@ -65,6 +67,7 @@ class Sent:
     keys_asked: int = 0
     reports: int = 0
     lost_told: int = 0
+    estimates: int = 0
 
 
 class _Silent(VideoStreamTrack):
@@ -244,6 +247,8 @@ class SimulatedStudent:
             now_s = asyncio.get_running_loop().time()
             if now_s - self._key_asked_s > _KEY_AGAIN_S:
                 self._key_asked_s, self._at = now_s, 0
+        elif isinstance(packet, RtcpPsfbPacket) and packet.fmt == RTCP_PSFB_APP:
+            self.sent.estimates += 1
         elif isinstance(packet, RtcpRrPacket):
             self.sent.reports += 1
             for report in packet.reports:

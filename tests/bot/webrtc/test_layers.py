@@ -58,6 +58,16 @@ def run(clip: Clip, wanted_fps: float | None, lost: set[int] = frozenset()) -> t
     return numbers, buffer
 
 
+def test_a_decoder_by_itself_shows_rubbish_after_a_loss_without_an_error(clip: Clip) -> None:
+    """Why pictures that build on a lost one are held back."""
+    full = decode([picture.data for picture in clip.pictures])
+    kept = [picture.data for number, picture in enumerate(clip.pictures) if number != 28]  # of layer 0
+    shown = decode(kept)
+    assert len(shown) == len(kept)
+    assert (shown[27] == full[27]).all()
+    assert all((picture != meant).any() for picture, meant in zip(shown[28:], full[29:], strict=True))
+
+
 def test_only_the_base_is_decoded_when_few_are_wanted(clip: Clip) -> None:
     numbers, _ = run(clip, 4.0)
     assert numbers == [*range(MEASURED), *range(MEASURED + 3, len(clip.pictures), 4)]

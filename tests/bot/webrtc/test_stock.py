@@ -1,0 +1,223 @@
+"""What stock aiortc does wrong with cameras, each beside ours under the same conditions.
+
+More of the kind: a lost packet (``test_peer``), the jitter buffer (``test_frame_buffer``), closing
+(``test_closing``), a reused line and a stranger's datagram (``tests/simulation/test_class``).
+"""
+
+import asyncio
+import os
+import socket
+import threading
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+import aioice
+import pytest
+from aioice import turn
+from aiortc import RTCConfiguration, RTCPeerConnection, RTCRtpCodecParameters, RTCSessionDescription
+from aiortc.codecs import CODECS, HEADER_EXTENSIONS, get_decoder
+from aiortc.jitterbuffer import JitterFrame
+from aiortc.mediastreams import MediaStreamError
+from aiortc.rtcrtpparameters import RTCRtcpFeedback, RTCRtpHeaderExtensionParameters
+
+from benchmarks.simulation.clips import ClipSpec, make_clip
+from benchmarks.simulation.student import SimulatedStudent
+from bot.config import WebrtcSettings
+from bot.webrtc.decoding import CameraTrack, _single_threaded
+from bot.webrtc.peer import ReceivingPeer
+from bot.webrtc.setup import SOCKET_BUFFER_BYTES
+from tests.cameras import Sender, SyntheticCamera, needs_network
+
+pytestmark = needs_network
+
+
+class Ground:
+    """Connections of both kinds, all closed at the end."""
+
+    def __init__(self, threads: ThreadPoolExecutor, stack: AsyncExitStack) -> None:
+        self._threads, self._stack = threads, stack
+
+    def sender(self, cameras: int = 1) -> Sender:
+        """Somebody who sends several cameras over one connection."""
+        sender = Sender()
+        for _ in range(cameras - 1):
+            sender.connection.addTrack(SyntheticCamera())
+        self._stack.push_async_callback(sender.close)
+        return sender
+
+    def student(self) -> SimulatedStudent:
+        student = SimulatedStudent(make_clip(ClipSpec(1, 160, 90, seconds=2, layers=1)))
+        self._stack.push_async_callback(student.leave)
+        return student
+
+    async def stock(self, sender: Sender | SimulatedStudent) -> RTCPeerConnection:
+        """Receive with aiortc's own."""
+        connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+        self._stack.push_async_callback(connection.close)
+        await sender.accept(await answer(connection, await sender.offer()))
+        return connection
+
+    async def ours(self, sender: Sender | SimulatedStudent) -> ReceivingPeer:
+        peer = ReceivingPeer(CameraTrack("t", "p"), WebrtcSettings(), self._threads, lambda *_: None)
+        self._stack.push_async_callback(peer.close)
+        await sender.accept(await peer.answer(await sender.offer()))
+        return peer
+
+
+@pytest.fixture
+async def ground() -> AsyncIterator[Ground]:
+    with ThreadPoolExecutor(1) as threads:
+        async with AsyncExitStack() as stack:
+            yield Ground(threads, stack)
+
+
+async def answer(connection: RTCPeerConnection, offer: str) -> str:
+    await connection.setRemoteDescription(RTCSessionDescription(sdp=offer, type="offer"))
+    await connection.setLocalDescription(await connection.createAnswer())
+    return str(connection.localDescription.sdp)
+
+
+async def count(recv: Callable[[], Any], for_s: float) -> int:
+    """Pictures that come."""
+    found = 0
+    try:
+        async with asyncio.timeout(for_s):
+            while True:
+                await recv()
+                found += 1
+    except (TimeoutError, MediaStreamError):
+        return found
+
+
+async def first(recv: Callable[[], Any], pictures: int) -> None:
+    for _ in range(pictures):
+        await recv()
+
+
+def lose_once(sender: Sender, number: int) -> list[int]:
+    """Lose the n-th packet of each camera of a sender; its retransmissions arrive. What was sent again."""
+    codecs = {codec.payloadType: codec.name for codec in CODECS["video"]}
+    ice = sender.connection.getSenders()[0].transport.transport
+    send, counts, again = ice._send, dict[bytes, int](), list[int]()
+
+    async def lossy(data: bytes) -> None:
+        name = codecs.get(data[1] & 0x7F) if 127 < data[0] < 192 else None
+        if name == "rtx":
+            again.append(1)
+        elif name == "VP8":
+            counts[data[8:12]] = counts.get(data[8:12], 0) + 1
+            if counts[data[8:12]] == number:
+                return
+        await send(data)
+
+    ice._send = lossy
+    return again
+
+
+@pytest.mark.slow
+async def test_retransmissions_of_several_cameras_are_lost_on_stock_but_not_on_ours(ground: Ground) -> None:
+    """Stock: all cameras over one connection. Ours: a connection each."""
+    together, apart = ground.sender(cameras=3), [ground.sender() for _ in range(3)]
+    sent_again = [lose_once(sender, 12) for sender in (together, *apart)]
+    connection = await ground.stock(together)
+    peers = [await ground.ours(sender) for sender in apart]
+    tracks = [receiver.track for receiver in connection.getReceivers()]
+    async with asyncio.timeout(30):
+        await asyncio.gather(*(first(peer.camera.recv, 30) for peer in peers))
+    stock = await asyncio.gather(*(count(track.recv, 0.5) for track in tracks))  # all so far
+    assert all(sent_again)
+    assert max(stock) <= 12
+
+
+@pytest.mark.slow
+async def test_stock_sends_a_bandwidth_estimate_for_each_camera_ours_sends_none(
+    ground: Ground, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ours = ground.student()
+    await ground.ours(ours)
+    send_time = RTCRtpHeaderExtensionParameters(
+        id=9, uri="http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time"
+    )
+    monkeypatch.setitem(HEADER_EXTENSIONS, "video", [*HEADER_EXTENSIONS["video"], send_time])
+    for codec in CODECS["video"]:
+        monkeypatch.setattr(codec, "rtcpFeedback", [*codec.rtcpFeedback, RTCRtcpFeedback(type="goog-remb")])
+    theirs = [ground.student(), ground.student()]
+    connections = [await ground.stock(student) for student in theirs]
+    async with asyncio.timeout(20):
+        while not all(student.sent.estimates for student in theirs):
+            await connections[0].getReceivers()[0].track.recv()
+    assert ours.sent.reports > 0
+    assert ours.sent.estimates == 0
+
+
+@pytest.mark.slow
+async def test_an_unread_camera_of_stock_piles_up_ours_keeps_one_picture(ground: Ground) -> None:
+    sender = ground.sender()
+    connection, peer = await ground.stock(ground.sender()), await ground.ours(sender)
+    async with asyncio.timeout(20):
+        await peer.camera.recv()  # connected
+        await connection.getReceivers()[0].track.recv()
+    await asyncio.sleep(2.0)
+    assert connection.getReceivers()[0].track._queue.qsize() > 5
+    sender.camera.running.clear()
+    await asyncio.sleep(1.0)
+    await peer.camera.recv()
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(peer.camera.recv(), 0.1)
+
+
+async def test_stock_starts_a_thread_for_each_camera_ours_none(ground: Ground) -> None:
+    async def decoders() -> int:
+        return sum("decoder" in thread.name for thread in threading.enumerate())
+
+    peers = [await ground.ours(ground.sender()) for _ in range(3)]
+    await asyncio.gather(*(peer.camera.recv() for peer in peers))
+    assert await decoders() == 0
+    connections = [await ground.stock(ground.sender()) for _ in range(3)]
+    await asyncio.gather(*(connection.getReceivers()[0].track.recv() for connection in connections))
+    assert await decoders() == 3
+
+
+def test_a_decoder_of_stock_starts_threads_of_its_own_ours_none() -> None:
+    """Threads of the system's: those of a codec are not Python's."""
+    tasks = Path("/proc/self/task")
+    if not tasks.is_dir() or os.cpu_count() == 1:
+        pytest.skip("takes Linux, and more than one core")
+    codec = RTCRtpCodecParameters(mimeType="video/VP8", clockRate=90000, payloadType=97)
+    (key, *_) = make_clip(ClipSpec(1, 640, 360, seconds=1, layers=1)).pictures
+    added = []
+    for make in (get_decoder, _single_threaded):
+        decoder, before = make(codec), {entry.name for entry in tasks.iterdir()}
+        assert decoder.decode(JitterFrame(data=key.data, timestamp=0))
+        added.append(len({entry.name for entry in tasks.iterdir()} - before))
+    assert added[0] > 0
+    assert added[1] == 0
+
+
+async def test_a_burst_overflows_the_buffer_of_stock_but_not_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Datagrams that come while the loop is busy."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, SOCKET_BUFFER_BYTES)
+        if probe.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF) < SOCKET_BUFFER_BYTES:
+            pytest.skip("the system grants no larger buffer (net.core.rmem_max)")
+    received = []
+    for size in (262_144, SOCKET_BUFFER_BYTES):
+        monkeypatch.setattr(turn, "UDP_SOCKET_BUFFER_SIZE", size)
+        ice = aioice.Connection(ice_controlling=False)
+        await ice.gather_candidates()
+        candidate = ice.local_candidates[0]
+        family = socket.AF_INET6 if ":" in candidate.host else socket.AF_INET
+        with socket.socket(family, socket.SOCK_DGRAM) as sender:
+            for _ in range(1000):
+                sender.sendto(bytes([0x80]) * 1000, (candidate.host, candidate.port))
+        before = -1
+        while ice._queue.qsize() > before:  # still reading
+            before = ice._queue.qsize()
+            await asyncio.sleep(0.5)
+        received.append(before)
+        await ice.close()
+    assert received[0] < 1000
+    assert received[1] == 1000
