@@ -1,4 +1,4 @@
-"""The command line of the benchmarks: ``python -m benchmarks receive | classroom | soak | faces``."""
+"""The command line: ``python -m benchmarks receive | classroom | soak | faces | requests``."""
 
 from __future__ import annotations
 
@@ -109,6 +109,19 @@ def faces(size: str, seconds: float, as_json: bool) -> None:
 
     width, height = _pixels(size)
     _show(look(width, height, seconds), as_json)
+
+
+@main.command()
+@click.option(
+    "--clients", type=click.IntRange(1, 64), default=8, show_default=True, help="Who ask at a time."
+)
+@click.option("--seconds", type=click.FloatRange(1, 60), default=10.0, show_default=True)
+@click.option("--json", "as_json", is_flag=True, help="One line of JSON.")
+def requests(clients: int, seconds: float, as_json: bool) -> None:
+    """Requests a second while the live page is open."""
+    from benchmarks.requests import ask
+
+    _show(asyncio.run(ask(clients, seconds)), as_json)
 
 
 def _pixels(size: str) -> tuple[int, int]:
