@@ -141,6 +141,19 @@ def facing(fer: Path | None, clips: tuple[Path, ...], as_json: bool) -> None:
     _show(measure(fer, list(clips)), as_json)
 
 
+@main.command()
+@click.option(
+    "--clients", type=click.IntRange(1, 64), default=8, show_default=True, help="Who ask at a time."
+)
+@click.option("--seconds", type=click.FloatRange(1, 60), default=10.0, show_default=True)
+@click.option("--json", "as_json", is_flag=True, help="One line of JSON.")
+def requests(clients: int, seconds: float, as_json: bool) -> None:
+    """Requests a second while the live page is open."""
+    from benchmarks.requests import ask
+
+    _show(asyncio.run(ask(clients, seconds)), as_json)
+
+
 def _pixels(size: str) -> tuple[int, int]:
     width, height = size.split("x")
     return int(width), int(height)

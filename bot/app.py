@@ -21,6 +21,7 @@ from bot.analyze import Analyser
 from bot.config import AnalysisSettings, ConfigError, Settings, WebSettings
 from bot.host_token import open_entrance
 from bot.metrics import MeteredReader, Metrics
+from bot.openapi import description_route
 from bot.pipeline.indicators import indicate
 from bot.retention import Retention
 from bot.rooms import RoomContext, adapters
@@ -143,7 +144,10 @@ async def serving(settings: Settings) -> AsyncIterator[Server]:
             feed=feed,
             keys=entrance.keys,
             indicate=indicate,
-            extra_routes=[route for adapter in rooms.values() for route in adapter.routes()],
+            extra_routes=[
+                await asyncio.to_thread(description_route),
+                *(route for adapter in rooms.values() for route in adapter.routes()),
+            ],
             jurisdiction=settings.privacy.jurisdiction,
             registry=metrics.registry,
             model_card=await asyncio.to_thread(read_card, DEFAULT_MODEL),

@@ -1,0 +1,96 @@
+"""bot/openapi.yaml describes every route there is, and no other; its schemas fit what the program gives."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from pathlib import Path
+
+import jsonschema_rs
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestClient, TestServer
+
+from bot.config import Settings
+from bot.openapi import description_route, read_description
+from bot.rooms import RoomContext, adapters
+from reports import web as host_web
+from reports.feed import LiveFeed
+from reports.store import Store
+from reports.summary import Alert, AlertKind, Indicator, Sureness, Word
+from tests.reports.builders import StoreController, a_class, a_window
+from tests.reports.hosts import memory_keys
+
+DESCRIPTION = read_description()
+
+
+def served(store: Store) -> set[tuple[str, str]]:
+    """Method and address of every route of the whole application."""
+    feed = LiveFeed()
+    app = host_web.build_app(
+        store=store,
+        controller=StoreController(store, feed),
+        feed=feed,
+        keys=memory_keys("token"),
+        indicate=lambda windows: pytest.fail("not asked for"),
+        extra_routes=[
+            description_route(),
+            *(route for adapter in adapters(RoomContext(Settings())).values() for route in adapter.routes()),
+        ],
+    )
+    return {
+        (route.method, re.sub(r"\{(\w+):[^{}]*(?:\{[^{}]*\})?[^{}]*\}", r"{\1}", route.resource.canonical))
+        for route in app.router.routes()
+        if route.resource is not None and route.method != "HEAD"
+    }
+
+
+def test_every_route_is_described_and_every_description_is_a_route(tmp_path: Path) -> None:
+    described = {
+        (method.upper(), path)
+        for path, operations in DESCRIPTION["paths"].items()
+        for method in operations
+        if method != "parameters"
+    }
+    store = Store.open(f"sqlite:///{tmp_path / 'classes.db'}")
+    try:
+        assert served(store) == described
+    finally:
+        store.close()
+
+
+def test_what_needs_no_token_is_said_to_need_none() -> None:
+    for path, operations in DESCRIPTION["paths"].items():
+        for method, operation in operations.items():
+            if method == "parameters":
+                continue
+            open_to_all = re.match(
+                r"/(healthz|readyz|static|c/|companion-static|api/companion|api/openapi)", path
+            )
+            assert (operation.get("security") == []) is bool(open_to_all), path
+            assert ("401" in operation["responses"]) is not bool(open_to_all), path
+
+
+def test_objects_of_the_program_fit_their_schemas() -> None:
+    indicator = Indicator(
+        class_id="c1", at_s=1.0, word=Word.STEADY, arrow="level", sure=Sureness.LOW, from_pulses=False,
+        detail="", disagreement="", analysed=6, participants=8,
+    )  # fmt: skip
+    for name, made in (
+        ("Class", a_class().to_json()),
+        ("Window", a_window().to_json()),
+        ("Window", a_window(happy=None).to_json()),
+        ("Indicator", indicator.to_json()),
+        ("Alert", Alert("c1", 1.0, AlertKind.LOST, "3 of 9").to_json()),
+    ):
+        schema = DESCRIPTION["components"]["schemas"][name]
+        jsonschema_rs.validator_for(schema).validate(made)
+        assert set(schema["required"]) == set(schema["properties"]) == set(made), name
+
+
+async def test_it_is_served_to_everyone() -> None:
+    app = web.Application()
+    app.add_routes([await asyncio.to_thread(description_route)])
+    async with TestClient(TestServer(app)) as client:
+        response = await client.get("/api/openapi.json")
+        assert await response.json() == DESCRIPTION

@@ -1,0 +1,90 @@
+"""docs/operations.md says what is: every metric, every limit, and commands for backups that work."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import shutil
+import subprocess
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from bot.companion import requests, room
+from bot.metrics import Metrics
+from bot.rooms import companion
+from bot.webrtc import offers
+from reports import api, live, web
+from reports.feed import LiveFeed
+from reports.store import Store
+from tests.reports.builders import a_class, a_window
+
+TEXT = (Path(__file__).parents[1] / "docs" / "operations.md").read_text(encoding="utf-8")
+
+
+def block(heading: str, number: int) -> str:
+    """A block of commands under a heading."""
+    return re.findall(r"```sh\n(.*?)```", TEXT.split(f"## {heading}\n")[1].split("\n## ")[0], re.DOTALL)[
+        number
+    ]
+
+
+def row(beginning: str) -> str:
+    return next(line for line in TEXT.splitlines() if line.startswith(f"| {beginning}"))
+
+
+def test_every_metric_is_named() -> None:
+    kinds = {"counter": "_total"}
+    for metric in Metrics().registry.collect():
+        if metric.name.startswith("classmood"):
+            assert metric.name + kinds.get(metric.type, "") in TEXT
+
+
+def test_limits_are_those_of_the_code() -> None:
+    assert web.MAX_BODY == requests.MAX_BODY_BYTES == offers.MAX_OFFER_CHARS == 64 * 1024
+    assert api._BODY_S == companion._BODY_S == 10
+    assert "64 KiB, 10 s" in row("request body")
+    for limit in (f"{offers.MAX_OFFER_LINES} lines", f"{offers.MAX_CANDIDATES} candidates", "64 codecs"):
+        assert limit in row("offer of a camera")
+    assert offers.MAX_OFFER_CODECS == 64
+    assert f"{room.MAX_STUDENTS} at a time, {5 * room.MAX_STUDENTS} in all" in row("students of a class")
+    for beginning, (burst, per_s) in (
+        ("joins of a student", room._REJOINS),
+        ("a student page's other requests", room._REPORTS),
+        ("joins of a client address", companion._JOINS),
+        ("other requests of a client address", companion._REQUESTS),
+        ("asking for classes", companion._MISSES),
+    ):
+        rate = {0.5: "one in 2 s", 1.0: "one a second"}.get(per_s, f"{per_s:.0f} a second")
+        assert f"{burst} at once, then {rate}" in row(beginning)
+    assert f"| {live.MAX_FOLLOWERS} |" in row("pages that follow")
+    assert f"| {api.MAX_MARKERS}, {api.LABEL_CHARS} |" in row("markers of a class")
+    assert f"{LiveFeed()._queue_size} events" in row("a live page that falls behind")
+
+
+PYTHON = re.findall(r'`(python3 -c ".*?backup.*?")`', TEXT)[0]
+SQLITE3 = pytest.mark.skipif(shutil.which("sqlite3") is None, reason="no sqlite3: apt-get install sqlite3")
+
+
+@pytest.mark.parametrize(
+    "backup", [pytest.param(block("Backup and restore", 0), marks=SQLITE3), PYTHON], ids=["sqlite3", "python"]
+)
+def test_a_backup_made_under_a_running_server_is_restored(tmp_path: Path, backup: str) -> None:
+    url = f"sqlite:///{tmp_path / 'classmood.db'}"
+    with closing(Store.open(url)) as store:
+        asyncio.run(_keep_a_class(store))
+        assert (tmp_path / "classmood.db-wal").stat().st_size > 0, "what is new is in the log only"
+        subprocess.run(backup, shell=True, cwd=tmp_path, check=True)
+        asyncio.run(store.delete_class("kept"))
+    subprocess.run(block("Backup and restore", 1), shell=True, cwd=tmp_path, check=True)
+    assert (tmp_path / "classmood.db").stat().st_mode & 0o777 == 0o600
+    with closing(Store.open(url)) as again:
+        assert [info.id for info in asyncio.run(again.classes())] == ["kept"]
+        assert len(asyncio.run(again.windows("kept"))) == 1
+
+
+async def _keep_a_class(store: Store) -> None:
+    await store.put_class(a_class("kept"))
+    await store.add_window(replace(a_window(), class_id="kept"))
