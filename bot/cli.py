@@ -7,7 +7,6 @@ not work, 2: it was asked for wrongly.
 from __future__ import annotations
 
 import asyncio
-import resource
 import sys
 from collections.abc import Callable, Coroutine
 from contextlib import closing
@@ -23,6 +22,7 @@ from bot import runs
 from bot.analyze import AnalyzeError, analyse_file, find_media
 from bot.app import ServeError, make_analyser
 from bot.config import ConfigError, Settings, load_settings
+from bot.core_dumps import forbid_core_dumps
 from bot.doctor import examine
 from bot.host_token import fresh_link, renew_token
 from bot.logs import set_up_logs
@@ -108,8 +108,6 @@ def _class_options(command: _Command) -> _Command:
 
 
 def _run(work: Coroutine[Any, Any, _T]) -> _T:
-    # A core dump would put pictures from memory on the disk.
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     if sys.platform == "win32":
         return asyncio.run(work)
     import uvloop
@@ -128,6 +126,7 @@ def main() -> None:
 
     Not for grading, discipline or attendance. In the EU, see privacy.jurisdiction first.
     """
+    forbid_core_dumps()
 
 
 @main.command(epilog="Examples: classmood demo  |  classmood demo --students 8 --minutes 3")
