@@ -25,7 +25,7 @@ MOST_TURN: Final = 0.8
 """Greatest turn of a face that faces the screen, in half ear distances."""
 
 LEAST_FACE_PX: Final = 48
-"""Least side of a face whose landmarks can be trusted, pixels: below, noise is half of ``MOST_TURN`` and more."""
+"""Least side of a face whose landmarks can be trusted, pixels: below, noise is half of ``MOST_TURN``."""
 
 _NOSE, _RIGHT_EAR, _LEFT_EAR = (LANDMARKS.index(name) for name in ("nose_tip", "right_ear", "left_ear"))
 _LEAST_EARS_PX: Final = 1e-3

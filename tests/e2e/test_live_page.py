@@ -101,6 +101,47 @@ async def test_an_alert_from_faces_finds_its_place_free(desk: HostDesk, path: st
     assert await page.locator("#pulses").bounding_box() == before
 
 
+@pytest.mark.parametrize(("path", "width"), [(LIVE, 1100), (LIVE, 320), (SMALL, 320), (LIVE, 3840)])
+async def test_the_page_stands_still_while_it_fills(desk: HostDesk, path: str, width: int) -> None:
+    await running_class(desk, steady(900), markers=[(60, "Welcome"), (300, "Group work")])
+    page = await desk.page("/", width=width)
+    await page.add_init_script(
+        """window.jumped = 0; new PerformanceObserver((list) => {
+            for (const entry of list.getEntries()) window.jumped += entry.value;
+        }).observe({ type: "layout-shift", buffered: true });"""
+    )
+    await page.goto(desk.url + path)
+    await expect(page.locator("#word")).to_have_text("Steady")
+    await expect(page.locator("#connection")).to_have_text("connected")
+    if path == LIVE:
+        await expect(page.locator("#timeline svg")).to_be_visible()
+    assert await page.evaluate("document.documentElement.scrollWidth") <= width
+    assert await page.evaluate("window.jumped") < 0.05
+
+
+async def test_facing_the_screen_is_shown_beside_the_shares_and_withheld_with_them(desk: HostDesk) -> None:
+    await running_class(desk, steady(30, facing=0.832))
+    page = await desk.page(LIVE)
+    await expect(page.locator("#facing")).to_contain_text("turned to the screen")
+    await expect(page.locator("#facing .share")).to_have_text("83\u00a0%")
+    await expect(page.locator("#shares-note")).to_contain_text("no measure of attention")
+    await desk.go_on(a_window(30))
+    await expect(page.locator("#facing .share")).to_have_text("–")
+    await expect(page.locator("#shares-note")).to_contain_text("Too few faces are large enough to tell")
+    await desk.go_on(a_window(35, shown=False, analysed=3))
+    await expect(page.locator("#shares-note")).to_contain_text("Withheld")
+    await expect(page.locator("#facing")).to_have_attribute("data-share", "")
+
+
+async def test_a_class_without_windows_waits(desk: HostDesk) -> None:
+    await running_class(desk, [])
+    page = await desk.page(LIVE)
+    await expect(page.locator("#connection")).to_have_text("connected")
+    await expect(page.locator("#word")).to_have_text("Waiting")
+    await expect(page.locator("#coverage")).to_have_text("for the first figures")
+    await expect(page.locator("#arrow")).to_be_hidden()
+
+
 async def test_a_dropped_stream_comes_back_and_fills_what_it_missed(desk: HostDesk) -> None:
     await running_class(desk, steady(600))
     page = await desk.page(LIVE)

@@ -75,6 +75,9 @@ async def test_everything_a_teacher_is_promised(desk: HostDesk) -> None:
     await expect(page.locator("section[aria-labelledby=limits]")).to_contain_text("20 of 1050 windows")
     await expect(page.locator("section[aria-labelledby=how]")).to_contain_text("The model in brief")
     await expect(page.locator("svg.timeline")).to_have_count(2)
+    overall = page.locator("section[aria-labelledby=overall]")
+    await expect(overall).to_contain_text("of the faces large enough to tell were turned to the screen")
+    await expect(sessions.last.locator("td").nth(4)).to_have_text("90\u00a0%")
 
 
 async def test_it_is_small_quick_and_the_same_every_time(desk: HostDesk) -> None:
