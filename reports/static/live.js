@@ -180,6 +180,7 @@ function addWindow(window) {
 
 /** Read what the stream may have left out, from the newest window on. */
 async function catchUp() {
+  draw(); // at the same time: it waits for nothing of this
   const last = newest();
   const [info, missed, markers, indicators] = await Promise.all([
     call("GET", api),
@@ -194,7 +195,6 @@ async function catchUp() {
   showAlerts(indicators.alerts);
   showWindow();
   showState(info);
-  draw();
 }
 
 function follow(handler) {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -274,19 +273,14 @@ async def test_a_clock_that_jumps_leaves_a_page_that_works(desk: HostDesk) -> No
     await expect(page.locator("#word")).not_to_have_text("–")
 
 
-async def test_ninety_minutes_of_thirty_students_are_there_within_a_second(desk: HostDesk) -> None:
+async def test_ninety_minutes_of_thirty_students_are_all_there(desk: HostDesk) -> None:
+    """How soon is measured by ``python -m benchmarks pages``."""
     windows = [replace(one, class_id="c1") for one in simulate(1, 90, students=30, shifts=[(2400, 0.2, 0)])]
     await running_class(desk, windows)
-    page = await desk.page("/")
-    loop = asyncio.get_running_loop()
-    took = []
-    for _ in range(6):
-        began = loop.time()
-        await page.goto(desk.url + LIVE)
-        await page.locator("#timeline svg").wait_for()
-        await page.locator("#word-line:not([data-word=''])").wait_for()
-        took.append(loop.time() - began)
-    assert min(took) < 1.0
+    page = await desk.page(LIVE)
+    await expect(page.locator("#as-of")).to_have_text("at 1:30:00")
+    await expect(page.locator("#timeline svg desc")).to_contain_text("1080 windows over 90.0 minutes")
+    await expect(page.locator("#newest-alert")).to_contain_text("Faces look tenser")
 
 
 async def test_check_ins_wait_behind_a_closed_list_and_show_no_ranking(desk: HostDesk) -> None:
