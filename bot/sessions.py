@@ -35,7 +35,8 @@ _log = structlog.get_logger()
 
 NOTICE: Final = (
     "ClassMood has joined this class. It looks at camera pictures to count visible expressions of the whole "
-    "class; pictures stay in memory and are never kept. Switch your camera off if you do not want that."
+    "class and how many faces are turned to the screen; pictures stay in memory and are never kept. Switch "
+    "your camera off if you do not want that."
 )
 """What is announced where a room has chat."""
 

@@ -38,10 +38,10 @@ STACK: Final = ("happy", "surprise", "neutral", "sad", "fear", "disgust", "angry
 MIN_WIDTH: Final = 240
 MAX_WIDTH: Final = 1600
 
-_LEFT, _RIGHT = 46, 10
-_LABEL_ROWS, _LABEL_ROW_PX = 3, 15
-_AREA_PX, _STRIP_PX, _LANE_PX = 170, 22, 12
-_CHAR_PX = 6.8
+_LEFT, _RIGHT = 58, 10
+_LABEL_ROWS, _LABEL_ROW_PX = 3, 16
+_AREA_PX, _STRIP_PX, _LANE_PX = 170, 20, 14
+_CHAR_PX = 7.4
 _SHORTEST_S = 120.0
 _MOST_COLUMNS = 480
 _TICKS_S = (60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 28800)
@@ -119,7 +119,7 @@ class _Timeline:
         parts = [
             f'<svg xmlns="http://www.w3.org/2000/svg" class="timeline" role="img" '
             f'aria-labelledby="tl-title tl-desc" width="{self.width}" height="{height}" '
-            f'viewBox="0 0 {self.width} {height}" font-family="system-ui, sans-serif" font-size="11">'
+            f'viewBox="0 0 {self.width} {height}" font-family="system-ui, sans-serif" font-size="12">'
             f'<title id="tl-title">Visible expressions over time</title>'
             f'<desc id="tl-desc">{xml_text(self._description())}</desc>'
             '<defs><pattern id="tl-hatch" width="6" height="6" patternUnits="userSpaceOnUse" '
@@ -165,7 +165,7 @@ class _Timeline:
             yield f'<path class="tl-grid" d="M{x} {self.axis}v4" stroke="#d5d8db"/>'
             yield _text(x, self.axis + 16, f"{tick * step_s / 60:.0f}", anchor="middle")
         yield f'<path class="tl-grid" d="M{_LEFT} {self.axis}H{right}" stroke="#d5d8db"/>'
-        yield _text(_LEFT - 6, self.axis + 16, "min", anchor="end")
+        yield _text(_LEFT - 12, self.axis + 16, "min", anchor="end")
 
     def _areas(self) -> Iterable[str]:
         """Whole stacks first, lower ones over them: one edge a layer, half the size."""
@@ -201,7 +201,7 @@ class _Timeline:
             left, right = self.x(column.start_s), self.x(column.end_s)
             all_of.append(f"M{left:g} {self.strip}H{right:g}V{bottom}H{left:g}Z")
             seen.append(f"M{left:g} {bottom - _STRIP_PX * column.seen:.1f}H{right:g}V{bottom}H{left:g}Z")
-        yield _text(_LEFT - 6, self.strip + 15, "seen", anchor="end")
+        yield _text(_LEFT - 6, self.strip + 14, "seen", anchor="end")
         if self.columns:
             yield f'<path class="tl-all" fill="#e3e6e8" d="{"".join(all_of)}"/>'
             yield f'<path class="tl-seen" fill="#66717b" d="{"".join(seen)}"/>'
@@ -209,7 +209,7 @@ class _Timeline:
     def _pulses(self) -> Iterable[str]:
         for lane, kind in enumerate(PulseKind):
             y = self.lanes + lane * _LANE_PX
-            yield _text(_LEFT - 6, y + 9, PULSE_WORDS[kind.value], anchor="end", size=9.5)
+            yield _text(_LEFT - 6, y + 11, PULSE_WORDS[kind.value], anchor="end", size=11)
             at = sorted({2 * round(self.x(pulse.at_s) / 2) for pulse in self.pulses if pulse.kind == kind})
             if at:
                 ticks = "".join(f"M{x} {y + 1}v{_LANE_PX - 3}" for x in at)
@@ -253,7 +253,7 @@ class _Timeline:
         """The legend from ``y`` down and the height it ends at."""
         entries = [(f'class="emo-{one}" fill="{COLOURS[one]}"', one) for one in STACK]
         if any(column.shares is None for column in self.columns):
-            entries.append(('class="tl-withheld" fill="url(#tl-hatch)"', "withheld, too few faces"))
+            entries.append(('class="tl-withheld" fill="url(#tl-hatch)"', "withheld for privacy"))
         parts, x = [], float(_LEFT)
         for look, text in entries:
             wide = 15 + _CHAR_PX * len(text) + 12

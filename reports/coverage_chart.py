@@ -12,7 +12,7 @@ from reports.columns import Column, columns
 from reports.summary import WindowSummary
 
 _WIDTH, _HEIGHT = 960, 120
-_LEFT, _RIGHT, _TOP, _BOTTOM = 46, 10, 8, 20
+_LEFT, _RIGHT, _TOP, _BOTTOM = 58, 10, 8, 20
 _MOST_COLUMNS: Final = 240
 
 LAYERS: Final[tuple[tuple[str, str, Callable[[Column], float]], ...]] = (
@@ -22,7 +22,7 @@ LAYERS: Final[tuple[tuple[str, str, Callable[[Column], float]], ...]] = (
 )
 """Class of the style sheet, name, and figure of each layer, from the back to the front."""
 
-_FILLS: Final = {"cov-present": "#e3e6e8", "cov-cameras": "#a9b4bc", "cov-analysed": "#3f6f87"}
+_FILLS: Final = {"cov-present": "#d3d9de", "cov-cameras": "#98a6b0", "cov-analysed": "#3f6f87"}
 
 
 def coverage_svg(windows: Sequence[WindowSummary]) -> str:
@@ -38,7 +38,7 @@ def coverage_svg(windows: Sequence[WindowSummary]) -> str:
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" class="timeline" role="img" aria-label="Present, camera on '
         f'and analysed over time, at most {most:.0f} present" width="{_WIDTH}" height="{_HEIGHT}" '
-        f'viewBox="0 0 {_WIDTH} {_HEIGHT}" font-family="system-ui, sans-serif" font-size="11">'
+        f'viewBox="0 0 {_WIDTH} {_HEIGHT}" font-family="system-ui, sans-serif" font-size="12">'
     ]
     for kind, _, figure in LAYERS:
         path = "".join(

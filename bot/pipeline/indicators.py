@@ -252,7 +252,8 @@ def _taps_said(taps: Counter[PulseKind], kind: PulseKind) -> str:
 
 def _points(share: float) -> str:
     """A difference of shares in points, with its sign."""
-    return f"{100 * share:+.0f}".replace("-", "−")
+    points = round(100 * share)
+    return f"{points:+d}".replace("-", "−") if points else "0"
 
 
 def _as_usual(word: Word) -> str:

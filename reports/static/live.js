@@ -37,6 +37,7 @@ function showState(info) {
     text("student-link", info.student_url);
   }
   if (ended) {
+    text("now-title", "Faces at the end");
     stream?.close();
     byId("end-dialog").close();
     showConnection("ended", "class over");
@@ -68,18 +69,23 @@ function showWindow() {
 
 function showShares(last) {
   const shares = last.suppressed ? null : last.expressions;
-  byId("shares").classList.toggle("withheld", !shares);
-  for (const row of byId("shares").children) {
-    const share = shares ? shares[row.dataset.emotion] : null;
-    row.dataset.share = share === null ? "" : String(share);
-    row.querySelector(".fill").setAttribute("width", share === null ? "0" : (100 * share).toFixed(1));
-    row.querySelector(".share").textContent = share === null ? "–" : `${Math.round(100 * share)}\u00a0%`;
-  }
+  for (const id of ["shares", "facing"]) byId(id).classList.toggle("withheld", !shares);
+  for (const row of byId("shares").children) showShare(row, shares ? shares[row.dataset.emotion] : null);
+  showShare(byId("facing"), shares ? last.facing : null);
   const few = last.analysed < Number(page.dataset.minGroup);
   const withheld = few
     ? `Withheld: fewer than ${page.dataset.minGroup} faces were analysed in this window.`
     : "Withheld: beside an earlier window this one would give a single student away.";
-  text("shares-note", shares ? "Mean share of each visible expression over the faces analysed." : withheld);
+  const turned = last.facing === null
+    ? "Too few faces are large enough to tell whether they are turned to the screen."
+    : "Turned is where heads point: no measure of attention.";
+  text("shares-note", shares ? `Mean shares over the faces analysed. ${turned}` : withheld);
+}
+
+function showShare(row, share) {
+  row.dataset.share = share === null ? "" : String(share);
+  row.querySelector(".fill").setAttribute("width", share === null ? "0" : (100 * share).toFixed(1));
+  row.querySelector(".share").textContent = share === null ? "–" : `${Math.round(100 * share)}\u00a0%`;
 }
 
 function showReasons(last) {
@@ -138,7 +144,9 @@ async function draw() {
   if (!box.clientWidth) return; // hidden in the small window and in quiet mode
   drawing = true;
   try {
-    const path = `/classes/${encodeURIComponent(page.dataset.classId)}/timeline.svg?width=${Math.floor(box.clientWidth)}`;
+    // Drawn for a root font of 16 pixels and scaled with the page, so that its letters grow with the others.
+    const width = Math.floor((box.clientWidth * 16) / parseFloat(getComputedStyle(document.documentElement).fontSize));
+    const path = `/classes/${encodeURIComponent(page.dataset.classId)}/timeline.svg?width=${width}`;
     const answer = await fetch(path);
     if (answer.ok) {
       const drawn = new DOMParser().parseFromString(await answer.text(), "image/svg+xml").documentElement;
@@ -174,6 +182,7 @@ function addWindow(window) {
 
 /** Read what the stream may have left out, from the newest window on. */
 async function catchUp() {
+  draw(); // at the same time: it waits for nothing of this
   const last = newest();
   const [info, missed, markers, indicators] = await Promise.all([
     call("GET", api),
@@ -188,7 +197,6 @@ async function catchUp() {
   showAlerts(indicators.alerts);
   showWindow();
   showState(info);
-  draw();
 }
 
 function follow(handler) {

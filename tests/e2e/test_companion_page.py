@@ -60,6 +60,14 @@ async def is_accessible(page: Page) -> None:
     await page.set_viewport_size(wide)
 
 
+async def before(page: Page, first: str, second: str) -> bool:
+    """Whether one element stands above another."""
+    one, other = await page.locator(first).bounding_box(), await page.locator(second).bounding_box()
+    assert one is not None
+    assert other is not None
+    return one["y"] + one["height"] <= other["y"]
+
+
 class Served:
     """A class, its address, and what the room told."""
 
@@ -123,6 +131,7 @@ async def test_a_student_takes_part_leaves_comes_back_and_is_erased(served: Serv
     await page.fill("#name", "Ada")
     await page.check("#consent")
     await expect(page.locator("#preview")).to_be_visible()
+    assert await before(page, "#preview", "#join")
     await is_accessible(page)
     assert served.told == []  # nothing before Join
     await page.click("#join")
@@ -138,6 +147,9 @@ async def test_a_student_takes_part_leaves_comes_back_and_is_erased(served: Serv
     rate = 9 / (frames[-1].at_s - frames[0].at_s)
     assert 2 < rate < 6  # twice what is looked at
     await expect(page.locator("#status")).to_contain_text("camera is on")
+    assert await before(page, "#pulse-lost", "#preview")
+    assert not await page.locator("#preview").evaluate("video => video.paused")
+    await expect(page.locator("#in-class-title")).to_be_focused()
     await is_accessible(page)
 
     await page.click("#pulse-too_slow")

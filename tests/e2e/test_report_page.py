@@ -1,8 +1,7 @@
-"""The report in a real browser: what is in it, how large and quick it is, on a screen and on paper."""
+"""The report in a real browser: what is in it, how large it is, on a screen and on paper."""
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
@@ -75,22 +74,22 @@ async def test_everything_a_teacher_is_promised(desk: HostDesk) -> None:
     await expect(page.locator("section[aria-labelledby=limits]")).to_contain_text("20 of 1050 windows")
     await expect(page.locator("section[aria-labelledby=how]")).to_contain_text("The model in brief")
     await expect(page.locator("svg.timeline")).to_have_count(2)
+    overall = page.locator("section[aria-labelledby=overall]")
+    await expect(overall).to_contain_text("of the faces large enough to tell were turned to the screen")
+    await expect(sessions.last.locator("td").nth(4)).to_have_text("90\u00a0%")
 
 
-async def test_it_is_small_quick_and_the_same_every_time(desk: HostDesk) -> None:
+async def test_it_is_small_and_the_same_every_time(desk: HostDesk) -> None:
+    """How soon it is there is measured by ``python -m benchmarks pages``."""
     await desk.add_class(ninety_minutes(), MARKERS, OVER)
     page = await desk.page("/")
-    loop = asyncio.get_running_loop()
-    took, bodies = [], []
-    for _ in range(6):
-        began = loop.time()
+    bodies = []
+    for _ in range(3):
         answer = await page.goto(desk.url + REPORT)
-        took.append(loop.time() - began)
         assert answer is not None
         bodies.append(await answer.body())
     assert len(bodies[0]) < 500_000
     assert len(set(bodies)) == 1
-    assert min(took) < 1.0
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -45,6 +45,8 @@ function show() {
   el("in-class").hidden = !inClass;
   el("notice").hidden = inClass || over;
   el("join-form").hidden = inClass || over;
+  el("join-more").hidden = inClass || over;
+  placeCamera(inClass);
   el("camera").hidden = over || !page.stream;
   el("join").disabled = !el("consent").checked || page.state === "joining";
   el("preview-note").hidden = inClass;
@@ -53,6 +55,15 @@ function show() {
   for (const button of document.querySelectorAll(".pulses button")) {
     button.disabled = page.state !== "live";
   }
+}
+
+// Before joining the preview stands beside the consent, in class below the buttons, which are needed more.
+function placeCamera(inClass) {
+  const [before, place] = inClass ? [el("in-class"), "afterend"] : [el("join-more"), "beforebegin"];
+  const placed = inClass ? before.nextElementSibling : before.previousElementSibling;
+  if (placed === el("camera")) return;
+  before.insertAdjacentElement(place, el("camera"));
+  el("preview").play().catch(() => {}); // a picture that is moved stands still
 }
 
 function sayLive() {
@@ -336,6 +347,7 @@ function live(trouble) {
   page.reporter = setInterval(report, REPORT_MS);
   sayLive();
   show();
+  if (document.activeElement === document.body) el("in-class-title").focus(); // Join is gone, and the focus with it
   report();
 }
 

@@ -23,6 +23,7 @@ def a_window(
     camera_off: int = 4,
     length_s: float = 5.0,
     shown: bool = True,
+    facing: float | None = None,
     **pulses: int,
 ) -> WindowSummary:
     """A window with these shares of tension and liveliness, the rest neutral."""
@@ -41,6 +42,7 @@ def a_window(
         expressions=shares if shown else None,
         suppressed=not shown,
         pulses=dict.fromkeys(KINDS, 0) | pulses,
+        facing=facing if shown else None,
     )
 
 
@@ -70,6 +72,7 @@ def simulate(
     usual = np.stack([rng.uniform(0.1, 0.25, students), rng.uniform(0.3, 0.45, students)])
     kept = np.exp(-length_s / memory_s) if memory_s else 0.0
     state = rng.normal(0, noise, (2, students))
+    facing = np.random.default_rng(seed + 1000).binomial(students, 0.9, count) / students
     windows = []
     for index in range(count):
         state = kept * state + np.sqrt(1 - kept**2) * rng.normal(0, noise, (2, students))
@@ -86,6 +89,7 @@ def simulate(
                 analysed=students,
                 camera_off=students // 3,
                 length_s=length_s,
+                facing=float(facing[index]),
             )
         )
     return windows

@@ -1,0 +1,144 @@
+"""``benchmarks pages``: how soon a long class stands on the live page and in the report.
+
+Simulated students are observed window by window, without waiting, by the product's own aggregator; the
+windows go into a store, and Chromium opens the live page and the report of a real server, several times.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from playwright.async_api import Page, async_playwright
+
+from bot.app import Server, serving
+from bot.config import Settings, StoreSettings, WebSettings
+from bot.pipeline.aggregator import WindowAggregator
+from bot.pipeline.observation import Observation
+from reports.summary import ClassInfo, ClassState, Marker, NotAnalysed, PulseKind, PulseRecord, WindowSummary
+
+_CHROMIUM: Final = "/usr/bin/chromium"
+_WINDOW_S: Final = 5.0
+_CLASS_ID: Final = "simulated"
+_SEEN: Final = 0.93
+_TAPS_A_WINDOW: Final = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class SimulatedClass:
+    """What a class leaves behind."""
+
+    windows: list[WindowSummary]
+    pulses: list[PulseRecord]
+    markers: list[Marker]
+
+
+def simulate(minutes: float, students: int, seed: int = 1) -> SimulatedClass:
+    """A class of drawn numbers: every student has a usual look, drifts around it, and is seen mostly."""
+    rng = np.random.default_rng(seed)
+    usual = rng.dirichlet(np.array([1, 0.5, 1, 4, 2, 1, 8]), students)
+    drift = np.zeros_like(usual)
+    aggregator = WindowAggregator(_CLASS_ID, _WINDOW_S, 5)
+    names = [f"s{number}" for number in range(students)]
+    for name in names:
+        aggregator.arrive(name, 0.0)
+    pulses = []
+    for index in range(round(minutes * 60 / _WINDOW_S)):
+        at_s = index * _WINDOW_S + 1
+        drift = 0.6 * drift + rng.normal(0, 0.05, drift.shape)
+        look = np.clip(usual + drift, 0.001, 1)
+        probs = (look / look.sum(axis=1, keepdims=True)).astype(np.float32)
+        for number, name in enumerate(names):
+            if rng.random() < _SEEN:
+                faces = bool(rng.random() < 0.9)
+                aggregator.add(Observation(name, at_s, 1, probs[number], None, faces))
+            else:
+                aggregator.add(Observation(name, at_s, 0, None, NotAnalysed.NO_FACE))
+            if rng.random() < _TAPS_A_WINDOW:
+                kind = list(PulseKind)[int(rng.choice(3, p=[0.2, 0.7, 0.1]))]
+                aggregator.pulse(kind, at_s)
+                pulses.append(PulseRecord(_CLASS_ID, at_s, kind))
+    windows = aggregator.close_until(minutes * 60)
+    markers = [
+        Marker(_CLASS_ID, at_s, f"Part {at_s / 600:.0f}") for at_s in np.arange(600, minutes * 60, 600)
+    ]
+    return SimulatedClass(windows, pulses, markers)
+
+
+async def open_pages(minutes: float, students: int, times: int) -> dict[str, Any]:
+    """Open both pages so many times, in a browser that is already running.
+
+    Raises:
+        ModelError: a model is missing or damaged.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        settings = Settings(
+            store=StoreSettings(url=f"sqlite:///{folder}/class.db"),
+            web=WebSettings(port=0, token_file=Path(folder) / "token"),
+        )
+        async with serving(settings) as server, async_playwright() as playwright:
+            held = simulate(minutes, students)
+            await _keep(server, held, minutes)
+            browser = await playwright.chromium.launch(executable_path=_CHROMIUM, args=["--no-sandbox"])
+            page = await browser.new_page()
+            await page.goto(server.host_link)
+            await page.locator("#start-class").wait_for()
+            report = f"{server.url}/api/classes/{_CLASS_ID}/report.html"
+            found = {
+                "windows": len(held.windows),
+                "withheld": sum(window.suppressed for window in held.windows),
+                "live_page_s": await _timed(times, lambda: _live(page, server)),
+                "report_s": await _timed(times, lambda: page.goto(report)),
+                "report_bytes": len(await (await page.request.get(report)).body()),
+            }
+            await browser.close()
+            return found
+
+
+async def _keep(server: Server, held: SimulatedClass, minutes: float) -> None:
+    began = datetime(2026, 3, 2, 9, tzinfo=UTC)
+    info = ClassInfo(
+        id=_CLASS_ID,
+        title="Simulated class",
+        room="companion:simulated",
+        state=ClassState.ENDED,
+        reason="Simulated.",
+        code=None,
+        student_url=None,
+        started_at=began,
+        ended_at=began + timedelta(minutes=minutes),
+        min_group=5,
+        synthetic=True,
+    )
+    await server.store.put_class(info)
+    for window in held.windows:
+        await server.store.add_window(window)
+    for pulse in held.pulses:
+        await server.store.add_pulse(pulse)
+    for marker in held.markers:
+        await server.store.add_marker(marker)
+
+
+async def _live(page: Page, server: Server) -> None:
+    await page.goto(f"{server.url}/classes/{_CLASS_ID}")
+    await page.locator("#timeline svg").wait_for()
+    await page.locator("#word-line:not([data-word=''])").wait_for()
+
+
+async def _timed(times: int, step: Callable[[], Awaitable[object]]) -> dict[str, float]:
+    took = []
+    for _ in range(times):
+        began_s = time.monotonic()
+        await step()
+        took.append(time.monotonic() - began_s)
+    return {
+        "least": round(min(took), 2),
+        "median": round(float(np.median(took)), 2),
+        "most": round(max(took), 2),
+    }
