@@ -142,7 +142,6 @@ def facing(fer: Path | None, clips: tuple[Path, ...], as_json: bool) -> None:
 
 
 @main.command()
-<<<<<<< HEAD
 @click.option(
     "--clients", type=click.IntRange(1, 64), default=8, show_default=True, help="Who ask at a time."
 )
@@ -153,7 +152,9 @@ def requests(clients: int, seconds: float, as_json: bool) -> None:
     from benchmarks.requests import ask
 
     _show(asyncio.run(ask(clients, seconds)), as_json)
-=======
+
+
+@main.command()
 @click.option("--minutes", type=click.FloatRange(1), default=90.0, show_default=True)
 @click.option("--students", type=click.IntRange(1, 256), default=30, show_default=True)
 @click.option("--times", type=click.IntRange(1), default=7, show_default=True, help="Pages opened.")
@@ -163,7 +164,6 @@ def pages(minutes: float, students: int, times: int, as_json: bool) -> None:
     from benchmarks.pages import open_pages
 
     _show(asyncio.run(open_pages(minutes, students, times)), as_json)
->>>>>>> pages
 
 
 def _pixels(size: str) -> tuple[int, int]:
