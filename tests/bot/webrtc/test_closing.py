@@ -2,7 +2,6 @@
 
 import asyncio
 import socket
-import time
 from concurrent.futures import ThreadPoolExecutor
 
 import aioice
@@ -15,14 +14,7 @@ from bot.config import WebrtcSettings
 from bot.webrtc.decoding import CameraTrack
 from bot.webrtc.peer import PeerState, ReceivingPeer
 from tests.cameras import Sender, needs_network
-
-
-async def left_since(before: set[asyncio.Task[object]], within_s: float) -> list[str]:
-    """What runs in tasks that were not there before and do not end within a time, nor what they begin."""
-    until_s = time.monotonic() + within_s
-    while (new := asyncio.all_tasks() - before) and (left_s := until_s - time.monotonic()) > 0:
-        await asyncio.wait(new, timeout=left_s)
-    return [getattr(task.get_coro(), "__qualname__", "?") for task in new]
+from tests.followed import left_since
 
 
 async def close_at_the_moment_of_success() -> None:
