@@ -16,7 +16,7 @@ from typing import Any, Final
 import aiohttp
 
 from benchmarks.figures import percentiles
-from benchmarks.measured import resident_mb, threads_now
+from benchmarks.resources import resident_mb, threads_now
 from benchmarks.simulation.clips import ClipSpec
 from benchmarks.simulation.senders import SenderProcess
 from benchmarks.simulation.student import Faults

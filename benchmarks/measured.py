@@ -8,20 +8,18 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import sys
-import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import Any, Final
 
 from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 from aiortc.mediastreams import MediaStreamError
 
+from benchmarks.resources import resident_mb, threads_now, udp_drops
 from benchmarks.simulation.clips import ClipSpec, read_identity
 from benchmarks.simulation.senders import SenderProcess
 from benchmarks.simulation.student import Faults
@@ -138,7 +136,7 @@ async def run(plan: Plan) -> Measured:
         await asyncio.gather(*(join(track) for track in range(plan.tracks)))
         await asyncio.sleep(_WARM_UP_S)
         before = await senders.sent()
-        drops, rss = _udp_drops(), resident_mb()
+        drops, rss = udp_drops(), resident_mb()
         began_s, cpu_s = time.monotonic(), time.process_time()
         tally.begin()
         await asyncio.sleep(plan.seconds)
@@ -154,7 +152,7 @@ async def run(plan: Plan) -> Measured:
             latencies_ms=tally.latencies_ms,
             threads=threads_now(),
             rss_mb=(rss, resident_mb()),
-            udp_drops=_udp_drops() - drops,
+            udp_drops=udp_drops() - drops,
         )
         after = await senders.sent()
         measured.sent = sum(after[track]["pictures"] - before[track]["pictures"] for track in after)
@@ -235,31 +233,6 @@ async def _ours(plan: Plan, tasks: list[asyncio.Task[None]], tally: _Tally) -> A
 
         yield connect
         await asyncio.gather(*(peer.close() for peer in peers))
-
-
-def threads_now() -> int:
-    """Threads of this process, those of libraries included where the system tells."""
-    tasks = Path("/proc/self/task")
-    return len(list(tasks.iterdir())) if tasks.is_dir() else threading.active_count()
-
-
-def resident_mb() -> float:
-    """Resident memory; 0 where the system does not say."""
-    try:
-        pages = int(Path("/proc/self/statm").read_text().split()[1])
-    except OSError:
-        return 0.0
-    return pages * os.sysconf("SC_PAGE_SIZE") / (1 << 20)
-
-
-def _udp_drops() -> int:
-    """Datagrams dropped by full receive buffers so far, of all sockets here; 0 where it is not told."""
-    try:
-        lines = [line.split() for line in Path("/proc/self/net/snmp").read_text().splitlines()]
-    except OSError:
-        return 0
-    names, values = [line for line in lines if line[0] == "Udp:"][:2]
-    return int(values[names.index("RcvbufErrors")])
 
 
 if __name__ == "__main__":

@@ -11,10 +11,9 @@ import random
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any, Final
 
-from benchmarks.measured import resident_mb, threads_now
+from benchmarks.resources import open_sockets, resident_mb, threads_now
 from benchmarks.simulation.clips import ClipSpec, read_identity
 from benchmarks.simulation.senders import SenderProcess
 from benchmarks.simulation.student import Faults
@@ -167,8 +166,9 @@ async def churn(clip: ClipSpec, tracks: int, seconds: float, loss: float) -> dic
         seconds: How long things happen; the first third is the warm-up of the memory.
         loss: Share of packets lost.
     """
+    tasks, sockets = asyncio.all_tasks(), open_sockets()
     counts, rss_mb, threads = await _attend(clip, tracks, seconds, loss)
-    left = await _tasks_left()
+    left = await _tasks_left(tasks)
     return {
         "tracks": tracks,
         "seconds": seconds,
@@ -179,7 +179,7 @@ async def churn(clip: ClipSpec, tracks: int, seconds: float, loss: float) -> dic
         "rss_growth": round(rss_mb[1] / rss_mb[0] - 1, 3) if rss_mb[0] else None,
         "threads": {"start": threads[0], "end": threads[1]},
         "tasks_left": len(left),
-        "sockets_left": _sockets(),
+        "sockets_left": open_sockets() - sockets,
         "left": left,
     }
 
@@ -207,31 +207,11 @@ async def _happen(class_: _Class, tracks: int, seconds: float) -> tuple[float, i
     return resident_mb(), threads_now()
 
 
-async def _tasks_left() -> list[str]:
-    """What runs in tasks that do not end by themselves, as those of aiortc that see a connection out do."""
+async def _tasks_left(before: set[asyncio.Task[Any]]) -> list[str]:
+    """What runs in new tasks that do not end by themselves, as those that see a connection out do."""
     until_s = time.monotonic() + _REST_S
-    while left := asyncio.all_tasks() - {asyncio.current_task()}:
+    while left := asyncio.all_tasks() - before:
         if (rest_s := until_s - time.monotonic()) <= 0:
             break
         await asyncio.wait(left, timeout=rest_s)  # again: a task that ends may have begun another
     return sorted(f"{task.get_name()}: {getattr(task.get_coro(), '__qualname__', '?')}" for task in left)
-
-
-def _sockets() -> int:
-    """Internet sockets of this process that are still open; 0 where the system does not say."""
-    mine, open_ones = Path("/proc/self/fd"), set()
-    if not mine.is_dir():
-        return 0
-    for entry in list(mine.iterdir()):
-        try:
-            target = str(entry.readlink())
-        except OSError:
-            continue  # the one the listing itself used
-        if target.startswith("socket:["):
-            open_ones.add(target[8:-1])
-    known = set()
-    for table in ("udp", "udp6", "tcp", "tcp6"):
-        lines = Path(f"/proc/self/net/{table}")
-        if lines.exists():
-            known |= {line.split()[9] for line in lines.read_text().splitlines()[1:]}
-    return len(open_ones & known)

@@ -1,8 +1,9 @@
-"""A joined room and everything it told, with waiting for what is still to come."""
+"""A joined room and everything it told, with waiting for what is still to come; tasks that stay."""
 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from types import TracebackType
 from typing import Self, TypeVar
@@ -74,3 +75,11 @@ class Followed:
                 self._changed.clear()
                 await self._changed.wait()
         return self.error
+
+
+async def left_since(before: set[asyncio.Task[object]], within_s: float) -> list[str]:
+    """What runs in tasks that were not there before and do not end within a time, nor what they begin."""
+    until_s = time.monotonic() + within_s
+    while (new := asyncio.all_tasks() - before) and (left_s := until_s - time.monotonic()) > 0:
+        await asyncio.wait(new, timeout=left_s)
+    return [getattr(task.get_coro(), "__qualname__", "?") for task in new]

@@ -30,7 +30,7 @@ prepare_aiortc()
 
 _log = structlog.get_logger()
 
-_CLOSE_TIMEOUT_S: Final = 5.0
+_CLOSE_TIMEOUT_S: Final = 8.0
 _LOOKS_PER_TIMEOUT: Final = 5
 _LOOK_S: Final = 1.0
 _AIORTC_RAISES: Final = (

@@ -34,7 +34,7 @@ from bot.room import (
 from bot.rooms import RoomContext
 from bot.rooms.janus import DEFAULT_NAME, Adapter
 from tests.cameras import HEIGHT, WIDTH, needs_network
-from tests.followed import Followed
+from tests.followed import Followed, left_since
 from tests.janus_server import OPEN_ROOM, PIN, PIN_ROOM, SECRET, SILENT_ROOM, JanusServer, needs_janus
 from tests.janus_students import ChatStudent, JanusStudent
 
@@ -124,17 +124,22 @@ async def test_the_bot_says_what_it_does_in_its_name(server: JanusServer) -> Non
 
 
 async def test_leaving_leaves_no_task_and_no_thread_behind(server: JanusServer) -> None:
-    async with JanusStudent(server.url, "Ada") as ada, ChatStudent(server.url, "Ada"):
-        await ada.publish()
-        tasks, threads = asyncio.all_tasks(), set(threading.enumerate())
+    async def stay() -> None:
         async with follow(server.room_url()) as followed:
             await followed.room.announce("A bot is here.")
             added = await followed.until_kind(TrackAdded)
             await added.track.recv()
-        await asyncio.sleep(0.3)
-        left = {task.get_name() for task in asyncio.all_tasks() - tasks}
-        assert not {name for name in left if name.startswith(("janus", "peer", "rtcp", "class"))}
-        assert not [one.name for one in set(threading.enumerate()) - threads if "decode" in one.name]
+
+    async with JanusStudent(server.url, "Ada") as ada, ChatStudent(server.url, "Ada"):
+        await ada.publish()
+        await stay()  # by then the students' own tasks are all begun
+        tasks, threads = asyncio.all_tasks(), set(threading.enumerate())
+        await stay()
+        assert await left_since(tasks, 10.0) == []
+        for thread in set(threading.enumerate()) - threads:
+            if "decode" in thread.name:
+                await asyncio.to_thread(thread.join, 10.0)  # nobody waits for the pool's last breath
+                assert not thread.is_alive()
 
 
 async def test_leaving_at_once_leaves_the_room(server: JanusServer) -> None:

@@ -1,7 +1,7 @@
 """A connection closed while it is still being made leaves no task behind; stock aiortc's does."""
 
 import asyncio
-import time
+import socket
 from concurrent.futures import ThreadPoolExecutor
 
 import aioice
@@ -9,18 +9,12 @@ import pytest
 from aiortc import RTCConfiguration, RTCPeerConnection, RTCRtpCodecParameters, RTCSessionDescription
 from aiortc.rtcrtpparameters import RTCRtpReceiveParameters
 
+from benchmarks.resources import open_sockets
 from bot.config import WebrtcSettings
 from bot.webrtc.decoding import CameraTrack
-from bot.webrtc.peer import ReceivingPeer
+from bot.webrtc.peer import PeerState, ReceivingPeer
 from tests.cameras import Sender, needs_network
-
-
-async def left_since(before: set[asyncio.Task[object]], within_s: float) -> list[str]:
-    """What runs in tasks that were not there before and do not end within a time, nor what they begin."""
-    until_s = time.monotonic() + within_s
-    while (new := asyncio.all_tasks() - before) and (left_s := until_s - time.monotonic()) > 0:
-        await asyncio.wait(new, timeout=left_s)
-    return [getattr(task.get_coro(), "__qualname__", "?") for task in new]
+from tests.followed import left_since
 
 
 async def close_at_the_moment_of_success() -> None:
@@ -98,3 +92,25 @@ async def test_a_receiver_that_was_stopped_does_not_start() -> None:
         await receiver.receive(RTCRtpReceiveParameters(codecs=[codec]))
         await sender.close()
     assert await left_since(before, 5.0) == []
+
+
+@needs_network
+@pytest.mark.slow
+async def test_giving_up_while_servers_are_asked_for_addresses_leaves_nothing_behind() -> None:
+    """STUN and TURN servers that do not answer; of stock, a task and a socket stay."""
+    before, sockets_before = asyncio.all_tasks(), open_sockets()
+    with ThreadPoolExecutor(1) as threads, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as mute:
+        mute.bind(("127.0.0.1", 0))
+        urls = [f"{kind}:127.0.0.1:{mute.getsockname()[1]}" for kind in ("stun", "turn")]
+        sender = Sender()
+        offer = await sender.offer()
+        settings = WebrtcSettings(ice_servers=tuple(urls))
+        peer = ReceivingPeer(CameraTrack("t", "p"), settings, threads, lambda *_: None)
+        answering = asyncio.create_task(peer.answer(offer))
+        await asyncio.sleep(0.5)
+        answering.cancel()
+        await asyncio.wait([answering])
+        assert peer.state is PeerState.CLOSED
+        await sender.close()
+    assert await left_since(before, 10.0) == []
+    assert open_sockets() == sockets_before
