@@ -1,5 +1,5 @@
 # Two commands do all set-up: `make demo` and `make test`.
-# Parts: setup, lint, test-fast (under a minute), screenshots, clean.
+# Parts: setup, lint, lock, test-fast (under a minute), screenshots, clean.
 
 PYTHON ?= python3
 VENV := .venv
@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 ROOT := $(shell [ "$$(id -u)" = 0 ] && command -v apt-get)
 STUDENTS ?= 6
 
-.PHONY: setup demo test test-fast lint screenshots clean system
+.PHONY: setup demo test test-fast lint lock screenshots clean system
 
 setup: $(VENV)/.core
 
@@ -40,9 +40,18 @@ $(VENV)/bin/pip:
 	else echo "python3-venv is missing: ask for 'apt-get install python3-venv'"; exit 1; fi
 	$(PYTHON) -m venv $(VENV)
 
-$(VENV)/.core: $(VENV)/bin/pip pyproject.toml constraints.txt
+# Where there is a lock for this kind of machine, nothing is installed whose hash is not in it.
+$(VENV)/.core: $(VENV)/bin/pip pyproject.toml constraints.txt $(wildcard locks/*.txt)
+	@lock=locks/$$($(BIN)/python locks/make_lock.py --name); if [ -f "$$lock" ]; then \
+	  echo "installing by the hashes of $$lock"; \
+	  $(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r "$$lock"; \
+	else echo "no $$lock: versions are pinned, hashes are not checked"; fi
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e .
 	touch $@
+
+# After a change of constraints.txt, on each kind of machine that is to have a lock.
+lock: $(VENV)/bin/pip
+	$(BIN)/python locks/make_lock.py
 
 $(VENV)/.dev: $(VENV)/.core
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'

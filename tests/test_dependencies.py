@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 
+import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-CONSTRAINTS = Path(__file__).parents[1] / "constraints.txt"
+ROOT = Path(__file__).parents[1]
+CONSTRAINTS = ROOT / "constraints.txt"
+LOCKS = ROOT / "locks"
 
 
 def pinned() -> dict[str, str]:
@@ -48,3 +53,24 @@ def test_constraints_name_no_host_and_no_path() -> None:
     """Whoever installs chooses where from; a URL in here would choose for them."""
     for line in CONSTRAINTS.read_text().splitlines():
         assert line.startswith("#") or re.fullmatch(r"[A-Za-z0-9._-]+==[A-Za-z0-9.+!]+", line), line
+
+
+@pytest.mark.parametrize("lock", sorted(LOCKS.glob("*.txt")), ids=lambda lock: lock.stem)
+def test_a_lock_has_hashes_for_the_pinned_versions_of_all_the_core_needs(lock: Path) -> None:
+    lines = lock.read_text().splitlines()
+    locked = {}
+    for line in lines:
+        if not line.startswith("#"):
+            found = re.fullmatch(r"([A-Za-z0-9._-]+)==([A-Za-z0-9.+!]+) --hash=sha256:[0-9a-f]{64}", line)
+            assert found, f"{line}: make lock"
+            locked[canonicalize_name(found[1])] = found[2]
+    pins = pinned()
+    assert locked == {name: pins.get(name) for name in locked}, "constraints.txt changed: make lock"
+    named = subprocess.run(
+        [sys.executable, str(LOCKS / "make_lock.py"), "--name"], capture_output=True, text=True, check=True
+    )
+    if lock.name != named.stdout.strip():
+        return  # of another kind of machine, where more or less may be needed
+    used: dict[str, str] = {}
+    needed("classmood", {""}, used)
+    assert set(locked) == set(used), "pyproject.toml changed: make lock"

@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.webrtc.offers import BadOffer, NoCamera, OfferError, UnsupportedVideo, check_offer
@@ -78,6 +78,15 @@ def test_an_endless_offer_is_refused(filler: str) -> None:
         check_offer(offer_text("VP8", "max-fr=30", extra=filler))
 
 
+def test_too_many_candidates_are_refused() -> None:
+    sdp = offer_text("VP8", "max-fr=30")
+    line = next(line for line in sdp.splitlines() if line.startswith("a=candidate"))
+    check_offer(sdp.replace(line, "\r\n".join([line] * 64)))
+    with pytest.raises(BadOffer, match="64 candidates"):
+        check_offer(sdp.replace(line, "\r\n".join([line] * 65)))
+
+
+@settings(deadline=None)  # a busy machine is no fault of the offer's
 @given(st.text(max_size=300), st.integers(0, 700), st.integers(0, 60))
 def test_mangled_offers_give_typed_errors_only(noise: str, at: int, cut: int) -> None:
     sdp = offer_text("VP8", "max-fr=30")

@@ -1,0 +1,48 @@
+"""Writes the hashes of everything the core needs on this kind of machine: ``make lock``.
+
+Comes in: pyproject.toml, constraints.txt, and what pip would install here. Goes out: a file beside this
+one, named after Python and machine, for ``pip install --require-hashes``: names, versions and SHA-256,
+and no address to get anything from.
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+import subprocess
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).parent
+
+
+def name() -> str:
+    """The lock of this kind of machine."""
+    version = f"{sys.version_info.major}{sys.version_info.minor}"
+    return f"{sys.implementation.name}{version}-{sys.platform}-{platform.machine()}.txt"
+
+
+def main() -> None:
+    """Ask pip and write."""
+    if sys.argv[1:] == ["--name"]:
+        sys.stdout.write(name() + "\n")
+        return
+    asked = subprocess.run(
+        [sys.executable, "-m", "pip", "install", "--dry-run", "--ignore-installed", "--quiet",
+         "--disable-pip-version-check", "--report", "-", "-c", "constraints.txt", "."],
+        cwd=HERE.parent, check=True, capture_output=True, text=True,
+    )  # fmt: skip
+    lines = []
+    for found in json.loads(asked.stdout)["install"]:
+        metadata, archive = found["metadata"], found["download_info"].get("archive_info")
+        if archive is not None:  # else it is this program itself
+            lines.append(
+                f"{metadata['name']}=={metadata['version']} --hash=sha256:{archive['hashes']['sha256']}"
+            )
+    lines.sort(key=str.lower)
+    (HERE / name()).write_text("# Made by `make lock`.\n" + "\n".join(lines) + "\n", encoding="utf-8")
+    sys.stdout.write(f"{len(lines)} distributions in locks/{name()}\n")
+
+
+if __name__ == "__main__":
+    main()
