@@ -34,6 +34,13 @@ IMAGES: Final = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp"})
 VIDEOS: Final = frozenset({".mp4", ".mkv", ".webm", ".mov", ".avi", ".m4v", ".mjpeg"})
 
 
+MAX_FILE_BYTES: Final = 200_000_000
+"""Of a still picture, which is read into memory whole."""
+
+MAX_PIXELS: Final = 16384 * 8192
+"""Of a video's frames."""
+
+
 class AnalyzeError(Exception):
     """A path cannot be analysed; the text is one line that says what to do."""
 
@@ -103,7 +110,7 @@ def find_media(paths: tuple[Path, ...]) -> list[Path]:
     found: list[Path] = []
     for path in paths:
         if path.is_dir():
-            found += sorted(file for file in path.iterdir() if file.suffix.lower() in IMAGES | VIDEOS)
+            found += _inside(path)
         elif not path.exists():
             raise AnalyzeError(f"{path} does not exist: give images, videos or folders of them")
         elif path.suffix.lower() not in IMAGES | VIDEOS:
@@ -116,12 +123,23 @@ def find_media(paths: tuple[Path, ...]) -> list[Path]:
     return found
 
 
+def _inside(folder: Path) -> list[Path]:
+    """The files of a known kind directly inside a folder."""
+    try:
+        known = [file for file in folder.iterdir() if file.suffix.lower() in IMAGES | VIDEOS]
+        return sorted(file for file in known if file.is_file())
+    except OSError as exc:
+        raise AnalyzeError(f"{folder} cannot be read ({exc.strerror}): make the folder readable") from exc
+
+
 def analyse_file(path: Path, analyser: Analyser, out: Path | None) -> Iterator[FrameRecord]:
     """Read a file frame by frame; with ``out``, a copy with boxes is written into that folder.
 
     Raises:
         AnalyzeError: the file cannot be read, or the copy cannot be written.
     """
+    if not path.is_file():  # a pipe or a device may never end
+        raise AnalyzeError(f"{path} is no file: give images, videos or folders of them")
     if path.suffix.lower() in IMAGES:
         yield _analyse_image(path, analyser, out)
     else:
@@ -146,43 +164,69 @@ def draw(picture: Picture, reading: Reading) -> None:
 
 
 def _analyse_image(path: Path, analyser: Analyser, out: Path | None) -> FrameRecord:
-    decoded = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR) if path.stat().st_size else None
-    if decoded is None:
-        raise AnalyzeError(f"{path} cannot be read as a picture: check the file")
-    picture = np.array(decoded, np.uint8)
+    picture = _read_picture(path)
     gray = np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY), np.uint8)
     faces = analyser.still_detector.detect(gray)
     reading = Reading(faces, analyser.classifier.predict(crop_faces(gray, faces)))
     if out is not None:
         draw(picture, reading)
-        coded, content = cv2.imencode(path.suffix.lower(), picture)
+        target = _writing(out, path.name, path)
+        try:
+            coded, content = cv2.imencode(path.suffix.lower(), picture)
+        except cv2.error:
+            coded = False
         if not coded:
-            raise AnalyzeError(f"{path} cannot be written back as {path.suffix}")
-        _writing(out, path.name).write_bytes(content.tobytes())
+            raise AnalyzeError(f"{path} cannot be written back as {path.suffix}: turn it into a .png first")
+        try:
+            target.write_bytes(content.tobytes())
+        except OSError as exc:
+            raise AnalyzeError(f"cannot write {target} ({exc.strerror}): give another --out") from exc
     return FrameRecord(path.name, 0, 0.0, reading, (picture.shape[1], picture.shape[0]))
+
+
+def _read_picture(path: Path) -> Picture:
+    try:
+        if path.stat().st_size > MAX_FILE_BYTES:
+            raise AnalyzeError(f"{path} is too large for a picture: give one of at most 200 MB")
+        content = np.frombuffer(path.read_bytes(), np.uint8)
+    except OSError as exc:
+        raise AnalyzeError(f"{path} cannot be read ({exc.strerror}): make the file readable") from exc
+    try:
+        decoded = cv2.imdecode(content, cv2.IMREAD_COLOR) if content.size else None
+    except cv2.error:  # of more pixels than bot/__init__.py lets OpenCV take
+        decoded = None
+    if decoded is None:
+        raise AnalyzeError(f"{path} cannot be read as a picture: check the file, or make it smaller")
+    return np.array(decoded, np.uint8)
 
 
 def _analyse_video(path: Path, analyser: Analyser, out: Path | None) -> Iterator[FrameRecord]:
     try:
         with ExitStack() as stack:
-            source = stack.enter_context(av.open(str(path)))
+            # By its full name: a name with a colon would be taken for the address of another protocol.
+            source = stack.enter_context(av.open(f"file:{path.resolve()}"))
             if not source.streams.video:
                 raise AnalyzeError(f"{path} holds no video: give a file with pictures")
             stream = source.streams.video[0]
+            stream.codec_context.options = {"max_pixels": str(MAX_PIXELS)}
             copy: _VideoCopy | None = None
+            number = -1
             for number, frame in enumerate(source.decode(stream)):
                 luma = RawFrame(0.0, frame).luma()
                 faces = analyser.video_detector.detect(luma)
                 reading = Reading(faces, analyser.classifier.predict(crop_faces(luma, faces)))
                 if out is not None:
                     if copy is None:
-                        target = _writing(out, f"{path.stem}.mp4")
+                        target = _writing(out, f"{path.stem}.mp4", path)
                         copy = stack.enter_context(_VideoCopy(target, stream, frame))
                     copy.write(frame, reading)
                 at_s = float(frame.time) if frame.time is not None else 0.0
                 yield FrameRecord(path.name, number, at_s, reading, (frame.width, frame.height))
-    except (av.FFmpegError, OSError) as exc:
-        raise AnalyzeError(f"{path} cannot be read as a video ({exc}): check the file") from exc
+            if number < 0:
+                raise AnalyzeError(f"{path} holds no picture: check the file")
+    except (av.FFmpegError, OSError, ValueError, ArithmeticError) as exc:
+        said = " ".join(str(exc).split())
+        raise AnalyzeError(f"{path} cannot be read as a video ({said}): check the file") from exc
 
 
 class _VideoCopy(ExitStack):
@@ -192,7 +236,8 @@ class _VideoCopy(ExitStack):
         super().__init__()
         self._container = self.enter_context(av.open(str(path), "w"))
         self._stream = self._container.add_stream("libx264", rate=source.average_rate or 25)
-        self._stream.width, self._stream.height = first.width // 2 * 2, first.height // 2 * 2
+        # An even number of pixels, and not none.
+        self._stream.width, self._stream.height = max(2, first.width // 2 * 2), max(2, first.height // 2 * 2)
         self._stream.pix_fmt = "yuv420p"
         self._number = 0
         self.callback(self._flush)
@@ -201,9 +246,10 @@ class _VideoCopy(ExitStack):
         """Add a frame."""
         picture = np.ascontiguousarray(frame.to_ndarray(format="bgr24"), np.uint8)
         draw(picture, reading)
-        drawn = av.VideoFrame.from_ndarray(
-            np.ascontiguousarray(picture[: self._stream.height, : self._stream.width]), format="bgr24"
-        )
+        width, height = self._stream.width, self._stream.height
+        if picture.shape[0] < height or picture.shape[1] < width:  # changed its size in the middle
+            picture = np.asarray(cv2.resize(picture, (width, height)), np.uint8)
+        drawn = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture[:height, :width]), format="bgr24")
         drawn.pts = self._number
         self._number += 1
         for packet in self._stream.encode(drawn):
@@ -214,9 +260,12 @@ class _VideoCopy(ExitStack):
             self._container.mux(packet)
 
 
-def _writing(out: Path, name: str) -> Path:
+def _writing(out: Path, name: str, source: Path) -> Path:
     try:
         out.mkdir(parents=True, exist_ok=True)
+        target = out / name
+        if target.exists() and target.samefile(source):
+            raise AnalyzeError(f"the copy would take the place of {source} itself: give another --out")
     except OSError as exc:
         raise AnalyzeError(f"cannot write into {out} ({exc.strerror}): give another --out") from exc
-    return out / name
+    return target

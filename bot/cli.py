@@ -248,7 +248,10 @@ def classes(context: _Context) -> None:
 
 @main.command("purge", epilog="Examples: classmood purge  |  classmood purge --older-than 30")
 @click.option(
-    "--older-than", type=click.IntRange(0), metavar="DAYS", help="Days; privacy.retention_days by default."
+    "--older-than",
+    type=click.IntRange(0, 36_500),
+    metavar="DAYS",
+    help="Days; privacy.retention_days by default.",
 )
 @_with_settings
 @click.pass_obj

@@ -20,13 +20,24 @@ DEFAULT_PATH = Path("config.yaml")
 _WITH_PASSWORD = re.compile(r":[^:/@\s]+:[^/@\s]+@|://[^:/@\s]+:[^/@\s]+@")
 """``turn:USER:PASSWORD@HOST`` or ``scheme://USER:PASSWORD@HOST``."""
 
+_YAML_RAISES = (
+    yaml.YAMLError,
+    ValueError,
+    LookupError,
+    AttributeError,
+    TypeError,
+    ArithmeticError,
+    RecursionError,
+)
+"""What PyYAML raises on text that is no YAML, or holds a date, number or nesting that cannot be."""
+
 
 class ConfigError(Exception):
     """The configuration cannot be used; the text is one line that names the key and what to do."""
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class StoreSettings(_Section):
@@ -60,7 +71,7 @@ class AnalysisSettings(_Section):
     window_s: Annotated[float, Field(ge=1, le=60)] = 5.0
     detector: Literal["blazeface"] = "blazeface"
     detector_threshold: Annotated[float, Field(gt=0, lt=1)] = 0.5
-    min_face_px: Annotated[int, Field(ge=8)] = 24
+    min_face_px: Annotated[int, Field(ge=8, le=10_000)] = 24
     min_confidence: Annotated[float, Field(ge=0, lt=1)] = 0.3
     workers: Annotated[int, Field(ge=1, le=16)] = 2
 
@@ -68,10 +79,10 @@ class AnalysisSettings(_Section):
 class PrivacySettings(_Section):
     """What is never done, and how long anything is kept."""
 
-    min_group: Annotated[int, Field(ge=1)] = 5
+    min_group: Annotated[int, Field(ge=1, le=1000)] = 5
     jurisdiction: Literal["none", "eu-education"] = "none"
-    retention_days: Annotated[int, Field(ge=1)] = 180
-    individual_hours: Annotated[int, Field(ge=1)] = 48
+    retention_days: Annotated[int, Field(ge=1, le=36_500)] = 180
+    individual_hours: Annotated[int, Field(ge=1, le=876_000)] = 48
     require_announcement: bool = False
 
 
@@ -79,9 +90,9 @@ class WebrtcSettings(_Section):
     """Receiving."""
 
     ice_servers: tuple[str, ...] = ()
-    connect_timeout_s: Annotated[float, Field(gt=0)] = 10.0
-    silence_timeout_s: Annotated[float, Field(gt=0)] = 5.0
-    rejoin_s: Annotated[float, Field(gt=0)] = 30.0
+    connect_timeout_s: Annotated[float, Field(gt=0, le=3600)] = 10.0
+    silence_timeout_s: Annotated[float, Field(gt=0, le=3600)] = 5.0
+    rejoin_s: Annotated[float, Field(gt=0, le=3600)] = 30.0
 
 
 class LogSettings(_Section):
@@ -131,11 +142,12 @@ def load_settings(path: Path | None, environment: dict[str, str] | None = None) 
 def _read(path: Path) -> dict[str, Any]:
     try:
         text = path.read_text(encoding="utf-8")
-        found = yaml.safe_load(text)
     except (OSError, UnicodeDecodeError) as exc:
         raise ConfigError(f"cannot read {path} ({exc}): check the path given with --config") from exc
-    except yaml.YAMLError as exc:
-        raise ConfigError(f"{path} is no valid YAML: {' '.join(str(exc).split())}") from exc
+    try:
+        found = yaml.safe_load(text)
+    except _YAML_RAISES as exc:
+        raise ConfigError(f"{path} is no valid YAML: {_said(exc)}") from exc
     if found is None:
         return {}
     if not isinstance(found, dict):
@@ -174,10 +186,15 @@ def _from_environment(environment: Any) -> dict[str, dict[str, Any]]:
         section, key = variable[len(ENV_PREFIX) :].lower().split("__", 1)
         try:
             value = text if key == "token" else yaml.safe_load(text)
-        except yaml.YAMLError as exc:
-            raise ConfigError(f"{variable} cannot be read: {' '.join(str(exc).split())}") from exc
+        except _YAML_RAISES as exc:
+            raise ConfigError(f"{variable} cannot be read: {_said(exc)}") from exc
         found.setdefault(section, {})[key] = value
     return found
+
+
+def _said(exc: Exception) -> str:
+    """What an error says, on one line and not without end."""
+    return " ".join(str(exc).split())[:300] or type(exc).__name__
 
 
 def _one_line(exc: ValidationError, path: Path) -> str:

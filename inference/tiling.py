@@ -18,6 +18,9 @@ from inference.detector import NO_FACES, FaceDetector, Faces, overlap
 TILE_SCORE: Final = 0.75
 """Least score of a face found in a square."""
 
+MOST_SQUARES: Final = 128
+"""A picture that falls into more is a strip and no camera's: it gets one look."""
+
 _STEP: Final = 0.5  # what one square cuts through stands whole in the next, up to half a side
 _EDGE_SHARE: Final = 0.02
 
@@ -43,11 +46,9 @@ class TiledDetector:
         found = [whole]
         for share in self._shares:
             side = max(1, round(min(image.shape) * share))
-            found += [
-                self._in_square(image, left, top, side)
-                for top in _starts(image.shape[0], side)
-                for left in _starts(image.shape[1], side)
-            ]
+            tops, lefts = _starts(image.shape[0], side), _starts(image.shape[1], side)
+            if len(tops) * len(lefts) <= MOST_SQUARES:
+                found += [self._in_square(image, left, top, side) for top in tops for left in lefts]
         return _without_repeats(found)
 
     def _in_square(self, image: Image, left: int, top: int, side: int) -> Faces:

@@ -225,7 +225,7 @@ class JanusSession:
     def _take(self, text: str) -> None:
         try:
             message = json.loads(text)
-        except ValueError:
+        except (ValueError, RecursionError):
             message = None
         if not isinstance(message, dict):
             _log.warning("message of Janus that is no JSON object")

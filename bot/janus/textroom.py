@@ -18,6 +18,7 @@ from aiortc import RTCConfiguration, RTCDataChannel, RTCIceServer, RTCPeerConnec
 from bot.janus.client import JanusSession
 from bot.janus.messages import JanusRefused, Reply
 from bot.janus.videoroom import RoomAddress
+from bot.webrtc.peer import AIORTC_RAISES
 
 _log = structlog.get_logger()
 
@@ -133,13 +134,16 @@ class TextRoom:
         offer = await self._session.request(handle, {"request": "setup"})
         servers = [RTCIceServer(urls=url) for url in ice_servers]
         connection = self._connection = RTCPeerConnection(RTCConfiguration(iceServers=servers))
-        await connection.setRemoteDescription(RTCSessionDescription(sdp=offer.sdp or "", type="offer"))
-        channel = self._channel = connection.createDataChannel(_CHANNEL)
-        opened = asyncio.Event()
-        channel.on("open", opened.set)
-        channel.on("close", self.lost.set)
-        channel.on("message", self._on_message)
-        await connection.setLocalDescription(await connection.createAnswer())
+        try:
+            await connection.setRemoteDescription(RTCSessionDescription(sdp=offer.sdp or "", type="offer"))
+            channel = self._channel = connection.createDataChannel(_CHANNEL)
+            opened = asyncio.Event()
+            channel.on("open", opened.set)
+            channel.on("close", self.lost.set)
+            channel.on("message", self._on_message)
+            await connection.setLocalDescription(await connection.createAnswer())
+        except AIORTC_RAISES as exc:
+            raise ChatError("the chat's connection cannot be made from what the server offers") from exc
         await self._session.request(handle, {"request": "ack"}, connection.localDescription.sdp)
         if channel.readyState != "open":
             await opened.wait()
@@ -182,7 +186,7 @@ class TextRoom:
     def _on_message(self, text: str | bytes) -> None:
         try:
             message = json.loads(text)
-        except ValueError:
+        except (ValueError, RecursionError):
             return
         if not isinstance(message, dict):
             return

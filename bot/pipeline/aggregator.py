@@ -182,7 +182,7 @@ class WindowAggregator:
             if not self._counts(participant_id, window, start_s, start_s + length_s):
                 continue
             seen = window.seen.get(participant_id, _Seen())
-            if seen.read and presence.standing is not NotAnalysed.OPTED_OUT:
+            if seen.read:
                 means[participant_id] = seen.total / seen.total.sum()
             else:
                 reasons[_reason(presence, seen)] += 1

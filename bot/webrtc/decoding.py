@@ -7,6 +7,7 @@ Pictures must all be decoded, since each builds on the one before; what nobody f
 from __future__ import annotations
 
 import asyncio
+import errno
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Executor
@@ -18,7 +19,9 @@ import structlog
 from aiortc import RTCRtpCodecParameters
 from aiortc.codecs import get_decoder
 from aiortc.codecs.base import Decoder
+from aiortc.codecs.vpx import Vp8Decoder
 from aiortc.jitterbuffer import JitterFrame
+from av import CodecContext
 
 from bot.frames import RawFrame
 from bot.room import TrackEnded
@@ -29,6 +32,10 @@ _log = structlog.get_logger()
 MAX_BACKLOG: Final = 30
 """Encoded pictures that may wait for a thread; beyond it all are dropped up to the next key frame."""
 
+MAX_PIXELS: Final = 4096 * 2304
+"""Larger pictures are not decoded: a few kilobytes can ask for gigabytes of memory."""
+
+_VP8_START: Final = b"\x9d\x01\x2a"
 _HASTE: Final = 0.8
 """Share of the time between two wanted pictures that a picture may wait for others to be decoded with."""
 
@@ -234,12 +241,24 @@ class PictureDecoder:
 
 
 def _decode(decoder: Decoder, picture: EncodedPicture) -> list[av.VideoFrame]:
+    if isinstance(decoder, Vp8Decoder) and _vp8_pixels(picture.data) > MAX_PIXELS:
+        raise av.InvalidDataError(errno.EINVAL, "the picture is too large")
     decoded = decoder.decode(JitterFrame(data=picture.data, timestamp=picture.timestamp))
     return [frame for frame in decoded if isinstance(frame, av.VideoFrame)]
+
+
+def _vp8_pixels(data: bytes) -> int:
+    """Size of a VP8 key frame by its header (RFC 6386, 9.1), which libvpx believes; 0 of any other."""
+    if len(data) < 10 or data[0] & 1 or data[3:6] != _VP8_START:
+        return 0
+    width, height = int.from_bytes(data[6:8], "little"), int.from_bytes(data[8:10], "little")
+    return (width & 0x3FFF) * (height & 0x3FFF)
 
 
 def _single_threaded(codec: RTCRtpCodecParameters) -> Decoder:
     """A decoder that starts no threads of its own: one for each camera would be too many."""
     decoder = get_decoder(codec)
-    decoder.codec.thread_count = 1  # type: ignore[attr-defined]  # both video decoders have it
+    context: CodecContext = decoder.codec  # type: ignore[attr-defined]  # both video decoders have it
+    context.thread_count = 1
+    context.options = {"max_pixels": str(MAX_PIXELS)}
     return decoder

@@ -33,7 +33,7 @@ _log = structlog.get_logger()
 _CLOSE_TIMEOUT_S: Final = 8.0
 _LOOKS_PER_TIMEOUT: Final = 5
 _LOOK_S: Final = 1.0
-_AIORTC_RAISES: Final = (
+AIORTC_RAISES: Final = (
     InternalError,
     InvalidAccessError,
     InvalidStateError,
@@ -46,6 +46,7 @@ _AIORTC_RAISES: Final = (
     AttributeError,
     TypeError,
 )
+"""What aiortc raises on a description it cannot use."""
 
 
 class PeerError(Exception):
@@ -128,7 +129,7 @@ class ReceivingPeer:
         try:
             async with asyncio.timeout(self._settings.connect_timeout_s):
                 answer = await self._negotiate(sdp)
-        except (*_AIORTC_RAISES, TimeoutError) as exc:
+        except (*AIORTC_RAISES, TimeoutError) as exc:
             await self._shut()
             raise AnswerFailed(
                 "the offer could not be answered: reload the page and try again, or use another browser"
