@@ -233,7 +233,8 @@ async def test_erasing_deletes_the_consent(desk: Callable[..., Desk]) -> None:
     await asyncio.sleep(1.4)
     await held.sessions.end(info.id)
     assert await held.store.consents(info.id) == []
-    assert (await held.store.windows(info.id))[0].not_analysed["opted_out"] == 1
+    # On a busy machine a window may have closed before the two were heard.
+    assert (await held.store.windows(info.id))[-1].not_analysed["opted_out"] == 1
 
 
 async def test_a_title_is_made_where_there_is_none(desk: Callable[..., Desk]) -> None:
