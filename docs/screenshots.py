@@ -21,7 +21,7 @@ _IMAGES: Final = Path(__file__).parent / "images"
 _CHROMIUM: Final = "/usr/bin/chromium"
 _STUDENTS: Final = 8
 _SECONDS: Final = 300
-_LIVE_HEIGHT: Final = 1440
+_LIVE_HEIGHT: Final = 1540
 """Shows the live page whole: its footer sticks to the bottom of the window."""
 
 
@@ -56,9 +56,9 @@ async def main() -> None:
             await small.goto(f"{server.url}/classes/{info.id}?view=small")
             await small.locator("#word-line:not([data-word=''])").wait_for()
             await small.screenshot(path=_IMAGES / "small.png")
-            companion = await browser.new_page(viewport={"width": 420, "height": 1420})
+            companion = await browser.new_page(viewport={"width": 420, "height": 800})
             await companion.goto(info.student_url or "")
-            await companion.screenshot(path=_IMAGES / "companion.png")
+            await companion.screenshot(path=_IMAGES / "companion.png", full_page=True)
             stop.set()
             await students
             await server.sessions.end(info.id)

@@ -237,7 +237,8 @@ async def test_erasing_deletes_the_consent(desk: Callable[..., Desk]) -> None:
     await asyncio.sleep(1.4)
     await held.sessions.end(info.id)
     assert await held.store.consents(info.id) == []
-    assert (await held.store.windows(info.id))[0].not_analysed["opted_out"] == 1
+    # On a busy machine a window may have closed before the two were heard.
+    assert (await held.store.windows(info.id))[-1].not_analysed["opted_out"] == 1
 
 
 async def test_the_host_can_have_somebody_left_out_and_the_class_goes_on(desk: Callable[..., Desk]) -> None:

@@ -348,6 +348,7 @@ def test_analyze_draws_and_lists(tmp_path: Path, faces: Path) -> None:
     for face in record["faces"]:
         assert sum(face["probabilities"].values()) == pytest.approx(1, abs=1e-3)
         assert face["label"] == max(face["probabilities"], key=face["probabilities"].get)
+        assert face["facing"] is True
     before = cv2.imread(str(faces / "multi_face.jpg")).astype(np.int16)
     after = cv2.imread(str(tmp_path / "drawn" / "multi_face.jpg")).astype(np.int16)
     assert before.shape == after.shape

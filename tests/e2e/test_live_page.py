@@ -11,10 +11,11 @@ import pytest
 from axe_core_python.async_playwright import Axe
 from playwright.async_api import Page, expect
 
-from reports.summary import CheckIn, CheckInKind, Consent, WindowSummary
+from reports.summary import CheckIn, CheckInKind, ClassState, Consent, WindowSummary
 from tests.bot.pipeline.classes import a_window, simulate
 from tests.e2e.chromium import needs_chromium
 from tests.e2e.host_desk import HostDesk, host_desk
+from tests.reports.builders import a_class
 
 pytestmark = [pytest.mark.browser, needs_chromium]
 
@@ -223,6 +224,24 @@ async def test_for_everyone_and_every_width(desk: HostDesk, path: str, width: in
     if path == LIVE:
         await expect(page.locator("#timeline svg")).to_be_visible()
     assert await page.evaluate("document.documentElement.scrollWidth") <= width
+    assert await violations(page) == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [320, 1100])
+async def test_the_list_and_the_pages_of_errors_are_for_everyone(
+    desk: HostDesk, width: int, scheme: str
+) -> None:
+    await desk.add_class(steady(30), info=a_class(title="درس الرياضيات"))
+    await desk.add_class([], info=a_class("c2", title="<b>" + "x" * 190, state=ClassState.ENDED))
+    page = await desk.page("/", width=width, scheme=scheme)
+    for path in ("/", "/classes/none", "/nothing"):
+        await page.goto(desk.url + path)
+        assert await page.evaluate("document.documentElement.scrollWidth") <= width
+        assert await violations(page) == []
+    await page.context.clear_cookies()
+    await page.goto(desk.url)
+    await expect(page.locator("h1")).to_have_text("This page is the host's")
     assert await violations(page) == []
 
 
