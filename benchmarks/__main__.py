@@ -75,16 +75,28 @@ def receive(
 
 @main.command()
 @_options
+@click.option(
+    "--janus",
+    is_flag=True,
+    help="Through a real Janus; 15 pictures a second in three layers and without loss then.",
+)
 def classroom(
-    tracks: int, size: str, fps: int, layers: str, seconds: float, loss: float, as_json: bool
+    tracks: int, size: str, fps: int, layers: str, seconds: float, loss: float, as_json: bool, janus: bool
 ) -> None:
     """CPU of a whole class, from packets to the windows on the page."""
     import uvloop
 
-    from benchmarks.classroom import attend
+    from benchmarks.classroom import Setting, attend
+    from benchmarks.simulation.janus_server import NoJanus
 
+    if janus and (fps, layers, loss) != (15, "3", 0.0):
+        raise click.UsageError("with --janus, --fps, --layers and --loss stay as they are")
     width, height = _pixels(size)
-    _show(uvloop.run(attend(tracks, width, height, fps, int(layers), seconds, loss)), as_json)
+    setting = Setting(tracks, width, height, fps, int(layers), seconds, loss, janus)
+    try:
+        _show(uvloop.run(attend(setting)), as_json)
+    except NoJanus as exc:
+        raise click.ClickException(str(exc)) from exc
 
 
 @main.command()

@@ -33,7 +33,7 @@ _PATIENCE_S: Final = 60.0
 
 
 @dataclass(slots=True)
-class _Seen:
+class Seen:
     """What was seen of the class.
 
     Attributes:
@@ -55,11 +55,11 @@ class _Seen:
     back_s: list[float] = field(default_factory=list)
 
 
-class _Watcher:
+class Watcher:
     """Follows a room and looks at every picture."""
 
     def __init__(self, room: JanusRoom) -> None:
-        self.seen = _Seen()
+        self.seen = Seen()
         self._room = room
         self._news = asyncio.Event()
 
@@ -72,7 +72,7 @@ class _Watcher:
                 else:
                     self._note(event)
 
-    async def until(self, true: Callable[[_Seen], bool]) -> bool:
+    async def until(self, true: Callable[[Seen], bool]) -> bool:
         """Wait until it is so; False if it does not become so."""
         try:
             async with asyncio.timeout(_PATIENCE_S):
@@ -208,14 +208,14 @@ async def _outage(
 
 
 @asynccontextmanager
-async def _class(tracks: int, network: FarNetwork | None) -> AsyncIterator[tuple[JanusServer, _Watcher]]:
+async def _class(tracks: int, network: FarNetwork | None) -> AsyncIterator[tuple[JanusServer, Watcher]]:
     """A Janus, students, and the bot in their room."""
     host, prefix = ("127.0.0.1", ()) if network is None else (network.host, network.prefix)
     with tempfile.TemporaryDirectory() as folder:
         server = JanusServer(Path(folder), host=host, prefix=prefix)
         students = JanusClass(server.url, OPEN_ROOM, tracks, prefix=prefix)
         room = JanusRoom(parse_address(server.room_url()), WebrtcSettings(), samples_per_s=_SAMPLES_PER_S)
-        watcher = _Watcher(room)
+        watcher = Watcher(room)
         async with server, students:
             async with room:
                 watching = asyncio.create_task(watcher.watch())

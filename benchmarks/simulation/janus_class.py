@@ -71,6 +71,7 @@ class JanusClass:
         students: int,
         *,
         size: tuple[int, int] = (320, 180),
+        faces: bool = False,
         prefix: Sequence[str] = (),
     ) -> None:
         """Set up; nothing runs yet.
@@ -80,9 +81,10 @@ class JanusClass:
             room: Which room.
             students: How many; their identities are 0, 1, 2 and so on.
             size: Of their pictures.
+            faces: Whether faces are drawn.
             prefix: Words before the command line, to run it elsewhere.
         """
-        plan = {"url": socket_url, "room": room, "students": students, "size": size}
+        plan = {"url": socket_url, "room": room, "students": students, "size": size, "faces": faces}
         self._command = (*prefix, sys.executable, "-m", __name__, json.dumps(plan))
         self._process: asyncio.subprocess.Process | None = None
 
@@ -183,7 +185,9 @@ async def _attend(plan: dict[str, Any]) -> None:
     width, height = plan["size"]
     students = []
     for number in range(plan["students"]):
-        spec = ClipSpec(number % NUMBERS, width, height, FPS, seconds=NUMBERS / FPS, numbered=True)
+        spec = ClipSpec(
+            number % NUMBERS, width, height, FPS, NUMBERS / FPS, face=plan["faces"], numbered=True
+        )
         students.append(_Student(number, make_clip(spec)))
     async with asyncio.TaskGroup() as group:
         playing = [group.create_task(student.play()) for student in students]
