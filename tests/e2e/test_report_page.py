@@ -92,6 +92,18 @@ async def test_it_is_small_and_the_same_every_time(desk: HostDesk) -> None:
     assert len(set(bodies)) == 1
 
 
+async def test_the_policy_lets_its_own_style_through(desk: HostDesk) -> None:
+    await desk.add_class(ninety_minutes(), MARKERS, OVER)
+    page = await desk.page("/")
+    complaints: list[str] = []
+    page.on("console", lambda line: complaints.append(line.text) if line.type == "error" else None)
+    await page.goto(desk.url + REPORT)
+    assert await page.evaluate("[...document.styleSheets].map((sheet) => sheet.cssRules.length > 20)") == [
+        True
+    ]
+    assert complaints == []
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [320, 1100])
 async def test_for_everyone_and_every_width(desk: HostDesk, width: int, scheme: str) -> None:
