@@ -173,6 +173,7 @@ async def test_leaving_ends_everything(adapter: RoomAdapter, tmp_path: Path) -> 
             track = await visiting.track()
             await track.recv()
             assert isinstance(await room.announce("hello"), bool)
+            assert await room.leave_out("nobody goes by this") == 0
         async with asyncio.timeout(5):
             await visiting.listener
             assert visiting.ended

@@ -324,3 +324,17 @@ async def test_check_ins_wait_behind_a_closed_list_and_show_no_ranking(desk: Hos
     assert await violations(page) == []
     await page.click("#quiet")
     await expect(page.locator("#check-ins")).to_be_hidden()
+
+
+async def test_the_host_has_somebody_left_out_by_what_they_go_by(desk: HostDesk) -> None:
+    await running_class(desk, steady(300))
+    page = await desk.page(LIVE)
+    await expect(page.locator("#word")).to_have_text("Steady")
+    await page.locator("#leave-out summary").focus()
+    await page.keyboard.press("Enter")
+    for who, said in (("Bea", "nobody goes by that here"), ("Ada", "Left out from now on.")):
+        await page.fill("#leave-out-who", who)
+        await page.keyboard.press("Enter")
+        await expect(page.locator("#leave-out-said")).to_contain_text(said)
+    await expect(page.locator("#leave-out-who")).to_have_value("")
+    assert await violations(page) == []

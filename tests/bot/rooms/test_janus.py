@@ -366,6 +366,16 @@ async def test_who_opts_out_by_chat_is_received_no_more_and_stays_out_after_a_re
             assert bea_track.participant_id != pid
 
 
+async def test_the_host_has_somebody_left_out_by_their_name_in_the_call(server: JanusServer) -> None:
+    async with follow(server.room_url()) as followed, JanusStudent(server.url, "Ada") as ada:
+        await ada.publish()
+        added = await followed.until_kind(TrackAdded)
+        assert await followed.room.leave_out("Bea") == 0
+        assert await followed.room.leave_out(" ada ") == 1
+        assert await followed.until_kind(OptedOut) == OptedOut(added.track.participant_id)
+        await ended(followed)
+
+
 async def test_an_opt_out_of_nobody_known_is_answered(server: JanusServer) -> None:
     async with follow(server.room_url()) as followed, ChatStudent(server.url, "Zoe") as chat:
         await followed.room.announce("A bot is here.")
