@@ -132,7 +132,7 @@ def load_keras(model: Path) -> keras.Model:
     if not model.is_file():
         raise RunError(f"{model} does not exist: name a .keras file, or a --run with a completed epoch")
     # Referred to here, for importing training.models is what makes its layers known to Keras.
-    layers = {f"classmood>{layer.__name__}": layer for layer in (models.Standardise, models.TrainingCrop)}
+    layers = {f"classmood>{layer.__name__}": layer for layer in (models.Standardise, models.Middle)}
     try:
         with muted():
             network = keras.models.load_model(model, compile=False, custom_objects=layers)

@@ -27,21 +27,18 @@ class Standardise(layers.Layer):  # type: ignore[misc]
 
 
 @keras.saving.register_keras_serializable("classmood")
-class TrainingCrop(layers.Layer):  # type: ignore[misc]
-    """(B, H, W, 1) to its middle (B, side, side, 1) in training, to itself otherwise.
+class Middle(layers.Layer):  # type: ignore[misc]
+    """(B, 48, 48, 1) to its middle (B, side, side, 1): fewer pixels cost less, in training and in use.
 
-    Fewer pixels make a step cheaper; a network that ends in an average takes either size, and loses
-    nothing by seeing more of the face when it is used (Touvron et al. 2019).
+    Not in training only: trained on 40 pixels and used on 48, the network lost 3 to 5 points.
     """
 
     def __init__(self, side_px: int, **others: Any) -> None:
         super().__init__(**others)
         self._side_px = side_px
 
-    def call(self, pictures: Any, training: bool = False) -> Any:
-        """Crop while training."""
-        if not training:
-            return pictures
+    def call(self, pictures: Any) -> Any:
+        """Crop."""
         first = (CROP_PX - self._side_px) // 2
         rows = slice(first, first + self._side_px)
         return pictures[:, rows, rows]
@@ -57,10 +54,10 @@ def cnn(side_px: int = CROP_PX) -> keras.Model:
     A stride-2 stem keeps the costly high resolution out; four stages of 32, 64, 128 and 256 channels.
 
     Args:
-        side_px: How much of the middle is looked at in training.
+        side_px: How much of the middle is looked at, pixels of 48.
     """
     pictures = keras.Input((CROP_PX, CROP_PX, 1), name="pictures")
-    x = _convolution(TrainingCrop(side_px)(Standardise()(pictures)), 32, stride=2)
+    x = _convolution(Middle(side_px)(Standardise()(pictures)), 32, stride=2)
     for stage, (blocks, channels) in enumerate(((1, 32), (1, 64), (2, 128), (1, 256))):
         for block in range(blocks):
             x = _residual(x, channels, stride=2 if stage and not block else 1)
@@ -72,10 +69,10 @@ def teacher(side_px: int = CROP_PX) -> keras.Model:
     """A residual CNN for the student to learn from: full resolution, 312 million multiply-adds.
 
     Args:
-        side_px: How much of the middle is looked at in training.
+        side_px: How much of the middle is looked at, pixels of 48.
     """
     pictures = keras.Input((CROP_PX, CROP_PX, 1), name="pictures")
-    x = _convolution(TrainingCrop(side_px)(Standardise()(pictures)), 32)
+    x = _convolution(Middle(side_px)(Standardise()(pictures)), 32)
     for stage, (blocks, channels) in enumerate(((2, 32), (2, 64), (2, 128), (2, 256))):
         for block in range(blocks):
             x = _residual(x, channels, stride=2 if stage and not block else 1)

@@ -54,7 +54,7 @@ class TrainOptions:
         teacher: ``.keras`` file whose answers are part of the targets; None for none.
         distil: Weight of the teacher's answers, 0..1.
         balance: How far rare expressions weigh more: 0 not at all, 1 until all weigh alike.
-        side: Pixels of the middle that a step of training looks at; validation always looks at all.
+        side: How much of the middle the network looks at, pixels of 48.
         bfloat16: Convolve in bfloat16: faster on a CPU that has it, other sums in the last places.
         ranges: How far pictures are changed.
     """
