@@ -38,7 +38,7 @@ class Class:
             self._news.set()
         self.ended = True
 
-    async def until(self, true: Callable[[list[RoomEvent]], bool], within_s: float = 5.0) -> None:
+    async def until(self, true: Callable[[list[RoomEvent]], bool], within_s: float = 20.0) -> None:
         async with asyncio.timeout(within_s):
             while not true(self.told):
                 self._news.clear()

@@ -199,7 +199,7 @@ async def test_someone_quiet_without_a_camera_goes_in_the_end(
 ) -> None:
     monkeypatch.setattr(companion_room, "CAMERALESS_PATIENCE", 0.5)
     await school.join_without_camera()
-    await school.until(lambda told: kinds(told)[-1] == "Left", within_s=2)
+    await school.until(lambda told: kinds(told)[-1] == "Left")
 
 
 # ---- in the class ------------------------------------------------------------------------------
