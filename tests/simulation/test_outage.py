@@ -14,7 +14,7 @@ from tests.janus_server import needs_janus
 @needs_janus
 @pytest.mark.slow
 async def test_a_class_is_whole_again_after_each_outage() -> None:
-    found = await suffer(tracks=3, halted_s=5.0, cut_s=5.0, after_s=2.0)
+    found = await suffer(tracks=3, halted_s=4.0, cut_s=4.0, after_s=1.0)
     can_cut = shutil.which("ip") is not None and os.geteuid() == 0
     outages = [found["killed"], found["halted"], *([found["cut"]] if can_cut else [])]
     for outage in outages:

@@ -40,7 +40,7 @@ from tests.janus_students import ChatStudent, JanusStudent
 
 pytestmark = [needs_janus, needs_network]
 
-QUICK = Settings(webrtc=WebrtcSettings(connect_timeout_s=5.0, silence_timeout_s=1.0))
+QUICK = Settings(webrtc=WebrtcSettings(connect_timeout_s=10.0, silence_timeout_s=1.0))
 
 
 @pytest.fixture
