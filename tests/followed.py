@@ -51,7 +51,7 @@ class Followed:
             self.error, self.error_s = exc, clock()
         self._changed.set()
 
-    async def until(self, wanted: Callable[[RoomEvent], bool], after: int = 0, within_s: float = 15) -> int:
+    async def until(self, wanted: Callable[[RoomEvent], bool], after: int = 0, within_s: float = 40) -> int:
         """Wait for an event that fits; its place in ``events``."""
         async with asyncio.timeout(within_s):
             while True:
@@ -61,14 +61,14 @@ class Followed:
                 self._changed.clear()
                 await self._changed.wait()
 
-    async def until_kind(self, kind: type[Kind], after: int = 0, within_s: float = 15) -> Kind:
+    async def until_kind(self, kind: type[Kind], after: int = 0, within_s: float = 40) -> Kind:
         """Wait for an event of a kind."""
         place = await self.until(lambda event: isinstance(event, kind), after, within_s)
         found = self.events[place]
         assert isinstance(found, kind)
         return found
 
-    async def until_error(self, within_s: float = 15) -> RoomError:
+    async def until_error(self, within_s: float = 40) -> RoomError:
         """Wait until the events end with an error."""
         async with asyncio.timeout(within_s):
             while self.error is None:

@@ -90,12 +90,12 @@ class JanusStudent:
 
     async def published(self) -> None:
         """Wait until Janus shows the camera to the others."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(20):
             await self._up.wait()
 
     async def sees_go(self, feed: int) -> None:
         """Wait until Janus says that somebody has left."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(20):
             while feed not in self._gone:
                 self._went.clear()
                 await self._went.wait()
@@ -165,7 +165,7 @@ class ChatStudent:
 
     async def hears(self) -> Line:
         """What is said next."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(20):
             return await self.heard.get()
 
     def on_line(self, line: Line) -> None:

@@ -61,6 +61,7 @@ class Visit:
         self._chat: TextRoom | None = None
         self._chat_tried = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
+        self._early: list[News] | None = []  # what happened since joining, until the stay begins
 
     async def enter(self) -> list[News]:
         """Join; who is there already.
@@ -82,7 +83,8 @@ class Visit:
             asyncio.create_task(self._call_the_roll(handle), name="janus-roll"),
             asyncio.create_task(self._keep_chat(), name="janus-chat"),
         ]
-        return [*videoroom.read_news(reply.data), *map(Present, people or ())]
+        early, self._early = self._early or [], None
+        return [*videoroom.read_news(reply.data), *map(Present, people or ()), *early]
 
     async def over(self) -> str:
         """Wait until the connection is lost; why.
@@ -125,6 +127,8 @@ class Visit:
                 self._finish(RoomRemoved("the bot was put out of the room by its moderator"))
             elif isinstance(news, Destroyed):
                 self._finish(RoomUnavailable("the room was closed on the Janus server"))
+            elif self._early is not None:
+                self._early.append(news)  # nobody can be received yet: told now, it would be forgotten
             else:
                 self._listener.on_news(news)
 

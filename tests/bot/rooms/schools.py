@@ -38,7 +38,7 @@ class Class:
             self._news.set()
         self.ended = True
 
-    async def until(self, true: Callable[[list[RoomEvent]], bool], within_s: float = 5.0) -> None:
+    async def until(self, true: Callable[[list[RoomEvent]], bool], within_s: float = 20.0) -> None:
         async with asyncio.timeout(within_s):
             while not true(self.told):
                 self._news.clear()
@@ -74,7 +74,7 @@ class Class:
         return answer
 
 
-QUICK = Settings(webrtc=WebrtcSettings(connect_timeout_s=3.0, silence_timeout_s=1.0, rejoin_s=0.5))
+QUICK = Settings(webrtc=WebrtcSettings(connect_timeout_s=15.0, silence_timeout_s=1.0, rejoin_s=0.5))
 
 
 @asynccontextmanager
@@ -91,7 +91,7 @@ async def held(settings: Settings) -> AsyncIterator[Class]:
             listener = asyncio.create_task(holding.listen())
             yield holding
             await asyncio.gather(*(sender.close() for sender in holding.senders))
-        await asyncio.wait_for(listener, 2)
+        await asyncio.wait_for(listener, 10)
         assert holding.ended
 
 

@@ -74,7 +74,7 @@ async def test_a_student_joins_and_pictures_arrive(school: Class) -> None:
     track = await school.track()
     assert school.told[0] == Joined(answer["participant_id"], "Ada Lovelace", True, consented=True)
     assert track.participant_id == answer["participant_id"]
-    frame = await asyncio.wait_for(track.recv(), 5)
+    frame = await asyncio.wait_for(track.recv(), 20)
     assert frame.luma().shape == (HEIGHT, WIDTH)
     assert answer["type"] == "answer"
     assert len(answer["token"]) >= 43
@@ -109,7 +109,7 @@ async def test_a_student_who_comes_back_with_the_token_is_the_same(school: Class
     assert new.track_id != old.track_id
     with pytest.raises(TrackEnded):
         await old.recv()
-    await asyncio.wait_for(new.recv(), 5)
+    await asyncio.wait_for(new.recv(), 20)
     await school.senders[0].close()  # the replaced one: nobody cares
     assert await school.post("pulse", token=first["token"], kind="ok")
     await asyncio.sleep(0.7)  # longer than rejoin_s
@@ -129,7 +129,7 @@ async def test_doubled_offers_of_one_student_leave_one_connection_that_works(sch
     assert kinds(school.told).count("Joined") == 1
     removed_ids = {event.track_id for event in school.told if isinstance(event, TrackRemoved)}
     (track,) = [track for track in school.tracks() if track.track_id not in removed_ids]
-    await asyncio.wait_for(track.recv(), 10)
+    await asyncio.wait_for(track.recv(), 20)
 
 
 @needs_network
@@ -199,7 +199,7 @@ async def test_someone_quiet_without_a_camera_goes_in_the_end(
 ) -> None:
     monkeypatch.setattr(companion_room, "CAMERALESS_PATIENCE", 0.5)
     await school.join_without_camera()
-    await school.until(lambda told: kinds(told)[-1] == "Left", within_s=2)
+    await school.until(lambda told: kinds(told)[-1] == "Left")
 
 
 # ---- in the class ------------------------------------------------------------------------------

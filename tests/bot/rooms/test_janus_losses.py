@@ -92,7 +92,7 @@ async def test_a_killed_and_restarted_janus_is_rejoined_and_nobody_counts_twice(
             await student.join()
             await student.publish()
             added = await followed.until_kind(TrackAdded, place)
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(20):
                 frame = await added.track.recv()
             grey = greys[names[added.track.participant_id] or ""]
             assert abs(float(np.median(frame.luma())) - grey) < 12, "another student's picture"
