@@ -61,9 +61,9 @@ $(VENV)/.training: $(VENV)/.dev
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,training]'
 	touch $@
 
-# Chromium, Janus, strace and nginx are real parts of the tests; without root they are named, and their tests skip.
+# Real parts of the tests; without root the missing ones are named, and their tests skip.
 system:
-	@for program in chromium janus strace nginx; do \
+	@for program in chromium janus strace nginx openssl sqlite3; do \
 	  command -v $$program >/dev/null && continue; \
 	  if [ -n "$(ROOT)" ]; then \
 	    [ -n "$$updated" ] || apt-get update -qq; updated=1; \

@@ -18,7 +18,7 @@ import structlog
 from aiohttp import web
 
 from bot.analyze import Analyser
-from bot.config import AnalysisSettings, ConfigError, Settings, WebSettings
+from bot.config import AnalysisSettings, Settings, WebSettings
 from bot.host_token import open_entrance
 from bot.metrics import MeteredReader, Metrics
 from bot.openapi import description_route
@@ -74,18 +74,14 @@ def make_live_detector(settings: AnalysisSettings) -> FaceDetector:
     return TiledDetector(BlazeFace(settings.detector_threshold), shares=(1.0,), only_if_empty=True)
 
 
-def make_analyser(settings: Settings) -> Analyser:
+def make_analyser(settings: AnalysisSettings) -> Analyser:
     """The models of ``classmood analyze``.
 
     Raises:
-        ConfigError: faces must not be looked at.
         ModelError: a model is missing or damaged.
     """
-    if settings.privacy.jurisdiction == "eu-education":
-        raise ConfigError("privacy.jurisdiction is eu-education: faces are not looked at, in files neither")
-    analysis = settings.analysis
-    still = TiledDetector(BlazeFace(analysis.detector_threshold), shares=(1.0, 0.5), only_if_empty=False)
-    return Analyser(still, make_live_detector(analysis), CnnClassifier())
+    still = TiledDetector(BlazeFace(settings.detector_threshold), shares=(1.0, 0.5), only_if_empty=False)
+    return Analyser(still, make_live_detector(settings), CnnClassifier())
 
 
 def make_reader(settings: Settings, metrics: Metrics) -> FaceReader | None:

@@ -50,7 +50,7 @@ _REASONS: Final = {
     ClassState.LIVE: "The class is running.",
 }
 _UNSAVED: Final = "The class is running, but cannot be kept for now and waits in memory:"
-_LAST_CHANCE_S: Final = 3.0
+_LAST_CHANCE_S: Final = 1.2
 """How long the end of a class waits for what is not kept yet."""
 
 
