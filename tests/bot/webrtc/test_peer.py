@@ -227,7 +227,7 @@ async def count_stock(sender: Sender, for_s: float) -> int:
 
 @needs_network
 async def test_a_lost_packet_freezes_stock_but_not_ours(bench: Bench) -> None:
-    """One packet that no retransmission brings back: stock stands still for far longer than twenty pictures."""
+    """One packet that no retransmission brings back: stock stands still for longer than twenty pictures."""
     stock_sender = Sender(SyntheticCamera())
     for sender in (bench.sender, stock_sender):
         lose(sender, lambda number: number == 9)
