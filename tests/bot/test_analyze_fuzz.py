@@ -21,6 +21,8 @@ from bot.analyze import IMAGES, VIDEOS, Analyser, AnalyzeError, analyse_file, fi
 from bot.app import make_analyser
 from bot.config import AnalysisSettings
 
+pytestmark = pytest.mark.slow
+
 LONGEST_S = 10.0
 
 

@@ -37,7 +37,7 @@ def check(path: Path | None, environment: dict[str, str]) -> None:
         assert len(said) < 2000
 
 
-@settings(max_examples=300)
+@settings(max_examples=100)
 @given(st.lists(LINES, max_size=8).map("\n".join) | st.text(max_size=200))
 @example("[" * 5000)
 @example("web:\n  port: 2001-99-99")

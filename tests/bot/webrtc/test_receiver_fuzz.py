@@ -25,6 +25,8 @@ from bot.webrtc.frame_buffer import EncodedPicture, FrameBuffer
 from bot.webrtc.packets import fragment
 from bot.webrtc.receiver import VideoReceiver
 
+pytestmark = pytest.mark.slow
+
 VP8 = RTCRtpCodecParameters("video/VP8", 90000, payloadType=97)
 H264 = RTCRtpCodecParameters("video/H264", 90000, payloadType=98)
 AGAIN = RTCRtpCodecParameters("video/rtx", 90000, payloadType=99, parameters={"apt": 97})
