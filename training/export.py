@@ -1,7 +1,8 @@
 """From a run's best weights to the model the product runs: calibrated, in LiteRT, with its card.
 
 Comes in: a ``.keras`` file and the data it was trained on. Goes out: ``fer_cnn.tflite``, whose graph is
-the network's logits over the fitted temperature and a softmax, and ``fer_cnn.json``, its card.
+the network's logits over the fitted temperature and a softmax, ``fer_cnn.json``, its card, and
+``fer_cnn.md``, the same for people.
 Needs TensorFlow; what it writes does not.
 """
 
@@ -26,6 +27,7 @@ from inference.native_noise import muted
 from training import atomic, models, run
 from training.augment import to_floats
 from training.calibration import fit_temperature, probabilities
+from training.card import markdown
 from training.dataset import load
 from training.errors import RunError
 from training.evaluate import SPLIT_TITLES, Predict, exported_predict, measure_split
@@ -33,6 +35,7 @@ from training.metrics import abstention
 
 MODEL_NAME: Final = "fer_cnn.tflite"
 CARD_NAME: Final = "fer_cnn.json"
+PAGE_NAME: Final = "fer_cnn.md"
 
 _FILES: Final = ("warm_start", "teacher", "weights")
 """Options of a run that name a file."""
@@ -120,6 +123,7 @@ def export(model: Path, data: Path, out: Path) -> Exported:
         }
     atomic.write(out / MODEL_NAME, content)
     atomic.write(out / CARD_NAME, (json.dumps(card, indent=2) + "\n").encode())
+    atomic.write(out / PAGE_NAME, markdown(card).encode())
     return Exported(out / MODEL_NAME, card)
 
 

@@ -1,5 +1,6 @@
 """Exporting: a network whose every answer is known comes out of LiteRT with the same answers."""
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -11,8 +12,10 @@ pytestmark = pytest.mark.training
 
 from inference.classifier import CnnClassifier  # noqa: E402
 from inference.emotions import EMOTIONS  # noqa: E402
+from inference.engine import MODELS  # noqa: E402
 from training.augment import to_floats  # noqa: E402
 from training.calibration import fit_temperature, probabilities  # noqa: E402
+from training.card import markdown  # noqa: E402
 from training.errors import RunError  # noqa: E402
 from training.evaluate import evaluate  # noqa: E402
 from training.export import export, load_keras, multiply_adds  # noqa: E402
@@ -81,7 +84,11 @@ def test_the_temperature_is_fitted_on_the_held_back_pictures(run: Path, data: Pa
 
 def test_the_card_tells_what_was_made_and_no_path(run: Path, data: Path, tmp_path: Path) -> None:
     exported = export(run / "best.keras", data, tmp_path / "out")
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["fer_cnn.json", "fer_cnn.tflite"]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
+        "fer_cnn.json",
+        "fer_cnn.md",
+        "fer_cnn.tflite",
+    ]
     text = (tmp_path / "out" / "fer_cnn.json").read_text()
     card = json.loads(text)
     assert card == exported.card
@@ -94,8 +101,33 @@ def test_the_card_tells_what_was_made_and_no_path(run: Path, data: Path, tmp_pat
     assert (card["run"]["seed"], card["run"]["data"]) == (3, "fer2013.zip")
     assert (card["metrics"]["images"], card["metrics"]["accuracy"]) == (28, 1.0)
     assert [one["support"] for one in card["metrics"]["per_class"].values()] == list(range(1, 8))
+    page = (tmp_path / "out" / "fer_cnn.md").read_text()
+    assert page == markdown(card)
     for path in (run, data, tmp_path):
         assert str(path) not in text
+        assert str(path) not in page
+
+
+def test_the_page_of_the_card_names_what_is_mistaken_for_what() -> None:
+    shipped = json.loads((MODELS / "fer_cnn.json").read_text())
+    page = markdown(shipped)
+    assert f"SHA-256\n`{shipped['sha256']}`" in page
+    assert f"**How good.** {100 * shipped['metrics']['accuracy']:.1f} % on PublicTest (3,589 images" in page
+    wrong = {
+        (label, answer): count / sum(row)
+        for label, row in zip(EMOTIONS, shipped["metrics"]["confusion"], strict=True)
+        for answer, count in zip(EMOTIONS, row, strict=True)
+        if answer != label
+    }
+    label, answer = max(wrong, key=lambda pair: wrong[pair])
+    first = page.split("something else most often**\n\n")[1].splitlines()[0]
+    assert first == f"- {label}: {100 * wrong[label, answer]:.1f} % are called {answer}."
+
+
+def test_what_ships_is_what_its_card_and_its_page_say() -> None:
+    shipped = json.loads((MODELS / "fer_cnn.json").read_text())
+    assert hashlib.sha256((MODELS / "fer_cnn.tflite").read_bytes()).hexdigest() == shipped["sha256"]
+    assert (MODELS / "fer_cnn.md").read_text() == markdown(shipped)
 
 
 def test_a_file_without_its_run_is_exported_too(run: Path, data: Path, tmp_path: Path) -> None:
