@@ -208,6 +208,9 @@ def _analyse_video(path: Path, analyser: Analyser, out: Path | None) -> Iterator
             if not source.streams.video:
                 raise AnalyzeError(f"{path} holds no video: give a file with pictures")
             stream = source.streams.video[0]
+            # None, whatever its type says, where no decoder knows the stream.
+            if getattr(stream, "codec_context", None) is None:
+                raise AnalyzeError(f"{path} is of a codec unknown here: convert it to H264 or VP8 first")
             stream.codec_context.options = {"max_pixels": str(MAX_PIXELS)}
             copy: _VideoCopy | None = None
             number = -1

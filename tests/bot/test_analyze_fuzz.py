@@ -109,6 +109,7 @@ ODD: dict[str, Callable[[Path], bytes]] = {
     "list.m4v": lambda _: b"#EXTM3U\n#EXTINF:1\nhttp://192.0.2.1/x.mp4\n",
     "list.mkv": lambda _: b"ffconcat version 1.0\nfile '/etc/passwd'\n",
     "a:b.mp4": lambda _: b"x",
+    "codec.mp4": lambda folder: video_bytes(folder).replace(b"avc1", b"zzzz"),
     "gif.webp": lambda _: b"RIFF\xff\xff\xff\xffWEBPVP8X\x0a\0\0\0\0\0\0\0\xff\xff\xff\xff\xff\xff",
 }  # fmt: skip
 
