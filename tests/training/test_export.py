@@ -124,6 +124,14 @@ def test_the_page_of_the_card_names_what_is_mistaken_for_what() -> None:
     assert first == f"- {label}: {100 * wrong[label, answer]:.1f} % are called {answer}."
 
 
+def test_the_weights_to_go_on_from_are_those_that_ship() -> None:
+    weights = load_keras(MODELS.parents[1] / "training" / "fer_cnn.keras")
+    crops = np.random.default_rng(1).random((8, 48, 48, 1)).astype(np.float32)
+    temperature = json.loads((MODELS / "fer_cnn.json").read_text())["temperature"]
+    expected = probabilities(np.asarray(weights(crops)), temperature)
+    assert CnnClassifier.load().predict(crops) == pytest.approx(expected, abs=1e-4)
+
+
 def test_what_ships_is_what_its_card_and_its_page_say() -> None:
     shipped = json.loads((MODELS / "fer_cnn.json").read_text())
     assert hashlib.sha256((MODELS / "fer_cnn.tflite").read_bytes()).hexdigest() == shipped["sha256"]
