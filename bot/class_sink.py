@@ -32,10 +32,10 @@ class ClassSink:
         backlog: Backlog,
         feed: LiveFeed,
         metrics: Metrics,
-        stats: ClassStats,
+        stats: Callable[[], ClassStats],
         on_connection: Callable[[bool, str], Awaitable[None]],
     ) -> None:
-        """Wire up; ``on_connection`` is told when the room breaks off or comes back."""
+        """Wire up; ``on_connection`` is told when the room breaks off or comes back, ``stats`` asked each time."""
         self._class_id = class_id
         self._store, self._backlog, self._feed = store, backlog, feed
         self._metrics, self._stats = metrics, stats
@@ -50,7 +50,7 @@ class ClassSink:
         self._feed.publish(window.class_id, "indicator", indicator.to_json())
         if alert is not None:
             self._feed.publish(window.class_id, "alert", alert.to_json())
-        self._stats.window(behind_s, window.analysed)
+        self._stats().window(behind_s, window.analysed)
         self._metrics.behind.observe(behind_s)
 
     async def on_pulse(self, pulse: PulseRecord) -> None:
@@ -74,7 +74,7 @@ class ClassSink:
         await self._on_connection(up, reason)
 
     def on_observation(self, took_s: float) -> None:
-        self._stats.sample(took_s)
+        self._stats().sample(took_s)
         self._metrics.reading.observe(took_s)
 
     def on_cameras(self, change: int) -> None:

@@ -240,7 +240,7 @@ class Sessions:
                 backlog=self._backlog,
                 feed=self._feed,
                 metrics=self._metrics,
-                stats=running.stats,
+                stats=lambda: running.stats,
                 on_connection=lambda up, why: self._change_connection(running, up, why),
             )
             await Supervisor(room, self._reader, options, sink).run()
