@@ -35,7 +35,7 @@ class ClassSink:
         stats: Callable[[], ClassStats],
         on_connection: Callable[[bool, str], Awaitable[None]],
     ) -> None:
-        """Wire up; ``on_connection`` is told when the room breaks off or comes back, ``stats`` asked each time."""
+        """Wire up; ``on_connection`` is told when the room breaks off or comes back, ``stats`` asked anew."""
         self._class_id = class_id
         self._store, self._backlog, self._feed = store, backlog, feed
         self._metrics, self._stats = metrics, stats
