@@ -36,15 +36,24 @@ def crop_faces(image: Image, faces: Faces) -> Floats:
         (N, 48, 48, 1), 0..1; beyond the picture its border is repeated.
     """
     out = np.empty((len(faces), CROP_PX, CROP_PX, 1), np.float32)
-    for index in range(len(faces)):
-        side = float(faces.sides[index]) * SIDE_RATIO
-        centre = faces.landmarks[index, :2].mean(axis=0)
-        out[index, :, :, 0] = _square(image, float(centre[0]), float(centre[1]) + DROP_RATIO * side, side)
+    for index, (x, y, side) in enumerate(crop_squares(faces).tolist()):
+        out[index, :, :, 0] = _cut(image, x, y, side)
     out /= np.float32(255.0)
     return out
 
 
-def _square(image: Image, x: float, y: float, side: float) -> Image:
+def crop_squares(faces: Faces) -> Floats:
+    """Where each face is cut out.
+
+    Returns:
+        (N, 3): the square's middle (x, y) and its side, pixels of the picture.
+    """
+    sides = faces.sides * np.float32(SIDE_RATIO)
+    middles = faces.landmarks[:, :2].mean(axis=1)
+    return np.stack([middles[:, 0], middles[:, 1] + np.float32(DROP_RATIO) * sides, sides], axis=1)
+
+
+def _cut(image: Image, x: float, y: float, side: float) -> Image:
     """The square of a side around a point, resized to 48 x 48; shrinking averages, so no aliasing."""
     whole = max(1, round(side))
     left, top = round(x - side / 2), round(y - side / 2)

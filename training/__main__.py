@@ -156,6 +156,13 @@ def main() -> None:
     help="Share of pictures with a gray rectangle laid over.",
 )
 @click.option(
+    "--framed",
+    type=click.FloatRange(0, 1),
+    default=0.0,
+    show_default=True,
+    help="Share of pictures framed as our own detector frames them.",
+)
+@click.option(
     "--side",
     type=click.IntRange(24, CROP_PX),
     default=CROP_PX,
@@ -166,7 +173,9 @@ def main() -> None:
     "--bfloat16", is_flag=True, help="Convolve in bfloat16: faster on a CPU that has it (AMX, AVX-512 BF16)."
 )
 @click.option("--limit", type=click.IntRange(1), help="Train on so many pictures only, to try things out.")
-def _train(folder: Path | None, resume: bool, codec: float, erase: float, **others: Any) -> None:
+def _train(
+    folder: Path | None, resume: bool, codec: float, erase: float, framed: float, **others: Any
+) -> None:
     """Train a network; the epoch best on PublicTest is kept in RUN/best.keras.
 
     A run that was cut off goes on from its last whole epoch when the same command is given again, or with
@@ -181,7 +190,7 @@ def _train(folder: Path | None, resume: bool, codec: float, erase: float, **othe
             "--data is missing: the data set to train on (or --resume, with a --run begun)"
         )
     else:
-        ranges = Ranges(codec_share=codec, erase_share=erase)
+        ranges = Ranges(codec_share=codec, erase_share=erase, framed_share=framed)
         options = run.TrainOptions(run=place, ranges=ranges, **others)
     with _tensorflow():
         from training.train import train

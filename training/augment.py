@@ -29,6 +29,7 @@ class Ranges:
         codec_share: Share of pictures blurred, and, drawn by itself, share packed as a poor codec does it.
         erase_share: Share of pictures with a gray rectangle laid over, as a hand or a frame's edge does it
             (random erasing, Zhong et al. 2020).
+        framed_share: Share of pictures framed first as our own detector frames them, where that is known.
     """
 
     scale: tuple[float, float] = (0.87, 1.18)
@@ -39,9 +40,13 @@ class Ranges:
     thumbnail_px: int = 24
     codec_share: float = 0.0
     erase_share: float = 0.0
+    framed_share: float = 0.0
 
     def eased(self, share: float) -> Ranges:
-        """The same, but going only so far (0: not at all, 1: all the way); the thumbnails' size stays."""
+        """The same, but going only so far (0: not at all, 1: all the way).
+
+        The thumbnails' size and the share framed as in a call stay: they are no exaggeration.
+        """
         return Ranges(
             scale=(1 + share * (self.scale[0] - 1), 1 + share * (self.scale[1] - 1)),
             shift_px=share * self.shift_px,
@@ -51,6 +56,7 @@ class Ranges:
             thumbnail_px=self.thumbnail_px,
             codec_share=share * self.codec_share,
             erase_share=share * self.erase_share,
+            framed_share=self.framed_share,
         )
 
 
@@ -59,13 +65,18 @@ def to_floats(images: Image) -> Floats:
     return (images.astype(np.float32) / np.float32(255.0))[..., np.newaxis]
 
 
-def augment(images: Image, rng: np.random.Generator, ranges: Ranges) -> Floats:
+def augment(
+    images: Image, rng: np.random.Generator, ranges: Ranges, framings: Floats | None = None
+) -> Floats:
     """Change every picture at random.
+
+    The same source of randomness gives the same changes, less those whose share is lower.
 
     Args:
         images: (N, 48, 48).
         rng: Source of randomness.
         ranges: How far to go.
+        framings: (N, 3) as ``training.framing`` gives them; without them none is framed so.
 
     Returns:
         (N, 48, 48, 1), 0..1.
@@ -85,16 +96,22 @@ def augment(images: Image, rng: np.random.Generator, ranges: Ranges) -> Floats:
     erased = (rng.random(count) < ranges.erase_share).tolist()
     extent_px, middle_px = rng.integers(6, 25, (count, 2)), rng.integers(0, CROP_PX, (count, 2))
     gray = rng.integers(0, 256, count)
+    # What is shown is a `part` of the picture around `middle`: all of it, or what our detector would cut.
+    part, middle = np.ones(count), np.zeros((count, 2))
+    framed = rng.random(count) < ranges.framed_share
+    if framings is not None:
+        part[framed], middle[framed] = framings[framed, 0], framings[framed, 1:]
     centre = (CROP_PX - 1) / 2
     levels = np.arange(256) / 255.0
-    cos, sin = scale * np.cos(angle), scale * np.sin(angle)
+    cos, sin = scale / part * np.cos(angle), scale / part * np.sin(angle)
+    middle += centre
     for index, image in enumerate(images):
         a, b = cos[index] * mirror[index], -sin[index]
         c, d = sin[index] * mirror[index], cos[index]
         matrix = np.array(
             [
-                [a, b, centre - a * centre - b * centre + shift[index, 0]],
-                [c, d, centre - c * centre - d * centre + shift[index, 1]],
+                [a, b, centre - a * middle[index, 0] - b * middle[index, 1] + shift[index, 0]],
+                [c, d, centre - c * middle[index, 0] - d * middle[index, 1] + shift[index, 1]],
             ]
         )
         warped = cv2.warpAffine(

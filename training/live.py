@@ -14,21 +14,17 @@ from pathlib import Path
 from typing import Any, Final
 
 import av
-import cv2
 import numpy as np
 from tqdm import tqdm
 
 from inference.arrays import Floats, Image, Labels
 from inference.crops import crop_faces
-from inference.detector import NO_FACES, BlazeFace, FaceDetector, Faces
+from inference.detector import FaceDetector
 from inference.emotions import CROP_PX, EMOTIONS
-from inference.tiling import TiledDetector
 from training.augment import to_floats
 from training.dataset import load
 from training.evaluate import Predict, exported_predict
-
-FRAME: Final = (320, 180)
-"""Width and height of the small layer of a call, pixels."""
+from training.scenes import FRAME, central, scene, watching
 
 FACE_PX: Final = 60
 """Height of a face's box in it."""
@@ -102,8 +98,7 @@ def measure_live(
     if limit is not None:
         pictures = pictures.part(np.random.default_rng(seed).permutation(len(pictures))[:limit])
     predict = exported_predict(model)
-    # As a call is watched by default: squares of the frame where the whole of it shows nobody.
-    detector = TiledDetector(BlazeFace(), (1.0,), only_if_empty=True)
+    detector = watching()
     own = predict(to_floats(pictures.images)).argmax(axis=1)
     padded_scenes = [scene(image, PADDED, PADDED[0] // 2) for image in pictures.images]
     scenes = [scene(image, FRAME, round(FACE_PX / BOX_SHARE)) for image in pictures.images]
@@ -111,27 +106,6 @@ def measure_live(
         padded = _figures("padded", padded_scenes, own, pictures.labels, predict, detector, progress)
         vp8 = _figures("vp8", through_vp8(scenes), own, pictures.labels, predict, detector, progress)
     return padded, vp8
-
-
-def scene(image: Image, size: tuple[int, int], side: int) -> Image:
-    """A picture of FER-2013 in the middle of a larger one.
-
-    Around it is a blurred continuation of its edges, for a hard frame is no face's surroundings.
-
-    Args:
-        image: (48, 48).
-        size: Width and height of the larger picture, pixels.
-        side: What ``image`` is scaled to, pixels.
-    """
-    width, height = size
-    left, top = (width - side) // 2, (height - side) // 2
-    large = cv2.resize(image, (side, side), interpolation=cv2.INTER_CUBIC)
-    whole = cv2.copyMakeBorder(
-        large, top, height - side - top, left, width - side - left, cv2.BORDER_REPLICATE
-    )
-    whole = cv2.GaussianBlur(whole, (0, 0), 6)
-    whole[top : top + side, left : left + side] = large
-    return np.asarray(whole, np.uint8)
 
 
 def through_vp8(scenes: list[Image]) -> Iterator[Image]:
@@ -168,15 +142,6 @@ def text(figures: tuple[LiveFigures, ...]) -> str:
             f"   ({one.images} images)"
         )
     return "\n".join(lines)
-
-
-def central(faces: Faces, width: int) -> Faces:
-    """The face nearest to the middle of a picture of a width, or none."""
-    if not len(faces):
-        return NO_FACES
-    middles = (faces.boxes[:, 0] + faces.boxes[:, 2]) / 2
-    nearest = [int(np.abs(middles - width / 2).argmin())]
-    return Faces(faces.boxes[nearest], faces.scores[nearest], faces.landmarks[nearest], faces.sides[nearest])
 
 
 def _figures(

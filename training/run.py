@@ -1,8 +1,9 @@
 """A training run's folder and the options that decide it; known without TensorFlow.
 
 ``config.json`` (the options), ``history.csv`` (one line an epoch), ``best.keras`` (the averaged weights
-of the epoch best on PublicTest), ``state.npz`` (what the next epoch starts from) and
-``curves.svg`` (the history to look at).
+of the epoch best on PublicTest), ``state.npz`` (what the next epoch starts from),
+``curves.svg`` (the history to look at) and, with ``--framed``, ``framings.npy`` (how our detector frames
+the pictures).
 """
 
 from __future__ import annotations

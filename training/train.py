@@ -6,10 +6,12 @@ last whole epoch when it is started again with the same folder.
 
 from __future__ import annotations
 
+import io
 import math
 import os
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +22,14 @@ import tensorflow as tf
 from inference.arrays import Floats
 from inference.emotions import CROP_PX, EMOTIONS
 from inference.native_noise import muted
-from training.augment import augment, to_floats
+from training import atomic
+from training.augment import Ranges, augment, to_floats
 from training.checkpoint import EpochKeeper, restore
 from training.dataset import Split, load
 from training.errors import RunError
 from training.evaluate import keras_predict
 from training.export import load_keras
+from training.framing import detector_framings
 from training.models import OWN, resnet50
 from training.run import TrainOptions, claim, training_parts
 from training.votes import VOTES_NAME, targets
@@ -43,9 +47,11 @@ class AugmentedBatches(keras.utils.PyDataset):  # type: ignore[misc]
         options: TrainOptions,
         first_epoch: int = 0,
         teacher: Callable[[Floats], Floats] | None = None,
+        framings: Floats | None = None,
     ) -> None:
         super().__init__(workers=2, use_multiprocessing=False, max_queue_size=8)
         self._split, self._options, self._epoch, self._teacher = split, options, first_epoch, teacher
+        self._framings = framings
         counts = np.bincount(split.labels, minlength=len(EMOTIONS)).clip(1)
         weights = (len(split) / counts) ** options.balance
         self._weights = (weights / weights[split.labels].mean()).astype(np.float32)
@@ -57,15 +63,22 @@ class AugmentedBatches(keras.utils.PyDataset):  # type: ignore[misc]
     def __getitem__(self, step: int) -> tuple[Any, ...]:
         options = self._options
         rows = self._order[step * options.batch : (step + 1) * options.batch]
-        rng = np.random.default_rng((options.seed, self._epoch, step))
-        ease = options.along(self._epoch, 1.0, options.ease)
-        pictures = augment(self._split.images[rows], rng, options.ranges.eased(ease))
+        ranges = options.ranges.eased(options.along(self._epoch, 1.0, options.ease))
+        framings = None if self._framings is None else self._framings[rows]
+
+        def changed(ranges: Ranges) -> Floats:
+            rng = np.random.default_rng((options.seed, self._epoch, step))
+            return augment(self._split.images[rows], rng, ranges, framings)
+
+        pictures = changed(ranges)
         labels, votes = self._split.labels[rows], self._split.votes
         aim = np.eye(len(EMOTIONS), dtype=np.float32)[labels]
         if votes is not None:
             aim = targets(labels, votes[rows], options.along(self._epoch, options.votes, options.votes_end))
         if self._teacher is not None:
-            aim = (1 - options.distil) * aim + options.distil * self._teacher(pictures)
+            # It sees the same, but as FER-2013 framed it and without a codec: what it knows best.
+            clear = changed(replace(ranges, framed_share=0.0, codec_share=0.0))
+            aim = (1 - options.distil) * aim + options.distil * self._teacher(clear)
         return (pictures, aim, self._weights[labels]) if options.balance else (pictures, aim)
 
     def on_epoch_end(self) -> None:
@@ -117,6 +130,7 @@ def train(options: TrainOptions) -> Path:
             raise RunError(f"{file} does not exist: name a .keras file")
     teacher = None if options.teacher is None else keras_predict(options.teacher)
     claim(options)
+    framings = _framings(options, training) if options.ranges.framed_share else None
     with muted():
         tf.config.optimizer.set_experimental_options(
             {"auto_mixed_precision_onednn_bfloat16": options.bfloat16}
@@ -129,7 +143,7 @@ def train(options: TrainOptions) -> Path:
         callbacks.append(_Deadline(options.minutes))
     if len(history) < options.epochs:
         model.fit(
-            AugmentedBatches(training, options, first_epoch=len(history), teacher=teacher),
+            AugmentedBatches(training, options, len(history), teacher, framings),
             validation_data=(
                 to_floats(validation.images),
                 np.eye(len(EMOTIONS), dtype=np.float32)[validation.labels],
@@ -143,6 +157,19 @@ def train(options: TrainOptions) -> Path:
             verbose="auto" if os.isatty(1) else 2,
         )
     return options.run / "best.keras"
+
+
+def _framings(options: TrainOptions, training: Split) -> Floats:
+    """How our detector frames each picture; kept in the run's folder, for it takes minutes."""
+    kept = options.run / "framings.npy"
+    if not kept.exists():
+        found = io.BytesIO()
+        np.save(found, detector_framings(training.images, options.seed))
+        atomic.write(kept, found.getvalue())
+    try:
+        return np.asarray(np.load(kept, allow_pickle=False), np.float32).reshape(len(training), 3)
+    except ValueError as exc:
+        raise RunError(f"{kept} is damaged: delete it, it is made again") from exc
 
 
 def _compiled(options: TrainOptions, steps: int) -> keras.Model:

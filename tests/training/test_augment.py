@@ -70,6 +70,23 @@ def test_eased_ranges_go_only_so_far() -> None:
     assert half.scale == pytest.approx((0.935, 1.09))
     assert (half.shift_px, half.tilt_deg, half.codec_share, half.erase_share) == (2.0, 7.5, 0.2, 0.2)
     assert half.gamma == pytest.approx((0.85, 1.2))
+    assert replace(ranges, framed_share=0.5).eased(0).framed_share == 0.5
+
+
+def test_a_share_of_pictures_is_framed_as_told_and_the_rest_is_what_it_was() -> None:
+    images = np.zeros((200, 48, 48), np.uint8)
+    images[:, 20:28, 26:34] = 255  # its middle lies 6 px right of the picture's
+    framings = np.tile(np.array([0.5, 6.0, 0.0], np.float32), (200, 1))
+    plain = augment(images, np.random.default_rng(1), STILL, framings)
+    framed = augment(images, np.random.default_rng(1), replace(STILL, framed_share=0.5), framings)
+    touched = (plain != framed).any(axis=(1, 2, 3))
+    assert 70 < touched.sum() < 130
+    for picture in framed[touched][..., 0]:
+        rows, columns = np.nonzero(picture > 0.5)
+        assert (rows.min() + rows.max()) / 2 == pytest.approx(23.5, abs=1)
+        assert (columns.min() + columns.max()) / 2 == pytest.approx(23.5, abs=1)
+        assert np.ptp(rows) + 1 == pytest.approx(16, abs=2)
+    assert (augment(images, np.random.default_rng(1), replace(STILL, framed_share=0.5)) == plain).all()
 
 
 def test_erasing_lays_one_even_rectangle_over_its_share_of_pictures() -> None:

@@ -11,7 +11,8 @@ from inference.crops import crop_faces
 from inference.detector import LANDMARKS, NO_FACES, Faces
 from training.__main__ import main
 from training.augment import to_floats
-from training.live import BOX_SHARE, FRAME, PADDED, LiveFigures, central, measure_live, scene, through_vp8
+from training.live import BOX_SHARE, PADDED, LiveFigures, measure_live, through_vp8
+from training.scenes import FRAME, central, scene
 
 EYES_PX = ((23.9 - 8.6, 18.7), (23.9 + 8.6, 18.7))
 """Where FER-2013 has the eyes, pixels of 48."""

@@ -109,6 +109,24 @@ def test_a_teacher_is_asked_about_the_pictures_shown_and_weighed(tmp_path: Path)
     assert aim == pytest.approx(0.75 * np.eye(7)[[0] * 8] + 0.25 * teacher(pictures))
 
 
+def test_a_teacher_sees_the_pictures_as_fer_2013_framed_them(tmp_path: Path) -> None:
+    images = np.zeros((8, 48, 48), np.uint8)
+    images[:, 20:28, 20:28] = 255
+    split = Split(images, np.zeros(8, np.int64))
+    ranges = replace(STILL, framed_share=1.0, codec_share=1.0)
+    options = TrainOptions(data=tmp_path, run=tmp_path, batch=8, ranges=ranges)
+    seen: list[np.ndarray] = []
+
+    def teacher(pictures: np.ndarray) -> np.ndarray:
+        seen.append(pictures)
+        return np.full((8, 7), 1 / 7, np.float32)
+
+    framings = np.tile(np.array([0.5, 0, 0], np.float32), (8, 1))
+    pictures, _ = AugmentedBatches(split, options, 0, teacher, framings)[0]
+    assert (seen[0] > 0.5).sum(axis=(1, 2, 3)).tolist() == [64] * 8
+    assert ((pictures > 0.5).sum(axis=(1, 2, 3)) > 150).all()
+
+
 def test_balance_weighs_rare_expressions_more_and_all_together_alike(tmp_path: Path) -> None:
     split = Split(np.zeros((8, 48, 48), np.uint8), np.array([0, 0, 0, 0, 0, 0, 1, 1]))
     options = TrainOptions(data=tmp_path, run=tmp_path, batch=8, balance=1.0)
@@ -206,6 +224,16 @@ def test_a_damaged_state_is_said(whole: Path, data: Path, tmp_path: Path) -> Non
     np.savez(tmp_path / "state.npz", history=np.array("[]"))
     with pytest.raises(RunError, match=r"damaged|another network"):
         train(_options(data, tmp_path))
+
+
+def test_framings_are_found_once_and_kept(data: Path, tmp_path: Path) -> None:
+    options = replace(_options(data, tmp_path), epochs=1, ranges=Ranges(framed_share=0.5))
+    train(options)
+    kept = np.load(tmp_path / "framings.npy")
+    assert kept.shape == (32, 3)
+    (tmp_path / "framings.npy").write_bytes(b"none")
+    with pytest.raises(RunError, match=r"framings\.npy is damaged"):
+        train(replace(options))
 
 
 def test_too_few_pictures_for_a_batch(data: Path, tmp_path: Path) -> None:
