@@ -30,7 +30,7 @@ from training.errors import RunError
 from training.evaluate import keras_predict
 from training.export import load_keras
 from training.framing import detector_framings
-from training.models import OWN, resnet50
+from training.models import OWN, resnet50, widened
 from training.run import TrainOptions, claim, training_parts
 from training.votes import VOTES_NAME, targets
 
@@ -189,7 +189,7 @@ def _compiled(options: TrainOptions, steps: int) -> keras.Model:
     optimizer.exclude_from_weight_decay(var_names=["gamma", "beta", "bias"])
     model = _network(options)
     if options.warm_start is not None:
-        _begin_with(model, options.warm_start)
+        _begin_with(model, options.warm_start, options.seed)
     model.compile(
         optimizer,
         keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=options.smoothing),
@@ -211,8 +211,9 @@ def _network(options: TrainOptions) -> keras.Model:
         ) from exc
 
 
-def _begin_with(model: keras.Model, file: Path) -> None:
-    found = load_keras(file).get_weights()
-    if [weight.shape for weight in found] != [weight.shape for weight in model.get_weights()]:
+def _begin_with(model: keras.Model, file: Path, seed: int) -> None:
+    shapes = [weight.shape for weight in model.get_weights()]
+    found = widened(load_keras(file).get_weights(), shapes, seed)
+    if found is None:
         raise RunError(f"{file} is another kind of network than --arch {model.name}: name one of the same")
     model.set_weights(found)

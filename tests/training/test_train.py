@@ -20,7 +20,7 @@ from training.augment import Ranges  # noqa: E402
 from training.dataset import Split, load  # noqa: E402
 from training.errors import RunError  # noqa: E402
 from training.export import load_keras, multiply_adds  # noqa: E402
-from training.models import ARCHITECTURES, OWN, Middle  # noqa: E402
+from training.models import ARCHITECTURES, OWN, Middle, widened  # noqa: E402
 from training.run import ARCHITECTURE_NAMES, TrainOptions, best_epoch  # noqa: E402
 from training.train import AugmentedBatches, train  # noqa: E402
 
@@ -251,7 +251,19 @@ def test_a_warm_start_begins_with_the_weights_given(whole: Path, data: Path, tmp
     pairs = list(zip(given.trainable_weights, found.trainable_weights, strict=True))
     assert all(np.allclose(a, b, atol=1e-6) for a, b in pairs)
     with pytest.raises(RunError, match="another kind of network"):
-        train(replace(options, run=tmp_path / "r", arch="teacher", warm_start=whole / "best.keras"))
+        train(replace(options, run=tmp_path / "r", arch="resnet50", warm_start=whole / "best.keras"))
+
+
+def test_a_teacher_begun_with_its_student_answers_alike_and_its_copies_are_none(whole: Path) -> None:
+    student, wide = load_keras(whole / "best.keras"), OWN["teacher"]()
+    weights = widened(student.get_weights(), [one.shape for one in wide.get_weights()], seed=1)
+    assert weights is not None
+    wide.set_weights(weights)
+    crops = np.random.default_rng(1).random((16, 48, 48, 1)).astype(np.float32)
+    asked, told = np.asarray(student(crops)), np.asarray(wide(crops))
+    assert np.abs(told - asked).mean() < 0.05 * asked.std()
+    assert not np.allclose(weights[0][..., :32], weights[0][..., 32:])
+    assert widened(wide.get_weights(), [one.shape for one in student.get_weights()], seed=1) is None
 
 
 @pytest.mark.parametrize(
