@@ -131,6 +131,24 @@ async def test_a_class_that_ends_while_the_store_is_in_trouble_says_so_and_is_ke
     await asyncio.to_thread(store.close)
 
 
+async def test_a_class_deleted_while_its_records_wait_does_not_come_back(tmp_path: Path) -> None:
+    store = await asyncio.to_thread(Store.open, f"sqlite:///{tmp_path}/class.db?timeout=0.1")
+    held = Desk(store, FakeRoom(), Settings(analysis=AnalysisSettings(window_s=1.0)))
+    info = await held.start()
+    await held.state(info.id, ClassState.LIVE)
+    trouble = await asyncio.to_thread(Trouble, tmp_path / "class.db")
+    await asyncio.to_thread(trouble.begin)
+    await asyncio.sleep(1.4)
+    await held.sessions.end(info.id)  # a window and the end wait for the store
+    await asyncio.to_thread(trouble.end)
+    assert await store.delete_class(info.id)
+    await asyncio.sleep(1.4)  # they are tried again
+    await held.sessions.close()
+    assert await store.get_class(info.id) is None
+    assert await store.windows(info.id) == []
+    await asyncio.to_thread(store.close)
+
+
 async def test_word_and_alert_go_out_live_and_come_back_the_same_from_the_store(
     desk: Callable[..., Desk],
 ) -> None:
