@@ -144,6 +144,7 @@ async def serving(settings: Settings) -> AsyncIterator[Server]:
                 await asyncio.to_thread(description_route),
                 *(route for adapter in rooms.values() for route in adapter.routes()),
             ],
+            ready=sessions.unready,
             jurisdiction=settings.privacy.jurisdiction,
             registry=metrics.registry,
             model_card=await asyncio.to_thread(read_card, DEFAULT_MODEL),

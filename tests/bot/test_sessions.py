@@ -185,6 +185,18 @@ async def test_the_metrics_count_and_name_nobody(desk: Callable[..., Desk]) -> N
     assert "ada" not in served
 
 
+async def test_a_stopping_server_starts_no_class_and_leaves_none_running(desk: Callable[..., Desk]) -> None:
+    held = desk()
+    assert held.sessions.unready() is None
+    info = await held.start()
+    await held.sessions.close()
+    assert (await held.state(info.id, ClassState.ENDED)).reason == "The server was stopped."
+    assert held.sessions.unready() == "the server is being stopped"
+    with pytest.raises(RoomRefused, match="being stopped"):
+        await held.start()
+    assert [one.id for one in await held.store.classes()] == [info.id]
+
+
 async def test_no_task_is_left(desk: Callable[..., Desk]) -> None:
     before = asyncio.all_tasks()
     held = desk()

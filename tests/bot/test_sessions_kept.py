@@ -97,12 +97,14 @@ async def test_what_the_store_cannot_take_for_a_while_is_told_waits_and_is_kept(
                 if event.event == "state":
                     reasons.append(str(event.data["reason"]))
                 if event.event == "summary" and shown == 2:
+                    assert "takes nothing" in (held.sessions.unready() or "")
                     await asyncio.to_thread(trouble.end)
                 if len(reasons) == 2:
                     break
     assert "cannot be kept for now" in reasons[0]
     assert "another program keeps it locked" in reasons[0]
     assert reasons[1] == "The class is running."
+    assert held.sessions.unready() is None
     await held.sessions.end(info.id)
     windows = await store.windows(info.id)
     assert [window.start_s for window in windows] == [float(number) for number in range(len(windows))]
