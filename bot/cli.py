@@ -6,7 +6,6 @@ not work, 2: it was asked for wrongly.
 
 from __future__ import annotations
 
-import asyncio
 import sys
 from collections.abc import Callable, Coroutine
 from contextlib import closing
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import click
+import uvloop
 from tqdm import tqdm
 
 from bot import runs
@@ -58,7 +58,7 @@ class _OneLine(click.Group):
             return super().invoke(ctx)
         except (ConfigError, RoomRefused) as exc:
             _say(exc, _WRONG)
-        except (StoreError, ServeError, InferenceError, AnalyzeError, NoUdp) as exc:
+        except (StoreError, ServeError, runs.RunError, InferenceError, AnalyzeError, NoUdp) as exc:
             _say(exc, _FAILED)
 
 
@@ -108,10 +108,6 @@ def _class_options(command: _Command) -> _Command:
 
 
 def _run(work: Coroutine[Any, Any, _T]) -> _T:
-    if sys.platform == "win32":
-        return asyncio.run(work)
-    import uvloop
-
     return uvloop.run(work)
 
 
