@@ -19,7 +19,7 @@ import uvloop
 from tqdm import tqdm
 
 from bot import runs
-from bot.analyze import AnalyzeError, analyse_file, find_media
+from bot.analyze import AnalyzeError, analyse_file, find_media, with_copies
 from bot.app import ServeError, make_analyser
 from bot.config import ConfigError, Settings, load_settings
 from bot.core_dumps import forbid_core_dumps
@@ -184,11 +184,11 @@ def analyze(context: _Context, paths: tuple[Path, ...], out: Path, jsonl: bool) 
         raise ConfigError("privacy.jurisdiction is eu-education: faces are not looked at, in files neither")
     analyser = make_analyser(context.settings.analysis)
     failed = False
-    for file in files:
+    for file, copy in with_copies(files, out):
         frames = faces = 0
         try:
             with tqdm(desc=file.name, unit=" frames", file=sys.stderr, leave=False) as bar:
-                for record in analyse_file(file, analyser, out):
+                for record in analyse_file(file, analyser, copy):
                     frames += 1
                     faces += len(record.reading.faces)
                     bar.update()
@@ -198,7 +198,7 @@ def analyze(context: _Context, paths: tuple[Path, ...], out: Path, jsonl: bool) 
             click.echo(f"classmood: {exc}", err=True)
             failed = True
             continue
-        click.echo(f"{file.name}: {frames} frames, {faces} faces; drawn into {out}", err=True)
+        click.echo(f"{file.name}: {frames} frames, {faces} faces; drawn into {copy}", err=True)
     if failed:
         sys.exit(_FAILED)
 
