@@ -90,7 +90,7 @@ def make_reader(settings: Settings, metrics: Metrics) -> FaceReader | None:
     Raises:
         ModelError: a model is missing or damaged.
     """
-    if settings.privacy.jurisdiction == "eu-education":
+    if not settings.privacy.looks_at_faces:
         return None
     analysis = settings.analysis
     return FaceReader(lambda: make_live_detector(analysis), CnnClassifier, analysis.workers, metrics.on_model)

@@ -180,7 +180,7 @@ def join(
 def analyze(context: _Context, paths: tuple[Path, ...], out: Path, jsonl: bool) -> None:
     """Images and videos: boxes and labels drawn into copies, one JSON line a frame."""
     files = find_media(paths)
-    if context.settings.privacy.jurisdiction == "eu-education":
+    if not context.settings.privacy.looks_at_faces:
         raise ConfigError("privacy.jurisdiction is eu-education: faces are not looked at, in files neither")
     analyser = make_analyser(context.settings.analysis)
     failed = False

@@ -299,7 +299,7 @@ def _greet(server: Server, settings: Settings) -> None:
     if server.recovered:
         noun = "class was" if server.recovered == 1 else "classes were"
         click.echo(f"{server.recovered} {noun} cut off by a crash and kept as interrupted.", err=True)
-    if settings.privacy.jurisdiction == "eu-education":
+    if not settings.privacy.looks_at_faces:
         click.echo("Profile eu-education: no face is looked at.", err=True)
     click.echo(f"Host link:     {server.host_link}", err=True)
     if settings.web.public_url is not None:
