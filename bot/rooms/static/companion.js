@@ -9,7 +9,7 @@ const GATHER_MS = 3000;
 const BREAK_MS = 3000;
 const RETRY_MS = [500, 1000, 2000, 4000, 8000, 15000];
 const REPORT_MS = 5000;
-const NUMBER_CHARS = 6; // as bot/companion/room.py takes it
+const NUMBER_CHARS = 6; // as bot/companion/student.py takes it
 const SILENT_OK = new Set(["ended", "erased", "left", "idle"]);
 
 const code = document.body.dataset.code;
