@@ -98,6 +98,7 @@ async def test_what_the_store_cannot_take_for_a_while_is_told_waits_and_is_kept(
                     reasons.append(str(event.data["reason"]))
                 if event.event == "summary" and shown == 2:
                     assert "takes nothing" in (held.sessions.unready() or "")
+                    assert (held.metrics.registry.get_sample_value("classmood_records_unsaved") or 0) >= 2
                     await asyncio.to_thread(trouble.end)
                 if len(reasons) == 2:
                     break
@@ -105,6 +106,7 @@ async def test_what_the_store_cannot_take_for_a_while_is_told_waits_and_is_kept(
     assert "another program keeps it locked" in reasons[0]
     assert reasons[1] == "The class is running."
     assert held.sessions.unready() is None
+    assert held.metrics.registry.get_sample_value("classmood_records_unsaved") == 0
     await held.sessions.end(info.id)
     windows = await store.windows(info.id)
     assert [window.start_s for window in windows] == [float(number) for number in range(len(windows))]
