@@ -115,7 +115,7 @@ async def serving(settings: Settings) -> AsyncIterator[Server]:
             _log.warning("class cut off by a crash, recovered", class_id=info.id)
         retention = Retention(store, settings.privacy, now=_utc_now, clock=asyncio.get_running_loop().time)
         purging = asyncio.create_task(retention.run(), name="purge")
-        stack.push_async_callback(_cancelled, purging)
+        stack.push_async_callback(_cancel, purging)
         metrics = Metrics()
         reader = await asyncio.to_thread(make_reader, settings, metrics)
         if reader is not None:
@@ -172,7 +172,7 @@ def _utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-async def _cancelled(task: asyncio.Task[None]) -> None:
+async def _cancel(task: asyncio.Task[None]) -> None:
     task.cancel()
     await asyncio.wait([task])
 

@@ -158,7 +158,8 @@ class KeyFile:
                 text = file.read()
         except (OSError, UnicodeDecodeError) as exc:
             raise HostKeysError(
-                f"the host token's file {path} cannot be read ({exc}): start again to have one made"
+                f"the host token's file {path} cannot be read ({exc}): make it readable, or remove it and "
+                "start again to have one made"
             ) from exc
         keys = _parse(text)
         if keys is None:
