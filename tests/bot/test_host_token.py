@@ -9,6 +9,8 @@ from pathlib import Path
 from time import time
 
 import pytest
+from aiohttp.test_utils import TestServer
+from aiohttp.web import Application, Request, Response, json_response
 from pydantic import SecretStr
 
 from bot.config import ConfigError, Settings, WebSettings, load_settings
@@ -104,6 +106,24 @@ async def test_a_configured_token_writes_nothing_and_opens_once(web: WebSettings
         await to_thread(renew_token, configured)
     with pytest.raises(ConfigError, match=r"no server with this web\.token answers"):
         await to_thread(fresh_link, configured.model_copy(update={"port": 1}))
+
+
+async def test_the_servers_answer_is_asked_for_past_any_proxy(
+    web: WebSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    token = "0123456789abcdef"
+
+    async def give(request: Request) -> Response:
+        assert request.headers["Authorization"] == f"Bearer {token}"
+        return json_response({"code": "fresh"}, status=201)
+
+    app = Application()
+    app.router.add_post("/api/host-links", give)
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")  # nobody is there
+    monkeypatch.delenv("no_proxy", raising=False)
+    async with TestServer(app) as server:
+        configured = web.model_copy(update={"token": SecretStr(token), "port": server.port})
+        assert code_of(await to_thread(fresh_link, configured)) == "fresh"
 
 
 def test_a_file_others_can_read_is_refused(web: WebSettings) -> None:
