@@ -120,7 +120,8 @@ async def test_the_servers_answer_is_asked_for_past_any_proxy(
     app = Application()
     app.router.add_post("/api/host-links", give)
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")  # nobody is there
-    monkeypatch.delenv("no_proxy", raising=False)
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
     async with TestServer(app) as server:
         configured = web.model_copy(update={"token": SecretStr(token), "port": server.port})
         assert code_of(await to_thread(fresh_link, configured)) == "fresh"
