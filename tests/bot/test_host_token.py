@@ -120,6 +120,7 @@ async def test_the_servers_answer_is_asked_for_past_any_proxy(
     app = Application()
     app.router.add_post("/api/host-links", give)
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")  # nobody is there
+    monkeypatch.setattr("urllib.request._opener", None)  # made once, of the environment of then
     for name in ("no_proxy", "NO_PROXY"):
         monkeypatch.delenv(name, raising=False)
     async with TestServer(app) as server:
