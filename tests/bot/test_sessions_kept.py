@@ -97,6 +97,11 @@ async def test_what_the_store_cannot_take_for_a_while_is_told_waits_and_is_kept(
                 if event.event == "state":
                     reasons.append(str(event.data["reason"]))
                 if event.event == "summary" and shown == 2:
+                    running = held.sessions.running(info.id)
+                    assert running is not None
+                    waited_s = running.stats.event_p95_s()
+                    assert waited_s is not None
+                    assert waited_s >= 0.5, "the time a window waits for the store before it is shown counts"
                     assert "takes nothing" in (held.sessions.unready() or "")
                     assert (held.metrics.registry.get_sample_value("classmood_records_unsaved") or 0) >= 2
                     await asyncio.to_thread(trouble.end)
