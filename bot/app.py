@@ -38,7 +38,10 @@ from reports.web import build_app
 _log = structlog.get_logger()
 
 _CLASSES_END_S: Final = 3.0
-"""How long classes may take to end when the server is stopped; the next start recovers what is cut off."""
+"""How long classes may take to end when the server is stopped."""
+
+_ABANDONED_END_S: Final = 0.5
+"""How long those may take that are cut off then; the next start recovers what is not kept by then."""
 
 _REQUESTS_END_S: Final = 1.0
 """How long requests that are being answered may take then."""
@@ -165,7 +168,8 @@ async def _end_classes(sessions: Sessions) -> None:
         async with asyncio.timeout(_CLASSES_END_S):
             await sessions.close()
     except TimeoutError:
-        _log.error("classes did not end in time and will be recovered at the next start")
+        _log.error("classes did not end in time and are kept as interrupted")
+        await sessions.abandon(_ABANDONED_END_S)
 
 
 def _utc_now() -> datetime:

@@ -193,7 +193,22 @@ class Sessions:
         self._stopping = True
         ends = (self.end(class_id, "The server was stopped.") for class_id in list(self._running))
         await asyncio.gather(*ends)
-        lost = await self._backlog.close(_LAST_CHANCE_S)
+        await self._close_backlog(_LAST_CHANCE_S)
+
+    async def abandon(self, within_s: float) -> None:
+        """Cancel the classes that ``close`` did not see the end of, and wait a little for them.
+
+        They are kept as interrupted, now or at the next start.
+        """
+        tasks = [running.task for running in self._running.values() if running.task is not None]
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks, timeout=within_s)
+        await self._close_backlog(0.0)
+
+    async def _close_backlog(self, within_s: float) -> None:
+        lost = await self._backlog.close(within_s)
         if lost:
             _log.error("records were not kept", records=lost, reason=self._backlog.trouble)
 

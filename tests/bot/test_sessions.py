@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from types import TracebackType
 
 import pytest
 from prometheus_client import generate_latest
@@ -195,6 +196,33 @@ async def test_a_stopping_server_starts_no_class_and_leaves_none_running(desk: C
     with pytest.raises(RoomRefused, match="being stopped"):
         await held.start()
     assert [one.id for one in await held.store.classes()] == [info.id]
+
+
+class StickyRoom(FakeRoom):
+    """A room that is not left of itself."""
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await asyncio.sleep(60)
+
+
+async def test_a_class_that_does_not_end_in_time_is_cut_off_and_kept_as_interrupted(
+    desk: Callable[..., Desk],
+) -> None:
+    before = asyncio.all_tasks()
+    held = desk(StickyRoom())
+    info = await held.start()
+    await held.state(info.id, ClassState.LIVE)
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.3):
+            await held.sessions.close()
+    await held.sessions.abandon(10)
+    kept = await held.store.get_class(info.id)
+    assert kept is not None
+    assert (kept.state, kept.reason) == (ClassState.INTERRUPTED, "The program was stopped during the class.")
+    await asyncio.sleep(0)
+    assert asyncio.all_tasks() - before == set()
 
 
 async def test_no_task_is_left(desk: Callable[..., Desk]) -> None:
