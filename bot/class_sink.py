@@ -63,7 +63,7 @@ class ClassSink:
         self._feed.publish(pulse.class_id, "pulse", pulse.to_json())
 
     async def on_consent(self, consent: Consent) -> None:
-        self._backlog.put(lambda: self._store.add_consent(consent))
+        self._backlog.put(lambda: self._store.add_consent(consent), must=True)
 
     async def on_check_in(self, check_in: CheckIn) -> None:
         self._backlog.put(lambda: self._store.add_check_in(check_in))
@@ -72,7 +72,7 @@ class ClassSink:
         self._feed.publish(check_in.class_id, "check_in", {})
 
     async def on_erase(self, participant_id: str) -> None:
-        self._backlog.put(lambda: self._store.erase_participant(self._class_id, participant_id))
+        self._backlog.put(lambda: self._store.erase_participant(self._class_id, participant_id), must=True)
 
     async def on_connection(self, up: bool, reason: str) -> None:
         await self._on_connection(up, reason)

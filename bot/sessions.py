@@ -286,7 +286,7 @@ class Sessions:
 
     async def _change(self, running: RunningClass, state: ClassState, reason: str) -> None:
         running.info = info = replace(running.info, state=state, reason=reason)
-        self._backlog.put(lambda: self._store.update_class(info))
+        self._backlog.put(lambda: self._store.update_class(info), must=True)
         await self._backlog.settle(_LAST_CHANCE_S)
         self._feed.publish(info.id, "state", info.to_json())
 
