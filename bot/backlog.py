@@ -44,6 +44,7 @@ class Backlog:
         """
         self._on_change, self._retry_s = on_change, retry_s
         self._waiting: deque[_Waiting] = deque()
+        self._writing = False  # one that is no longer among those waiting
         self._trouble: str | None = None
         self._task: asyncio.Task[None] | None = None
 
@@ -69,7 +70,7 @@ class Backlog:
         """Wait until all is written, at most ``within_s`` seconds; how many writes still wait."""
         if self._task is not None:
             await asyncio.wait((self._task,), timeout=within_s)
-        return 0 if self._task is None or self._task.done() else max(1, len(self._waiting))
+        return 0 if self._task is None or self._task.done() else len(self._waiting) + self._writing
 
     async def close(self, within_s: float) -> int:
         """A last chance for what waits; how many writes were given up."""
@@ -87,7 +88,7 @@ class Backlog:
 
     async def _work(self) -> None:
         while self._waiting:
-            waiting = self._waiting.popleft()
+            waiting, self._writing = self._waiting.popleft(), True
             try:
                 await waiting.write()
             # Logged without a traceback, which would be read from the disk on the loop.
@@ -95,6 +96,7 @@ class Backlog:
                 _log.error("a record was refused by the store", reason=str(exc))
             except StoreError as exc:
                 self._waiting.appendleft(waiting)
+                self._writing = False
                 if self._trouble is None:
                     _log.error("records cannot be kept yet", reason=str(exc))
                 self._tell(str(exc))
@@ -102,6 +104,7 @@ class Backlog:
                 continue
             except Exception as exc:  # noqa: BLE001  # a fault of ours in one must not hold up the others
                 _log.error("a record is lost by an error", error=type(exc).__name__)
+            self._writing = False
             if self._trouble is not None:
                 _log.warning("records are kept again")
             self._tell(None)
