@@ -1,4 +1,4 @@
-"""The command line of the benchmarks: ``python -m benchmarks receive | classroom | soak | faces | ...``."""
+"""The command line of the benchmarks: ``python -m benchmarks --help``."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def _options(command: Callable[..., None]) -> Callable[..., None]:
 
 @click.group()
 def main() -> None:
-    """Measure what receiving a class costs on this machine."""
+    """Measure what a class costs on this machine, and how it bears trouble."""
     set_up_logs("warning", json_lines=False)
 
 

@@ -8,9 +8,10 @@ in squares as well.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
+from itertools import chain, count
 from pathlib import Path
 from typing import Any, Final
 
@@ -32,7 +33,6 @@ Picture = npt.NDArray[np.uint8]
 
 IMAGES: Final = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp"})
 VIDEOS: Final = frozenset({".mp4", ".mkv", ".webm", ".mov", ".avi", ".m4v", ".mjpeg"})
-
 
 MAX_FILE_BYTES: Final = 200_000_000
 """Of a still picture, which is read into memory whole."""
@@ -132,8 +132,22 @@ def _inside(folder: Path) -> list[Path]:
         raise AnalyzeError(f"{folder} cannot be read ({exc.strerror}): make the folder readable") from exc
 
 
-def analyse_file(path: Path, analyser: Analyser, out: Path | None) -> Iterator[FrameRecord]:
-    """Read a file frame by frame; with ``out``, a copy with boxes is written into that folder.
+def with_copies(files: Iterable[Path], out: Path) -> list[tuple[Path, Path]]:
+    """Each file once, and where in the folder ``out`` its copy goes: no two copies to one place."""
+    found: dict[Path, Path] = {}
+    taken: set[str] = set()
+    for file in files:
+        suffix = ".mp4" if file.suffix.lower() in VIDEOS else file.suffix
+        names = (f"{file.stem}{mark}{suffix}" for mark in chain([""], (f"-{number}" for number in count(2))))
+        if file not in found:
+            name = next(name for name in names if name.casefold() not in taken)
+            taken.add(name.casefold())
+            found[file] = out / name
+    return list(found.items())
+
+
+def analyse_file(path: Path, analyser: Analyser, copy: Path | None) -> Iterator[FrameRecord]:
+    """Read a file frame by frame; with ``copy``, one with boxes is written there (of a video, an .mp4).
 
     Raises:
         AnalyzeError: the file cannot be read, or the copy cannot be written.
@@ -141,9 +155,9 @@ def analyse_file(path: Path, analyser: Analyser, out: Path | None) -> Iterator[F
     if not path.is_file():  # a pipe or a device may never end
         raise AnalyzeError(f"{path} is no file: give images, videos or folders of them")
     if path.suffix.lower() in IMAGES:
-        yield _analyse_image(path, analyser, out)
+        yield _analyse_image(path, analyser, copy)
     else:
-        yield from _analyse_video(path, analyser, out)
+        yield from _analyse_video(path, analyser, copy)
 
 
 def draw(picture: Picture, reading: Reading) -> None:
@@ -163,14 +177,14 @@ def draw(picture: Picture, reading: Reading) -> None:
         )
 
 
-def _analyse_image(path: Path, analyser: Analyser, out: Path | None) -> FrameRecord:
+def _analyse_image(path: Path, analyser: Analyser, copy: Path | None) -> FrameRecord:
     picture = _read_picture(path)
     gray = np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY), np.uint8)
     faces = analyser.still_detector.detect(gray)
     reading = Reading(faces, analyser.classifier.predict(crop_faces(gray, faces)))
-    if out is not None:
+    if copy is not None:
         draw(picture, reading)
-        target = _writing(out, path.name, path)
+        _prepare(copy, path)
         try:
             coded, content = cv2.imencode(path.suffix.lower(), picture)
         except cv2.error:
@@ -178,9 +192,9 @@ def _analyse_image(path: Path, analyser: Analyser, out: Path | None) -> FrameRec
         if not coded:
             raise AnalyzeError(f"{path} cannot be written back as {path.suffix}: turn it into a .png first")
         try:
-            target.write_bytes(content.tobytes())
+            copy.write_bytes(content.tobytes())
         except OSError as exc:
-            raise AnalyzeError(f"cannot write {target} ({exc.strerror}): give another --out") from exc
+            raise AnalyzeError(f"cannot write {copy} ({exc.strerror}): give another --out") from exc
     return FrameRecord(path.name, 0, 0.0, reading, (picture.shape[1], picture.shape[0]))
 
 
@@ -200,7 +214,7 @@ def _read_picture(path: Path) -> Picture:
     return np.array(decoded, np.uint8)
 
 
-def _analyse_video(path: Path, analyser: Analyser, out: Path | None) -> Iterator[FrameRecord]:
+def _analyse_video(path: Path, analyser: Analyser, copy: Path | None) -> Iterator[FrameRecord]:
     try:
         with ExitStack() as stack:
             # By its full name: a name with a colon would be taken for the address of another protocol.
@@ -212,17 +226,17 @@ def _analyse_video(path: Path, analyser: Analyser, out: Path | None) -> Iterator
             if getattr(stream, "codec_context", None) is None:
                 raise AnalyzeError(f"{path} is of a codec unknown here: convert it to H264 or VP8 first")
             stream.codec_context.options = {"max_pixels": str(MAX_PIXELS)}
-            copy: _VideoCopy | None = None
+            drawn: _VideoCopy | None = None
             number = -1
             for number, frame in enumerate(source.decode(stream)):
                 luma = RawFrame(0.0, frame).luma()
                 faces = analyser.video_detector.detect(luma)
                 reading = Reading(faces, analyser.classifier.predict(crop_faces(luma, faces)))
-                if out is not None:
-                    if copy is None:
-                        target = _writing(out, f"{path.stem}.mp4", path)
-                        copy = stack.enter_context(_VideoCopy(target, stream, frame))
-                    copy.write(frame, reading)
+                if copy is not None:
+                    if drawn is None:
+                        _prepare(copy, path)
+                        drawn = stack.enter_context(_VideoCopy(copy, stream, frame))
+                    drawn.write(frame, reading)
                 at_s = float(frame.time) if frame.time is not None else 0.0
                 yield FrameRecord(path.name, number, at_s, reading, (frame.width, frame.height))
             if number < 0:
@@ -263,12 +277,15 @@ class _VideoCopy(ExitStack):
             self._container.mux(packet)
 
 
-def _writing(out: Path, name: str, source: Path) -> Path:
+def _prepare(copy: Path, source: Path) -> None:
+    """Make the copy's folder.
+
+    Raises:
+        AnalyzeError: nothing can be written there, or the copy would be the source.
+    """
     try:
-        out.mkdir(parents=True, exist_ok=True)
-        target = out / name
-        if target.exists() and target.samefile(source):
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        if copy.exists() and copy.samefile(source):
             raise AnalyzeError(f"the copy would take the place of {source} itself: give another --out")
     except OSError as exc:
-        raise AnalyzeError(f"cannot write into {out} ({exc.strerror}): give another --out") from exc
-    return target
+        raise AnalyzeError(f"cannot write into {copy.parent} ({exc.strerror}): give another --out") from exc

@@ -38,7 +38,10 @@ from reports.web import build_app
 _log = structlog.get_logger()
 
 _CLASSES_END_S: Final = 3.0
-"""How long classes may take to end when the server is stopped; the next start recovers what is cut off."""
+"""How long classes may take to end when the server is stopped."""
+
+_ABANDONED_END_S: Final = 0.5
+"""How long those may take that are cut off then; the next start recovers what is not kept by then."""
 
 _REQUESTS_END_S: Final = 1.0
 """How long requests that are being answered may take then."""
@@ -90,7 +93,7 @@ def make_reader(settings: Settings, metrics: Metrics) -> FaceReader | None:
     Raises:
         ModelError: a model is missing or damaged.
     """
-    if settings.privacy.jurisdiction == "eu-education":
+    if not settings.privacy.looks_at_faces:
         return None
     analysis = settings.analysis
     return FaceReader(lambda: make_live_detector(analysis), CnnClassifier, analysis.workers, metrics.on_model)
@@ -115,7 +118,7 @@ async def serving(settings: Settings) -> AsyncIterator[Server]:
             _log.warning("class cut off by a crash, recovered", class_id=info.id)
         retention = Retention(store, settings.privacy, now=_utc_now, clock=asyncio.get_running_loop().time)
         purging = asyncio.create_task(retention.run(), name="purge")
-        stack.push_async_callback(_cancelled, purging)
+        stack.push_async_callback(_cancel, purging)
         metrics = Metrics()
         reader = await asyncio.to_thread(make_reader, settings, metrics)
         if reader is not None:
@@ -144,6 +147,7 @@ async def serving(settings: Settings) -> AsyncIterator[Server]:
                 await asyncio.to_thread(description_route),
                 *(route for adapter in rooms.values() for route in adapter.routes()),
             ],
+            ready=sessions.unready,
             jurisdiction=settings.privacy.jurisdiction,
             registry=metrics.registry,
             model_card=await asyncio.to_thread(read_card, DEFAULT_MODEL),
@@ -164,14 +168,15 @@ async def _end_classes(sessions: Sessions) -> None:
         async with asyncio.timeout(_CLASSES_END_S):
             await sessions.close()
     except TimeoutError:
-        _log.error("classes did not end in time and will be recovered at the next start")
+        _log.error("classes did not end in time and are kept as interrupted")
+        await sessions.abandon(_ABANDONED_END_S)
 
 
 def _utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-async def _cancelled(task: asyncio.Task[None]) -> None:
+async def _cancel(task: asyncio.Task[None]) -> None:
     task.cancel()
     await asyncio.wait([task])
 

@@ -6,6 +6,7 @@ to the live feed. Nothing in here waits long for the store: the class goes on wh
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Final
 
@@ -43,15 +44,18 @@ class ClassSink:
         self._indicators = Indicators()
 
     async def on_window(self, window: WindowSummary, behind_s: float) -> None:
+        clock = asyncio.get_running_loop().time
+        ended_s = clock() - behind_s
         self._backlog.put(lambda: self._store.add_window(window))
         await self._backlog.settle(_KEPT_FIRST_S)
         self._feed.publish(window.class_id, "summary", window.to_json())
+        shown_after_s = clock() - ended_s  # with the wait for the store
         indicator, alert = self._indicators.add(window)
         self._feed.publish(window.class_id, "indicator", indicator.to_json())
         if alert is not None:
             self._feed.publish(window.class_id, "alert", alert.to_json())
-        self._stats().window(behind_s, window.analysed)
-        self._metrics.behind.observe(behind_s)
+        self._stats().window(shown_after_s, window.analysed)
+        self._metrics.behind.observe(shown_after_s)
 
     async def on_pulse(self, pulse: PulseRecord) -> None:
         self._metrics.pulses.labels(pulse.kind.value).inc()
@@ -59,7 +63,7 @@ class ClassSink:
         self._feed.publish(pulse.class_id, "pulse", pulse.to_json())
 
     async def on_consent(self, consent: Consent) -> None:
-        self._backlog.put(lambda: self._store.add_consent(consent))
+        self._backlog.put(lambda: self._store.add_consent(consent), must=True)
 
     async def on_check_in(self, check_in: CheckIn) -> None:
         self._backlog.put(lambda: self._store.add_check_in(check_in))
@@ -68,7 +72,7 @@ class ClassSink:
         self._feed.publish(check_in.class_id, "check_in", {})
 
     async def on_erase(self, participant_id: str) -> None:
-        self._backlog.put(lambda: self._store.erase_participant(self._class_id, participant_id))
+        self._backlog.put(lambda: self._store.erase_participant(self._class_id, participant_id), must=True)
 
     async def on_connection(self, up: bool, reason: str) -> None:
         await self._on_connection(up, reason)

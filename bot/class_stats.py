@@ -1,4 +1,4 @@
-"""How quickly a class was looked at: figures for the command line and the metrics.
+"""How quickly a class was looked at: figures for the command line.
 
 Comes in: the time each sample and each window took. Goes out: counts and percentiles over the last
 samples; bounded, so that an evening of classes needs no more memory than one.

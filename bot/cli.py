@@ -6,7 +6,6 @@ not work, 2: it was asked for wrongly.
 
 from __future__ import annotations
 
-import asyncio
 import sys
 from collections.abc import Callable, Coroutine
 from contextlib import closing
@@ -16,10 +15,11 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import click
+import uvloop
 from tqdm import tqdm
 
 from bot import runs
-from bot.analyze import AnalyzeError, analyse_file, find_media
+from bot.analyze import AnalyzeError, analyse_file, find_media, with_copies
 from bot.app import ServeError, make_analyser
 from bot.config import ConfigError, Settings, load_settings
 from bot.core_dumps import forbid_core_dumps
@@ -58,7 +58,7 @@ class _OneLine(click.Group):
             return super().invoke(ctx)
         except (ConfigError, RoomRefused) as exc:
             _say(exc, _WRONG)
-        except (StoreError, ServeError, InferenceError, AnalyzeError, NoUdp) as exc:
+        except (StoreError, ServeError, runs.RunError, InferenceError, AnalyzeError, NoUdp) as exc:
             _say(exc, _FAILED)
 
 
@@ -108,10 +108,6 @@ def _class_options(command: _Command) -> _Command:
 
 
 def _run(work: Coroutine[Any, Any, _T]) -> _T:
-    if sys.platform == "win32":
-        return asyncio.run(work)
-    import uvloop
-
     return uvloop.run(work)
 
 
@@ -184,15 +180,15 @@ def join(
 def analyze(context: _Context, paths: tuple[Path, ...], out: Path, jsonl: bool) -> None:
     """Images and videos: boxes and labels drawn into copies, one JSON line a frame."""
     files = find_media(paths)
-    if context.settings.privacy.jurisdiction == "eu-education":
+    if not context.settings.privacy.looks_at_faces:
         raise ConfigError("privacy.jurisdiction is eu-education: faces are not looked at, in files neither")
     analyser = make_analyser(context.settings.analysis)
     failed = False
-    for file in files:
+    for file, copy in with_copies(files, out):
         frames = faces = 0
         try:
             with tqdm(desc=file.name, unit=" frames", file=sys.stderr, leave=False) as bar:
-                for record in analyse_file(file, analyser, out):
+                for record in analyse_file(file, analyser, copy):
                     frames += 1
                     faces += len(record.reading.faces)
                     bar.update()
@@ -202,7 +198,7 @@ def analyze(context: _Context, paths: tuple[Path, ...], out: Path, jsonl: bool) 
             click.echo(f"classmood: {exc}", err=True)
             failed = True
             continue
-        click.echo(f"{file.name}: {frames} frames, {faces} faces; drawn into {out}", err=True)
+        click.echo(f"{file.name}: {frames} frames, {faces} faces; drawn into {copy}", err=True)
     if failed:
         sys.exit(_FAILED)
 

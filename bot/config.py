@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import stat
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -85,6 +86,11 @@ class PrivacySettings(_Section):
     individual_hours: Annotated[int, Field(ge=1, le=876_000)] = 48
     require_announcement: bool = False
 
+    @property
+    def looks_at_faces(self) -> bool:
+        """Whether the law that applies allows looking at faces at all; all code asks here."""
+        return self.jurisdiction == "none"
+
 
 class WebrtcSettings(_Section):
     """Receiving."""
@@ -113,7 +119,7 @@ class Settings(_Section):
     logs: LogSettings = LogSettings()
 
 
-def load_settings(path: Path | None, environment: dict[str, str] | None = None) -> Settings:
+def load_settings(path: Path | None, environment: Mapping[str, str] | None = None) -> Settings:
     """Read the settings.
 
     Args:
@@ -178,7 +184,7 @@ def _secret_key(values: dict[str, Any]) -> str | None:
     return None
 
 
-def _from_environment(environment: Any) -> dict[str, dict[str, Any]]:
+def _from_environment(environment: Mapping[str, str]) -> dict[str, dict[str, Any]]:
     found: dict[str, dict[str, Any]] = {}
     for variable, text in environment.items():
         if not variable.startswith(ENV_PREFIX) or "__" not in variable:

@@ -78,7 +78,7 @@ class _Wrong(Exception):
 
 def _profile(settings: Settings) -> str:
     privacy = settings.privacy
-    if privacy.jurisdiction == "eu-education":
+    if not privacy.looks_at_faces:
         return "profile eu-education: no face is looked at, no video is asked for"
     return (
         f"profile none: faces are looked at, windows below {privacy.min_group} students are withheld "
@@ -87,7 +87,7 @@ def _profile(settings: Settings) -> str:
 
 
 def _models(settings: Settings) -> str:
-    if settings.privacy.jurisdiction == "eu-education":
+    if not settings.privacy.looks_at_faces:
         return "not loaded: the profile is eu-education"
     BlazeFace(settings.analysis.detector_threshold).detect(np.zeros((180, 320), np.uint8))
     probs = CnnClassifier().predict(np.zeros((1, CROP_PX, CROP_PX, 1), np.float32))

@@ -70,7 +70,7 @@ class Metrics:
         )
         self.pulses = Counter("classmood_pulses", "Taps of students.", ["kind"], registry=self.registry)
         self.unsaved = Gauge(
-            "classmood_windows_unsaved", "Windows the store has not taken yet.", registry=self.registry
+            "classmood_records_unsaved", "Records the store has not taken yet.", registry=self.registry
         )
 
     def on_model(self, model: str, took_s: float) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import signal
 import sys
 from collections.abc import AsyncIterator
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import Final
 
 import click
+import structlog
 from tqdm import tqdm
 
 from bot.app import Server, serving
@@ -27,10 +29,17 @@ from bot.webrtc.network import udp_addresses
 from inference.classifier import DEFAULT_MODEL
 from inference.engine import read_card
 from reports.class_report import load_report, to_html
+from reports.store import Store, StoreError
 from reports.summary import ClassInfo, ClassState, WindowSummary
+
+_log = structlog.get_logger()
 
 _STUDENTS_LEAVE_S: Final = 5.0
 _WARM_S: Final = 30.0
+
+
+class RunError(Exception):
+    """The report cannot be written; the text is one line that says what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +75,9 @@ async def join(settings: Settings, run: ClassRun) -> bool:
 
     Raises:
         RoomRefused: the room URL is wrong.
+        RunError: the report cannot be written; where that shows beforehand, no class is begun.
     """
+    await asyncio.to_thread(_check_folder, run.reports)
     async with _stopping() as stop, serving(settings) as server:
         _greet(server, settings)
         info = await _hold(server, run, stop)
@@ -78,8 +89,10 @@ async def demo(settings: Settings, students: int, run: ClassRun) -> bool:
 
     Raises:
         NoUdp: the students' video could not be received on this machine.
+        RunError: as ``join``.
     """
     udp_addresses()
+    await asyncio.to_thread(_check_folder, run.reports)
     async with _stopping() as stop, serving(settings) as server:
         _greet(server, settings)
         click.echo(
@@ -97,7 +110,7 @@ async def _hold(server: Server, run: ClassRun, stop: asyncio.Event, students: in
         click.echo(f"Student link:  {info.student_url}", err=True)
     running = server.sessions.running(info.id)
     stats = ClassStats() if running is None else running.stats
-    news = _News(server, info.id, run.json_lines)
+    news = News(server.store, info.id, run.json_lines)
     async with AsyncExitStack() as stack:
         if students and info.code is not None:
             await stack.enter_async_context(_drawn_students(server.url, info.code, students))
@@ -110,32 +123,68 @@ async def _hold(server: Server, run: ClassRun, stop: asyncio.Event, students: in
     click.echo(f"Class {ended.state}: {ended.reason}", err=True)
     click.echo(_figures(stats, windows, students, first_mib), err=True)
     if report is not None:
-        path = run.reports / f"{info.id}.html"
-        run.reports.mkdir(parents=True, exist_ok=True)
-        path.write_text(to_html(report), encoding="utf-8")
-        click.echo(f"Report:        {path.resolve()}", err=True)
+        path = await asyncio.to_thread(_write, run.reports / f"{info.id}.html", to_html(report))
+        click.echo(f"Report:        {path}", err=True)
     return ended
 
 
-class _News:
-    """The windows of a class as they come, printed as JSON lines if asked for."""
+def _check_folder(folder: Path) -> None:
+    """See before a class whether its report can be written after it.
 
-    def __init__(self, server: Server, class_id: str, print_them: bool) -> None:
-        self._server, self._class_id, self._print_them = server, class_id, print_them
+    Raises:
+        RunError: it cannot.
+    """
+    nearest = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
+    if not nearest.is_dir() or not os.access(nearest, os.W_OK | os.X_OK):
+        raise RunError(f"the report cannot be written into {folder}: give another --out")
+
+
+def _write(path: Path, text: str) -> Path:
+    """Write a report, and say where it is.
+
+    Raises:
+        RunError: it cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    except OSError as exc:
+        raise RunError(
+            f"the class is kept, but its report cannot be written to {path} ({exc.strerror}): "
+            f"`classmood report {path.stem} -o FILE` writes it elsewhere"
+        ) from exc
+    return path.resolve()
+
+
+class News:
+    """The windows of a class as they come, printed as JSON lines if asked for.
+
+    Attributes:
+        last: The newest window.
+    """
+
+    def __init__(self, store: Store, class_id: str, print_them: bool) -> None:
+        """Nothing is read yet."""
+        self._store, self._class_id, self._print_them = store, class_id, print_them
         self.last: WindowSummary | None = None
 
     async def read(self) -> None:
-        """Take in what is new."""
+        """Take in what is new, or the next time, while the store cannot be read: the class goes on."""
         # A window is never shorter than a second: half of one leads past the last and not past the next.
         since_s = 0.0 if self.last is None else self.last.start_s + 0.5
-        for window in await self._server.store.windows(self._class_id, since_s):
+        try:
+            found = await self._store.windows(self._class_id, since_s)
+        except StoreError as exc:
+            _log.warning("windows cannot be read, trying again", reason=str(exc))
+            return
+        for window in found:
             self.last = window
             if self._print_them:
                 click.echo(json.dumps(window.to_json()))
 
 
 async def _progress(
-    server: Server, class_id: str, run: ClassRun, news: _News, stop: asyncio.Event
+    server: Server, class_id: str, run: ClassRun, news: News, stop: asyncio.Event
 ) -> float | None:
     """Show how the class goes until it ends; memory once it was warm, MiB."""
     loop = asyncio.get_running_loop()
@@ -250,7 +299,7 @@ def _greet(server: Server, settings: Settings) -> None:
     if server.recovered:
         noun = "class was" if server.recovered == 1 else "classes were"
         click.echo(f"{server.recovered} {noun} cut off by a crash and kept as interrupted.", err=True)
-    if settings.privacy.jurisdiction == "eu-education":
+    if not settings.privacy.looks_at_faces:
         click.echo("Profile eu-education: no face is looked at.", err=True)
     click.echo(f"Host link:     {server.host_link}", err=True)
     if settings.web.public_url is not None:

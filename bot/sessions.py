@@ -50,6 +50,9 @@ _REASONS: Final = {
     ClassState.LIVE: "The class is running.",
 }
 _UNSAVED: Final = "The class is running, but cannot be kept for now and waits in memory:"
+_STOPPING: Final = "the server is being stopped"
+_NOTHING_KEPT: Final = "the store takes nothing at present: the log and the host's pages say why"
+
 _LAST_CHANCE_S: Final = 1.2
 """How long the end of a class waits for what is not kept yet."""
 
@@ -110,6 +113,7 @@ class Sessions:
         self._reader, self._settings = reader, settings
         self._metrics, self._public_url, self._now = metrics, public_url, now
         self._running: dict[str, RunningClass] = {}
+        self._stopping = False
         self._backlog = Backlog(self._on_backlog)
 
     async def start(self, room: str, title: str) -> ClassInfo:
@@ -118,6 +122,8 @@ class Sessions:
             opened = await asyncio.to_thread(open_room, room, self._adapters)
         except RoomUrlError as exc:
             raise RoomRefused(str(exc)) from exc
+        if self._stopping:
+            raise RoomRefused(f"{_STOPPING}: start the class when it runs again")
         started_at = self._now()
         info = ClassInfo(
             id=secrets.token_hex(6),
@@ -135,8 +141,13 @@ class Sessions:
         )
         started_s = asyncio.get_running_loop().time()
         running = RunningClass(info, opened, started_s, started_s)
-        await self._store.put_class(info)
-        self._running[info.id] = running
+        self._running[info.id] = running  # before anything waits, so that ``close`` misses no class
+        try:
+            await self._store.put_class(info)
+        except BaseException:
+            self._running.pop(info.id)
+            running.ended.set()
+            raise
         self._metrics.classes.set(len(self._running))
         running.task = asyncio.create_task(self._run(running), name=f"class-{info.id}")
         return info
@@ -158,8 +169,15 @@ class Sessions:
             return None
         marker = Marker(class_id, asyncio.get_running_loop().time() - running.began_s, label)
         await self._store.add_marker(marker)
-        self._feed.publish(class_id, "marker", marker.to_json())
+        if class_id in self._running:  # else its feed is closed
+            self._feed.publish(class_id, "marker", marker.to_json())
         return marker
+
+    def unready(self) -> str | None:
+        """Why no class can be started at present, in one line that names no file; None if one can."""
+        if self._stopping:
+            return _STOPPING
+        return None if self._backlog.trouble is None else _NOTHING_KEPT
 
     def running(self, class_id: str) -> RunningClass | None:
         """A class that has not ended."""
@@ -171,10 +189,26 @@ class Sessions:
         return None if running is None else await running.room.leave_out(who)
 
     async def close(self) -> None:
-        """End every class and wait until all is kept."""
+        """End every class, start no other, and wait until all is kept."""
+        self._stopping = True
         ends = (self.end(class_id, "The server was stopped.") for class_id in list(self._running))
         await asyncio.gather(*ends)
-        lost = await self._backlog.close(_LAST_CHANCE_S)
+        await self._close_backlog(_LAST_CHANCE_S)
+
+    async def abandon(self, within_s: float) -> None:
+        """Cancel the classes that ``close`` did not see the end of, and wait a little for them.
+
+        They are kept as interrupted, now or at the next start.
+        """
+        tasks = [running.task for running in self._running.values() if running.task is not None]
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks, timeout=within_s)
+        await self._close_backlog(0.0)
+
+    async def _close_backlog(self, within_s: float) -> None:
+        lost = await self._backlog.close(within_s)
         if lost:
             _log.error("records were not kept", records=lost, reason=self._backlog.trouble)
 
@@ -252,7 +286,7 @@ class Sessions:
 
     async def _change(self, running: RunningClass, state: ClassState, reason: str) -> None:
         running.info = info = replace(running.info, state=state, reason=reason)
-        self._backlog.put(lambda: self._store.put_class(info))
+        self._backlog.put(lambda: self._store.update_class(info), must=True)
         await self._backlog.settle(_LAST_CHANCE_S)
         self._feed.publish(info.id, "state", info.to_json())
 

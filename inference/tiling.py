@@ -23,6 +23,8 @@ MOST_SQUARES: Final = 128
 
 _STEP: Final = 0.5  # what one square cuts through stands whole in the next, up to half a side
 _EDGE_SHARE: Final = 0.02
+_SAME: Final = 0.3
+"""Overlap from which two finds are one face."""
 
 
 class TiledDetector:
@@ -88,7 +90,7 @@ def _without_repeats(found: list[Faces]) -> Faces:
     )
     kept: list[int] = []
     for index in np.argsort(-scores):
-        if not kept or _highest_overlap(boxes[index], boxes[kept]) < 0.3:
+        if not kept or _highest_overlap(boxes[index], boxes[kept]) < _SAME:
             kept.append(int(index))
     if not kept:
         return NO_FACES

@@ -30,7 +30,6 @@ MAX_MARKERS: Final = 500
 
 _BODY_S: Final = 10.0
 DEFAULT_ROOM: Final = "companion:"
-DEFAULT_TITLE: Final = "Untitled class"
 
 _REPORT_CSP: Final = (
     "default-src 'none'; style-src {styles}; img-src data:; base-uri 'none'; form-action 'none'; "
@@ -45,7 +44,7 @@ async def start_class(request: web.Request) -> web.Response:
     """POST /api/classes: begin a class."""
     body = await _json_object(request)
     room = _text(body, "room", ROOM_CHARS, DEFAULT_ROOM)
-    title = _text(body, "title", TITLE_CHARS, DEFAULT_TITLE)
+    title = _text(body, "title", TITLE_CHARS, "")
     try:
         info = await request.app[CONTEXT].controller.start(room, title)
     except RoomRefused as exc:

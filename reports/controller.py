@@ -20,6 +20,10 @@ class ClassController(Protocol):
     async def start(self, room: str, title: str) -> ClassInfo:
         """Begin a class and return at once, in the state ``joining`` or beyond.
 
+        Args:
+            room: Room URL.
+            title: Title; empty for one made of the date, so that no two untitled classes are compared.
+
         Raises:
             RoomRefused: the room URL is wrong or the room is taken.
         """

@@ -101,6 +101,7 @@ class HostKeys:
         self._shelf, self._now = shelf, now
         self._read: Keys | None = None
         self._read_s = float("-inf")
+        self._at_the_shelf = asyncio.Lock()  # what was read before a change must not replace the change
 
     async def token_fits(self, given: str) -> bool:
         """Whether this is the token of programs, or the code of a link that nobody has opened yet.
@@ -134,14 +135,19 @@ class HostKeys:
         return code
 
     async def _current(self) -> Keys:
-        clock_s = asyncio.get_running_loop().time()
-        if self._read is None or clock_s - self._read_s >= _FRESH_S:
-            self._read, self._read_s = await asyncio.to_thread(self._shelf.read), clock_s
-        return self._read
+        clock = asyncio.get_running_loop().time
+        if self._read is not None and clock() - self._read_s < _FRESH_S:
+            return self._read
+        async with self._at_the_shelf:
+            clock_s = clock()
+            if self._read is None or clock_s - self._read_s >= _FRESH_S:
+                self._read, self._read_s = await asyncio.to_thread(self._shelf.read), clock_s
+            return self._read
 
     async def _change(self, change: Callable[[Keys], Keys]) -> None:
-        clock_s = asyncio.get_running_loop().time()
-        self._read, self._read_s = await asyncio.to_thread(self._shelf.change, change), clock_s
+        async with self._at_the_shelf:
+            clock_s = asyncio.get_running_loop().time()
+            self._read, self._read_s = await asyncio.to_thread(self._shelf.change, change), clock_s
 
 
 def digest(secret: str) -> str:

@@ -1,4 +1,4 @@
-"""The live stream of a class as server-sent events (summary, pulse, marker, state, resync).
+"""The live stream of a class as server-sent events; docs/interface.md lists them.
 
 Comes in: a subscription to the live feed. Goes out: one event a message with its ``id``; a follower that
 comes back with ``Last-Event-ID`` gets what it missed, any other one the current ``state`` first. The

@@ -126,9 +126,24 @@ class Store:
         self._held_open.close()
 
     async def put_class(self, info: ClassInfo) -> None:
-        """Keep a class, or what has changed of it."""
+        """Keep a class, new or in place of what was kept of it."""
         row = ClassRow.of(info)
         await self._write(lambda session: _keep(session, row))
+
+    async def update_class(self, info: ClassInfo) -> None:
+        """Keep what has changed of a class.
+
+        Raises:
+            StoreRefused: the class was deleted meanwhile, and stays so.
+        """
+        row = ClassRow.of(info)
+
+        def work(session: Session) -> None:
+            if session.get(ClassRow, info.id) is None:
+                raise StoreRefused(f"{self._name}: refused: the class was deleted")
+            _keep(session, row)
+
+        await self._write(work)
 
     async def get_class(self, class_id: str) -> ClassInfo | None:
         """A class; None if there is no such one."""

@@ -1,4 +1,5 @@
 """The inside of the embedded room, which ``bot.rooms.companion`` puts on the web.
 
-``requests``: what a page may ask, checked. ``room``: who is there and what they do.
+``requests``: what a page may ask, checked; ``limits``: how often. ``student``: what is held of one;
+``room``: who is there and what they do.
 """

@@ -8,12 +8,9 @@ not held at all.
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import hmac
 import secrets
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Final
 
@@ -26,13 +23,12 @@ from bot.companion.requests import (
     Away,
     BadRequest,
     CannotReceive,
-    Erased,
     JoinRequest,
     RoomEnded,
     RoomFull,
     TooFast,
-    UnknownToken,
 )
+from bot.companion.student import Student, new_student, refuse_erased, with_number, with_token
 from bot.config import WebrtcSettings
 from bot.room import RoomEvent
 from bot.webrtc.decoding import CameraTrack
@@ -46,9 +42,6 @@ MAX_STUDENTS: Final = 200
 """Present at a time; five times as many may have come and gone."""
 
 MAX_WAITING_EVENTS: Final = 5000
-NUMBER_CHARS: Final = 6
-"""Of a participant's identifier the page shows so many as their number."""
-
 PULSE_INTERVAL_S: Final = 1.0
 _REJOINS: Final = (10, 0.5)
 """Joins of one student, at once and a second: each may set up a connection."""
@@ -61,24 +54,6 @@ CAMERALESS_PATIENCE: Final = 6.0
 background run only once a minute."""
 
 _DECODE_THREADS: Final = 2
-
-
-@dataclass(slots=True, eq=False)
-class _Student:
-    """What the room holds of a student; no name."""
-
-    participant_id: str
-    token_hash: bytes
-    seen_s: float
-    present: bool = False
-    erased: bool = False
-    individual: bool = False  # agreed to individual check-ins
-    cameraless: bool = False  # has no camera, or one that cannot be decoded
-    stands_off: bool = False  # Muted(True) or UnsupportedCodec was told last
-    peer: ReceivingPeer | None = None
-    track_id: str | None = None  # told by TrackAdded and not yet removed
-    pulsed_s: float = float("-inf")
-    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
 class CompanionRoom:
@@ -118,8 +93,8 @@ class CompanionRoom:
         self.synthetic = synthetic
         self._key, self._settings, self._entered = code.lower(), settings, entered
         self._threads = ThreadPoolExecutor(_DECODE_THREADS, thread_name_prefix="decode")
-        self._students: list[_Student] = []
-        self._joining = 0
+        self._students: list[Student] = []
+        self._coming = 0  # who is being let in and not present yet
         self._ended = False
         self._receives = receives
         self._events: asyncio.Queue[RoomEvent | None] = asyncio.Queue()  # see MAX_WAITING_EVENTS
@@ -170,17 +145,19 @@ class CompanionRoom:
             student = self._find(token)
             self._count(student, self._rejoins)
         else:
-            present = sum(known.present for known in self._students)
-            if present + self._joining >= MAX_STUDENTS or len(self._students) >= 5 * MAX_STUDENTS:
-                raise RoomFull(f"the class is full ({MAX_STUDENTS} students): ask the teacher")
-            token = secrets.token_urlsafe(32)
-            student = _Student(secrets.token_hex(8), _hash(token), self._now_s())
-        self._joining += 1
-        try:
-            async with student.lock:
+            if len(self._students) + self._coming >= 5 * MAX_STUDENTS:
+                raise _full()
+            student, token = new_student(self._now_s())
+        async with student.lock:
+            if student.present:
                 return await self._admit(student, token, request)
-        finally:
-            self._joining -= 1
+            if sum(known.present for known in self._students) + self._coming >= MAX_STUDENTS:
+                raise _full()
+            self._coming += 1
+            try:
+                return await self._admit(student, token, request)
+            finally:
+                self._coming -= 1
 
     def pulse(self, token: str, kind: PulseKind) -> None:
         """Pass on a tap.
@@ -245,10 +222,7 @@ class CompanionRoom:
 
     async def leave_out(self, who: str) -> int:
         """Erase the student whose page shows the number ``who``: no name is held to go by."""
-        wanted = "".join(who.split()).lower()
-        if len(wanted) < NUMBER_CHARS:
-            return 0
-        meant = [known for known in self._students if known.participant_id.startswith(wanted)]
+        meant = with_number(self._students, who)
         for student in meant:
             async with student.lock:
                 if not student.erased:
@@ -256,9 +230,8 @@ class CompanionRoom:
                     await self._depart(student, rooms.OptedOut(student.participant_id))
         return len(meant)
 
-    async def _admit(self, student: _Student, token: str, request: JoinRequest) -> Admission:
-        if student.erased:
-            raise _erased()
+    async def _admit(self, student: Student, token: str, request: JoinRequest) -> Admission:
+        refuse_erased(student)
         peer: ReceivingPeer | None = None
         sdp: str | None = None
         unsupported: UnsupportedVideo | None = None
@@ -293,7 +266,7 @@ class CompanionRoom:
         trouble = None if unsupported is None else str(unsupported)
         return Admission(student.participant_id, token, sdp, trouble)
 
-    def _welcome(self, student: _Student, request: JoinRequest, unsupported: UnsupportedVideo | None) -> None:
+    def _welcome(self, student: Student, request: JoinRequest, unsupported: UnsupportedVideo | None) -> None:
         """Tell what a join means; of a student who is back before they were missed, only what changed."""
         self._remove_track(student)
         student.seen_s = self._now_s()
@@ -333,7 +306,7 @@ class CompanionRoom:
                 if gone and not student.lock.locked():  # else they are coming back this moment
                     await self._depart(student)
 
-    async def _depart(self, student: _Student, opted_out: rooms.OptedOut | None = None) -> None:
+    async def _depart(self, student: Student, opted_out: rooms.OptedOut | None = None) -> None:
         peer, student.peer = student.peer, None
         self._remove_track(student)
         if opted_out is not None:
@@ -344,25 +317,19 @@ class CompanionRoom:
         if peer is not None:
             await peer.close()
 
-    def _remove_track(self, student: _Student) -> None:
+    def _remove_track(self, student: Student) -> None:
         if student.track_id is not None:
             self._tell(rooms.TrackRemoved(student.track_id, student.participant_id))
             student.track_id = None
 
-    def _stand_off(self, student: _Student, off: bool) -> None:
+    def _stand_off(self, student: Student, off: bool) -> None:
         student.stands_off = off
         self._tell(rooms.Muted(student.participant_id, off))
 
-    def _find(self, token: str) -> _Student:
-        digest = _hash(token)
-        for student in self._students:
-            if hmac.compare_digest(student.token_hash, digest):
-                if student.erased:
-                    raise _erased()
-                return student
-        raise UnknownToken("this page is not known to the class: join again")
+    def _find(self, token: str) -> Student:
+        return with_token(self._students, token)
 
-    def _present(self, token: str) -> _Student:
+    def _present(self, token: str) -> Student:
         student = self._find(token)
         if not student.present:
             raise Away("you are no longer in the class: join again")
@@ -372,7 +339,7 @@ class CompanionRoom:
         return student
 
     @staticmethod
-    def _count(student: _Student, allowance: Allowance) -> None:
+    def _count(student: Student, allowance: Allowance) -> None:
         if not allowance.take(student.participant_id):
             raise TooFast("your page asks too often: wait a moment")
 
@@ -384,9 +351,5 @@ class CompanionRoom:
         return asyncio.get_running_loop().time()
 
 
-def _hash(token: str) -> bytes:
-    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
-
-
-def _erased() -> Erased:
-    return Erased("you were erased from this class: close the page, or load it anew to take part again")
+def _full() -> RoomFull:
+    return RoomFull(f"the class is full ({MAX_STUDENTS} students): ask the teacher")

@@ -2,7 +2,7 @@
 
 Comes in: the server's address and the room's code. Goes out: an offer, video and pulses for each student.
 Also a program of its own, so that drawing and encoding take nothing from the bot's process:
-``python -m bot.demo.students --server http://127.0.0.1:8080 --code CODE --students 6``. It leaves when it
+``python -m bot.demo.students --server http://127.0.0.1:8765 --code CODE --students 6``. It leaves when it
 is told to end, or when its standard input is closed because the parent is gone.
 """
 
@@ -15,7 +15,7 @@ import signal
 import threading
 from collections.abc import Callable
 from concurrent.futures import Executor, ThreadPoolExecutor
-from typing import Final
+from typing import Any, Final
 
 import aiohttp
 import click
@@ -36,6 +36,7 @@ _STAGGER_S: Final = 0.3
 _FIRST_WAIT_S: Final = 0.5
 _LONGEST_WAIT_S: Final = 8.0
 _REQUEST_S: Final = aiohttp.ClientTimeout(total=15)
+_REPORT_S: Final = 5.0
 _LEAVE_S: Final = 1.2
 """How long leaving may take; a server that is gone must not hold the students up."""
 
@@ -58,7 +59,7 @@ async def run_students(
     """Let drawn students attend a class until told to stop; refusals and breaks are tried again.
 
     Args:
-        server: Address of the server, as ``http://127.0.0.1:8080``.
+        server: Address of the server, as ``http://127.0.0.1:8765``.
         code: The embedded room's code.
         count: How many students.
         seed: Their looks and their story.
@@ -145,16 +146,20 @@ class _Student:
                 over.set()
 
         try:
-            await self._connect(peer, camera)
+            received = await self._connect(peer, camera)
             async with asyncio.TaskGroup() as tasks:
-                tapping = tasks.create_task(self._tap())
+                busy = [tasks.create_task(self._tap())]
+                if not received:
+                    busy.append(tasks.create_task(self._report(over)))
                 await _first_of(over, self._stop)
-                tapping.cancel()
+                for task in busy:
+                    task.cancel()
         finally:
             camera.stop()
             await asyncio.gather(self._leave(), peer.close())
 
-    async def _connect(self, peer: RTCPeerConnection, camera: DrawnCamera) -> None:
+    async def _connect(self, peer: RTCPeerConnection, camera: DrawnCamera) -> bool:
+        """Join; whether the class receives the camera."""
         transceiver = peer.addTransceiver(camera, direction="sendonly")
         codecs = RTCRtpSender.getCapabilities("video").codecs
         transceiver.setCodecPreferences(sorted(codecs, key=lambda codec: codec.mimeType != "video/VP8"))
@@ -169,7 +174,20 @@ class _Student:
             **({} if self._token is None else {"token": self._token}),
         )
         self._token = answer["token"]
+        if answer["sdp"] is None:  # under the profile eu-education
+            return False
         await peer.setRemoteDescription(RTCSessionDescription(answer["sdp"], answer["type"]))
+        return True
+
+    async def _report(self, over: asyncio.Event) -> None:
+        """Say now and then, where no connection does, that the student is there, without a camera."""
+        try:
+            while True:
+                await self._post("camera", token=self._token, on=False)
+                await asyncio.sleep(_REPORT_S)
+        except (_Refused, aiohttp.ClientError, TimeoutError) as error:
+            _log.info("no longer in the class", error=type(error).__name__)
+            over.set()
 
     async def _tap(self) -> None:
         """Tap pulses as the story has it; one that is not taken is let go."""
@@ -190,7 +208,7 @@ class _Student:
         except (_Refused, aiohttp.ClientError, TimeoutError) as error:
             _log.info("left without a goodbye", error=type(error).__name__)
 
-    async def _post(self, what: str, **fields: object) -> dict[str, str]:
+    async def _post(self, what: str, **fields: object) -> dict[str, Any]:
         """Ask the room for something.
 
         Raises:
@@ -200,7 +218,7 @@ class _Student:
         async with self._http.post(f"{self._api}/{what}", json=fields) as response:
             if response.status != 200:
                 raise _Refused(response.status)
-            answer: dict[str, str] = await response.json()
+            answer: dict[str, Any] = await response.json()
             return answer
 
     async def _stopped_within(self, seconds: float) -> bool:
@@ -247,7 +265,7 @@ async def _run(server: str, code: str, students: int, seed: int, begin_s: float)
     await run_students(server, code, students, seed, stop, begin_s=begin_s)
 
 
-@click.command(epilog="Example: python -m bot.demo.students --server http://127.0.0.1:8080 --code abc-def")
+@click.command(epilog="Example: python -m bot.demo.students --server http://127.0.0.1:8765 --code abc-def")
 @click.option("--server", required=True, help="Address of the server.")
 @click.option("--code", required=True, help="The embedded room's code.")
 @click.option("--students", type=click.IntRange(1, 50), default=6, show_default=True, help="How many.")

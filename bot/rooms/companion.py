@@ -126,7 +126,7 @@ class Adapter:
             self._settings.webrtc,
             self._entered,
             synthetic=synthetic == ["1"],
-            receives=self._settings.privacy.jurisdiction == "none",
+            receives=self._settings.privacy.looks_at_faces,
             wanted_fps=self._wanted_fps,
             on_dropped=self._on_dropped,
         )
@@ -164,7 +164,7 @@ class Adapter:
             version=assets.version,
             code=room.code,
             synthetic=room.synthetic,
-            faces=privacy.jurisdiction == "none",
+            faces=privacy.looks_at_faces,
             min_group=privacy.min_group,
             fps=f"{self._wanted_fps:g}",
             retention_days=privacy.retention_days,

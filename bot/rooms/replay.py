@@ -53,18 +53,29 @@ class Adapter:
         """Nothing is needed of the context."""
 
     def open(self, url: str) -> Room:
-        """A room for ``replay:DIR``."""
+        """A room for ``replay:DIR``.
+
+        Raises:
+            RoomUrlError: another form, or no folder of videos.
+        """
         path, _, query = url.partition(":")[2].partition("?")
-        options = parse_qs(query)
-        folder = Path(path).expanduser()
-        if not path or set(options) - {"once"}:
+        options = parse_qs(query, keep_blank_values=True)
+        once = options.pop("once", ["0"])
+        if not path or options or once not in (["0"], ["1"]):
             raise RoomUrlError(f"{url!r}: give a folder of videos as replay:DIR or replay:DIR?once=1")
+        try:
+            folder = Path(path).expanduser()
+        except RuntimeError as exc:
+            raise RoomUrlError(f"{url!r}: there is no such user's folder: give the whole path") from exc
         if not folder.is_dir():
             raise RoomUrlError(f"{url!r}: there is no folder {folder}: give a folder of videos")
-        files = sorted(file for file in folder.iterdir() if file.suffix.lower() in SUFFIXES)
+        try:
+            files = sorted(file for file in folder.iterdir() if file.suffix.lower() in SUFFIXES)
+        except OSError as exc:
+            raise RoomUrlError(f"{url!r}: the folder cannot be read: make it readable") from exc
         if not files:
             raise RoomUrlError(f"{url!r}: the folder holds no video: put .mp4, .mkv or .webm files in it")
-        return ReplayRoom(files, url, once=options.get("once") == ["1"])
+        return ReplayRoom(files, url, once=once == ["1"])
 
     def routes(self) -> Iterable[web.AbstractRouteDef]:
         """None."""
@@ -130,8 +141,8 @@ class ReplayRoom:
                 await self._play_once(file, track)
                 if self._once:
                     return
-        except RoomUnavailable:
-            _log.warning("a video of the replay folder cannot be played", file=file.name)
+        except RoomUnavailable as exc:
+            _log.warning("a video of the replay folder cannot be played", file=file.name, reason=str(exc))
         finally:
             track.end()
             self._events.put_nowait(Left(track.participant_id))
@@ -141,17 +152,16 @@ class ReplayRoom:
         frames = _frames(file)
         # One thread a file: a picture still being decoded when the room is left ends before the close.
         decoder = ThreadPoolExecutor(max_workers=1, thread_name_prefix="replay")
-        began_s, first_s, last_s, count = loop.time(), None, 0.0, 0
+        due_s, last_s, count = loop.time(), 0.0, 0
         try:
             while (frame := await loop.run_in_executor(decoder, next, frames, None)) is not None:
                 at_s = last_s + _STILL_INTERVAL_S if frame.time is None else float(frame.time)
-                first_s = at_s if first_s is None else first_s
-                # A file with a broken clock plays on instead of standing still for hours.
-                if not 0 <= at_s - last_s <= _LONGEST_GAP_S:
-                    began_s += max(0.0, min(at_s - last_s, _LONGEST_GAP_S)) - (at_s - last_s)
+                if count:
+                    # A file with a broken clock plays on instead of standing still for hours.
+                    due_s += min(max(at_s - last_s, 0.0), _LONGEST_GAP_S)
                 last_s = at_s
                 count += 1
-                await asyncio.sleep(began_s + at_s - first_s - loop.time())
+                await asyncio.sleep(due_s - loop.time())
                 track.put(RawFrame(loop.time(), frame))
         finally:
             await asyncio.shield(loop.run_in_executor(decoder, frames.close))
@@ -213,5 +223,5 @@ def _frames(file: Path) -> Generator[av.VideoFrame, None, None]:
             stream = container.streams.video[0]
             stream.thread_count = 1
             yield from container.decode(stream)
-    except (av.FFmpegError, OSError) as exc:
+    except (av.FFmpegError, OSError, ValueError, ArithmeticError) as exc:
         raise RoomUnavailable(f"{file.name} cannot be played: {exc}") from exc

@@ -17,7 +17,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.analyze import IMAGES, VIDEOS, Analyser, AnalyzeError, analyse_file, find_media
+from bot.analyze import IMAGES, VIDEOS, Analyser, AnalyzeError, analyse_file, find_media, with_copies
 from bot.app import make_analyser
 from bot.config import AnalysisSettings
 
@@ -74,7 +74,8 @@ def look(path: Path, analyser: Analyser, out: Path | None) -> str | int:
 
     def work() -> None:
         try:
-            found.append(sum(1 for _ in analyse_file(path, analyser, out)))
+            copy = None if out is None else with_copies([path], out)[0][1]
+            found.append(sum(1 for _ in analyse_file(path, analyser, copy)))
         except AnalyzeError as exc:
             found.append(str(exc))
         except BaseException as exc:  # noqa: BLE001  # shown in the main thread
@@ -162,6 +163,22 @@ def test_a_copy_never_takes_the_place_of_its_source(tmp_path: Path, analyser: An
         assert "take the place of" in str(look(path, analyser, tmp_path))
         assert path.read_bytes() == before
     assert film.read_bytes() == content
+
+
+def test_no_copy_takes_the_place_of_another() -> None:
+    files = [
+        Path(name)
+        for name in ("a/x.mp4", "b/x.webm", "b/X.mp4", "a/y.png", "a/x.mp4", "a/y-2.png", "b/y.png")
+    ]
+    assert with_copies([], Path("out")) == []
+    assert [(str(file), copy.name) for file, copy in with_copies(files, Path("out"))] == [
+        ("a/x.mp4", "x.mp4"),
+        ("b/x.webm", "x-2.mp4"),
+        ("b/X.mp4", "X-3.mp4"),
+        ("a/y.png", "y.png"),
+        ("a/y-2.png", "y-2.png"),
+        ("b/y.png", "y-3.png"),
+    ]
 
 
 def test_where_nothing_can_be_written_is_said(tmp_path: Path, analyser: Analyser) -> None:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 import threading
-from asyncio import to_thread
+from asyncio import create_task, sleep, to_thread
 from pathlib import Path
+from time import time
 
 import pytest
+from aiohttp.test_utils import TestServer
+from aiohttp.web import Application, Request, Response, json_response
 from pydantic import SecretStr
 
 from bot.config import ConfigError, Settings, WebSettings, load_settings
 from bot.host_token import KeyFile, fresh_link, open_entrance, renew_token
-from reports.host_keys import HostKeys, HostKeysError, Keys, digest
+from reports.host_keys import HostKeys, HostKeysError, Keys, MemoryShelf, digest
 
 
 @pytest.fixture
@@ -105,6 +108,26 @@ async def test_a_configured_token_writes_nothing_and_opens_once(web: WebSettings
         await to_thread(fresh_link, configured.model_copy(update={"port": 1}))
 
 
+async def test_the_servers_answer_is_asked_for_past_any_proxy(
+    web: WebSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    token = "0123456789abcdef"
+
+    async def give(request: Request) -> Response:
+        assert request.headers["Authorization"] == f"Bearer {token}"
+        return json_response({"code": "fresh"}, status=201)
+
+    app = Application()
+    app.router.add_post("/api/host-links", give)
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")  # nobody is there
+    monkeypatch.setattr("urllib.request._opener", None)  # made once, of the environment of then
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    async with TestServer(app) as server:
+        configured = web.model_copy(update={"token": SecretStr(token), "port": server.port})
+        assert code_of(await to_thread(fresh_link, configured)) == "fresh"
+
+
 def test_a_file_others_can_read_is_refused(web: WebSettings) -> None:
     open_entrance(web)
     web.token_file.chmod(0o640)
@@ -162,3 +185,31 @@ def test_old_links_and_cookies_cease() -> None:
     assert digest("149") in changed.links
     assert digest("0") not in changed.links
     assert len(changed.with_link("x", now=1e9).links) == 1, "what ceased is forgotten"
+
+
+class SlowShelf(MemoryShelf):
+    """Reads at once and answers when it is told to."""
+
+    def __init__(self, keys: Keys) -> None:
+        super().__init__(keys)
+        self.reading, self.answer = threading.Event(), threading.Event()
+
+    def read(self) -> Keys:
+        found = super().read()
+        self.reading.set()
+        assert self.answer.wait(10)
+        return found
+
+
+async def test_a_browser_let_in_while_the_keys_are_read_stays_in() -> None:
+    shelf = SlowShelf(Keys(digest("token")).with_link("link", time()))
+    keys = HostKeys(shelf)
+    asking = create_task(keys.token_fits("token"))
+    assert await to_thread(shelf.reading.wait, 10)
+    opening = create_task(keys.open_link("link"))
+    await sleep(0.1)
+    shelf.answer.set()
+    cookie = await opening
+    assert cookie is not None
+    assert await asking
+    assert await keys.cookie_fits(cookie)

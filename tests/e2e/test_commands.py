@@ -70,6 +70,7 @@ def test_what_is_wrong_is_said_in_one_line(tmp_path: Path) -> None:
         (("report", "abc"), 1, "no database"),
         (("join", "zoom:123"), 2, "no room URL"),
         (("join", "replay:nowhere"), 2, "no folder"),
+        (("join", "companion:", "--out", "nofilm.mp4/reports"), 1, "--out"),
         (("analyze", "nothing.jpg"), 1, "does not exist"),
         (("analyze", "nofilm.mp4"), 1, "cannot be read"),
         (("analyze", "bad.yaml"), 1, "no known kind"),

@@ -60,6 +60,15 @@ async def is_accessible(page: Page) -> None:
     await page.set_viewport_size(wide)
 
 
+async def until(page: Page, true: str) -> None:
+    """Wait until an expression is true; Playwright's own way is one the page's security policy forbids."""
+    async with asyncio.timeout(15):
+        while True:
+            if await page.evaluate(true):
+                return
+            await asyncio.sleep(0.05)
+
+
 async def before(page: Page, first: str, second: str) -> bool:
     """Whether one element stands above another."""
     one, other = await page.locator(first).bounding_box(), await page.locator(second).bounding_box()
@@ -218,6 +227,28 @@ async def test_a_refused_camera_still_lets_a_student_take_part(served: Served, p
     mark = len(served.told)
     await page.goto("about:blank")  # closing the page
     assert await served.next(Left, after=mark) == Left(joined.participant_id)
+
+
+async def test_a_camera_that_opens_when_the_consent_is_gone_is_stopped_at_once(
+    served: Served, page: Page
+) -> None:
+    await page.add_init_script(
+        """
+        const devices = navigator.mediaDevices, open = devices.getUserMedia.bind(devices);
+        devices.getUserMedia = async (wanted) => {
+          window.opened = await open(wanted);
+          await new Promise((resolve) => { window.answer = resolve; });
+          return window.opened;
+        };
+        """
+    )
+    await page.goto(served.url)
+    await page.check("#consent")
+    await until(page, "window.answer !== undefined")
+    await page.uncheck("#consent")
+    await page.evaluate("window.answer()")
+    await until(page, "window.opened.getTracks().every((track) => track.readyState === 'ended')")
+    await expect(page.locator("#camera")).to_be_hidden()
 
 
 async def test_check_ins_are_a_consent_of_their_own_and_can_be_taken_back(page: Page, served: Served) -> None:

@@ -15,7 +15,7 @@ from bot.config import AnalysisSettings, PrivacySettings, Settings
 from bot.room import Joined, Pulse, TrackAdded
 from reports.store import Store, StoreError
 from reports.summary import ClassState, PulseKind
-from tests.bot.test_sessions import Desk
+from tests.bot.desk import Desk
 from tests.fakes import FakeRoom, FakeTrack
 
 pytestmark = pytest.mark.slow
@@ -93,6 +93,7 @@ async def test_a_full_disk_is_told_and_what_came_meanwhile_is_kept_when_there_is
     ended = await held.sessions.end(info.id)
     assert ended is not None
     assert ended.state is ClassState.ENDED
+    await held.state(info.id, ClassState.ENDED)  # the last of what waits
     windows = await store.windows(info.id)
     assert [window.start_s for window in windows] == [float(number) for number in range(len(windows))]
     assert len(windows) >= 4

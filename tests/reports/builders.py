@@ -69,7 +69,7 @@ class StoreController:
         if not room.startswith("companion:"):
             raise RoomRefused(f"{room!r} is no room URL: give one like companion:")
         self.started += 1
-        info = a_class(f"new{self.started}", title=title, room=room)
+        info = a_class(f"new{self.started}", title=title or "Class of the day", room=room)
         await self.store.put_class(info)
         return info
 

@@ -31,6 +31,14 @@ def test_an_interval_is_students_t_over_batches() -> None:
     assert found["angry"] == 0
 
 
+def test_an_interval_over_many_batches_is_not_narrower_than_it_should_be() -> None:
+    batches = np.random.default_rng(3).uniform(0.2, 0.6, 41)
+    found = margins([a_window(BATCH_S * n, happy=float(happy)) for n, happy in enumerate(batches)])
+    assert found is not None
+    exact = 2.021 * np.std(batches, ddof=1) / np.sqrt(41)  # t(0.975, 40)
+    assert exact <= found["happy"] <= 1.02 * exact
+
+
 def test_a_short_stretch_and_a_withheld_one_have_no_interval() -> None:
     short = [a_window(5 * n) for n in range(int((FEWEST - 1) * BATCH_S / 5))]
     assert margins(short) is None

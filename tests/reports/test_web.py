@@ -76,7 +76,7 @@ async def test_somebody_is_left_out_by_what_the_host_knows_of_them(host: Host) -
 
 async def test_start_has_defaults(host: Host) -> None:
     made = await host.json("POST", "/api/classes", 201, json={"title": "  "})
-    assert (made["room"], made["title"]) == ("companion:", "Untitled class")
+    assert (made["room"], made["title"]) == ("companion:", "Class of the day"), "the controller titles it"
 
 
 @pytest.mark.parametrize(

@@ -1,138 +1,21 @@
-// The student's page: consent, camera, one connection to the bot that mends itself, pulse buttons.
-// Nothing is sent before Join; the camera stops whenever the student is out of the class.
+// The student's page: consent, joining, one connection to the bot that mends itself, pulse buttons.
+// Nothing is sent before Join. What is shown stands in companion_page.js, the camera in companion_camera.js.
+import { camera, stopCamera } from "./companion_camera.js";
+import { makeOffer } from "./companion_offer.js";
+import { code, el, page, say, sayLive, show } from "./companion_page.js";
 
-const FPS = Number(document.body.dataset.fps); // twice what is looked at: more would be sent for nothing
-const CAMERA = { width: { ideal: 320 }, height: { ideal: 180 }, frameRate: { ideal: FPS, max: Math.max(FPS, 15) } };
-const ENCODING = { maxFramerate: FPS, maxBitrate: 150000 };
-const LAYERS = "L1T3"; // a lost picture of an upper layer then harms no other
-const GATHER_MS = 3000;
 const BREAK_MS = 3000;
 const RETRY_MS = [500, 1000, 2000, 4000, 8000, 15000];
 const REPORT_MS = 5000;
-const NUMBER_CHARS = 6; // as bot/companion/room.py takes it
+const NUMBER_CHARS = 6; // as bot/companion/student.py takes it
 const SILENT_OK = new Set(["ended", "erased", "left", "idle"]);
 
-const code = document.body.dataset.code;
-const looks = document.body.dataset.faces === "yes"; // else no camera is asked for at all
 const iceServers = JSON.parse(document.body.dataset.iceServers);
 const api = `/api/companion/${encodeURIComponent(code)}`;
 const tokenKey = `classmood-${code.toLowerCase()}`;
-const el = (id) => document.getElementById(id);
 const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
-const page = {
-  state: "idle", // idle, joining, live, waiting, left, ended, erased
-  stream: null, // what the camera gives
-  opening: null, // promise of the camera being opened
-  cameraOn: looks, // what the student wants
-  cameraTrouble: looks ? "" : "this class asks for none.", // why there is no camera
-  connection: null,
-  attempt: 0, // tells a join that was overtaken from the current one
-  broken: 0, // timer of a connection that may come back
-  reporter: 0,
-};
-
-// ---- words -------------------------------------------------------------------------------------
-
-function say(text, state) {
-  el("status").textContent = text;
-  el("status").dataset.state = state;
-}
-
-function show() {
-  const inClass = page.state === "live" || page.state === "waiting";
-  const over = page.state === "ended" || page.state === "erased";
-  el("in-class").hidden = !inClass;
-  el("notice").hidden = inClass || over;
-  el("join-form").hidden = inClass || over;
-  el("join-more").hidden = inClass || over;
-  placeCamera(inClass);
-  el("camera").hidden = over || !page.stream;
-  el("join").disabled = !el("consent").checked || page.state === "joining";
-  el("preview-note").hidden = inClass;
-  el("camera-toggle").hidden = !looks;
-  el("camera-toggle").textContent = page.stream ? "Turn camera off" : "Turn camera on";
-  for (const button of document.querySelectorAll(".pulses button")) {
-    button.disabled = page.state !== "live";
-  }
-}
-
-// Before joining the preview stands beside the consent, in class below the buttons, which are needed more.
-function placeCamera(inClass) {
-  const [before, place] = inClass ? [el("in-class"), "afterend"] : [el("join-more"), "beforebegin"];
-  const placed = inClass ? before.nextElementSibling : before.previousElementSibling;
-  if (placed === el("camera")) return;
-  before.insertAdjacentElement(place, el("camera"));
-  el("preview").play().catch(() => {}); // a picture that is moved stands still
-}
-
-function sayLive() {
-  if (page.cameraTrouble) say(`You are in the class, without a camera: ${page.cameraTrouble}`, "live");
-  else if (!page.cameraOn) say("You are in the class. Your camera is off.", "live");
-  else if (page.connection?.connectionState === "connected") say("You are in the class. Your camera is on.", "live");
-  else say("You are in the class. Connecting your camera…", "waiting");
-}
-
 // ---- camera ------------------------------------------------------------------------------------
-
-function cameraError(error) {
-  if (!navigator.mediaDevices) return "this page was not opened over https, so the browser gives no camera.";
-  if (error?.name === "NotAllowedError") return "the browser was not allowed to use it. You can change that beside the address.";
-  if (error?.name === "NotFoundError") return "none was found.";
-  if (error?.name === "NotReadableError") return "another program is using it.";
-  return "it could not be started.";
-}
-
-function stopCamera() {
-  for (const track of page.stream?.getTracks() ?? []) track.stop();
-  page.stream = null;
-  el("preview").srcObject = null;
-}
-
-async function openCamera() {
-  const wanted = el("camera-select").value;
-  try {
-    if (!navigator.mediaDevices) throw new Error("no mediaDevices");
-    const video = wanted ? { ...CAMERA, deviceId: { exact: wanted } } : CAMERA;
-    const stream = await navigator.mediaDevices.getUserMedia({ video, audio: false });
-    stopCamera();
-    page.stream = stream;
-    page.cameraTrouble = "";
-    const [track] = stream.getVideoTracks();
-    track.addEventListener("ended", () => {
-      if (page.stream !== stream) return;
-      stopCamera();
-      page.cameraTrouble = "it was unplugged or switched off.";
-      afterCameraChange();
-    });
-    el("preview").srcObject = stream;
-    await listCameras(track.getSettings().deviceId);
-    if (page.state === "idle" || page.state === "left") say("Your camera is ready. You have not joined yet.", "idle");
-  } catch (error) {
-    stopCamera();
-    page.cameraTrouble = cameraError(error);
-    if (page.state === "idle" || page.state === "left") {
-      say(`There is no camera: ${page.cameraTrouble} You can join without one and use the buttons.`, "trouble");
-    }
-  }
-  show();
-}
-
-function camera() {
-  if (!looks) return Promise.resolve();
-  page.opening ??= openCamera().finally(() => { page.opening = null; });
-  return page.opening;
-}
-
-async function listCameras(current) {
-  const devices = await navigator.mediaDevices.enumerateDevices();
-  const cameras = devices.filter((device) => device.kind === "videoinput");
-  el("camera-select").replaceChildren(...cameras.map((device, index) => {
-    const option = new Option(device.label || `Camera ${index + 1}`, device.deviceId);
-    option.selected = device.deviceId === current;
-    return option;
-  }));
-}
 
 // The camera came, went or changed while in the class.
 async function afterCameraChange() {
@@ -152,6 +35,8 @@ async function toggleCamera() {
   else stopCamera();
   await afterCameraChange();
 }
+
+page.onCameraLost = afterCameraChange;
 
 // ---- talking to the server ---------------------------------------------------------------------
 
@@ -196,9 +81,9 @@ async function report() {
     const on = page.cameraOn && Boolean(page.stream);
     const { status, answer } = await send("/camera", { token: token(), on });
     // The browser takes many seconds to notice that the other end of a connection is gone.
-    if (settled(status) && page.connection && answer.receiving === false) retryLater();
+    if (settled(status) && page.connection && answer.receiving === false) comeBack();
   } catch {
-    retryLater(); // the network is gone
+    comeBack(); // the network is gone
   }
 }
 
@@ -211,7 +96,7 @@ async function pulse(button) {
     else if (!settled(status)) note.textContent = answer.error ?? "That did not work: try again.";
   } catch {
     note.textContent = "Not sent: there is no connection.";
-    retryLater();
+    comeBack();
   }
 }
 
@@ -223,53 +108,22 @@ function disconnect() {
   page.connection = null;
 }
 
-function preferDecodable(transceiver) {
-  const known = RTCRtpReceiver.getCapabilities?.("video")?.codecs;
-  if (!known || !transceiver.setCodecPreferences) return;
-  const rank = (codec) => ({ "video/vp8": 0, "video/h264": 1 })[codec.mimeType.toLowerCase()] ?? 2;
-  transceiver.setCodecPreferences([...known].sort((a, b) => rank(a) - rank(b)));
-}
-
-function addCamera(connection, track) {
-  const add = (encoding) => connection.addTransceiver(track ?? "video", { direction: "sendonly", sendEncodings: [encoding] });
-  try {
-    return add({ ...ENCODING, scalabilityMode: LAYERS });
-  } catch {
-    return add(ENCODING); // a browser that offers no layers
-  }
-}
-
-async function makeOffer(connection) {
-  const track = page.stream?.getVideoTracks()[0] ?? null;
-  preferDecodable(addCamera(connection, track));
-  await connection.setLocalDescription(await connection.createOffer());
-  if (connection.iceGatheringState !== "complete") {
-    const gathered = new Promise((resolve) => {
-      connection.addEventListener("icegatheringstatechange", () => {
-        if (connection.iceGatheringState === "complete") resolve();
-      });
-    });
-    await Promise.race([gathered, sleep(GATHER_MS)]);
-  }
-  return connection.localDescription;
-}
-
 function watch(connection) {
   connection.addEventListener("connectionstatechange", () => {
     if (connection !== page.connection) return;
     clearTimeout(page.broken);
     const state = connection.connectionState;
     if (state === "connected" && page.state === "live") sayLive();
-    else if (state === "failed" || state === "closed") retryLater();
+    else if (state === "failed" || state === "closed") comeBack();
     else if (state === "disconnected") {
       say("The connection is unsteady…", "waiting");
-      page.broken = setTimeout(retryLater, BREAK_MS);
+      page.broken = setTimeout(comeBack, BREAK_MS);
       report();
     }
   });
 }
 
-function retryLater() {
+function comeBack() {
   if (page.state !== "live") return;
   page.state = "waiting";
   show();
@@ -301,7 +155,7 @@ async function tryToJoin(attempt) {
     if (withCamera) {
       connection = page.connection = new RTCPeerConnection({ iceServers, bundlePolicy: "max-bundle" });
       watch(connection);
-      offer = await makeOffer(connection);
+      offer = await makeOffer(connection, page.stream?.getVideoTracks()[0] ?? null);
     }
     const known = token();
     const { status, answer } = await send("/offer", {
@@ -419,6 +273,6 @@ window.addEventListener("pagehide", () => {
 window.addEventListener("pageshow", (event) => {
   if (event.persisted) location.reload(); // kept by the browser after leaving
 });
-window.addEventListener("online", () => retryLater());
+window.addEventListener("online", () => comeBack());
 
 show();

@@ -1,7 +1,5 @@
 // The second, separate consent: individual check-ins. They need a name, and can be taken back at any time.
-
-const el = (id) => document.getElementById(id);
-const code = document.body.dataset.code;
+import { code, el } from "./companion_page.js";
 
 function show() {
   const agreed = el("individual").checked;

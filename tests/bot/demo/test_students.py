@@ -15,7 +15,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from bot.config import Settings
+from bot.config import PrivacySettings, Settings
 from bot.demo.story import tell_story
 from bot.demo.students import run_students
 from bot.frames import RawFrame
@@ -217,6 +217,23 @@ async def test_pulses_are_tapped_as_the_story_has_it(lesson: Lesson) -> None:
         (pulse,) = await lesson.until(Pulse, 1)
     (joined,) = await lesson.until(Joined, 1)
     assert pulse == Pulse(joined.participant_id, kind)
+
+
+@needs_network
+async def test_where_no_camera_is_received_students_take_part_all_the_same() -> None:
+    settings = Settings(privacy=PrivacySettings(jurisdiction="eu-education"))
+    lesson = Lesson(await asyncio.to_thread(Adapter, RoomContext(settings)))
+    lost = tell_story(1, 1)[0]
+    at_s, kind = next(tap for tap in lost.taps if tap[1] is PulseKind.LOST)
+    async with lesson.server, lesson.room():
+        async with attending(lesson, 1, begin_s=at_s - 3):
+            (pulse,) = await lesson.until(Pulse, 1)
+        (left,) = await lesson.until(Left, 1)
+    (joined,) = await lesson.until(Joined, 1)
+    assert pulse == Pulse(joined.participant_id, kind)
+    assert left == Left(joined.participant_id)
+    assert "camera" in lesson.posts, "else the room would miss the student after a while"
+    assert not any(isinstance(event, TrackAdded) for event in lesson.told)
 
 
 @needs_network

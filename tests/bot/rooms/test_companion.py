@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from bot.companion import room as companion_room
+from bot.companion.student import NUMBER_CHARS
 from bot.config import Settings
 from bot.room import (
     Joined,
@@ -286,7 +287,7 @@ async def test_who_left_can_still_be_erased(school: Class) -> None:
 
 async def test_the_host_has_somebody_left_out_by_the_number_on_their_page(school: Class) -> None:
     ada, bea = await school.join_without_camera(), await school.join_without_camera()
-    number = ada["participant_id"][: companion_room.NUMBER_CHARS]
+    number = ada["participant_id"][:NUMBER_CHARS]
     for nobody in ("", "ada", "zzzzzz", number[:-1]):
         assert await school.room.leave_out(nobody) == 0
     assert await school.room.leave_out(f" {number[:3]} {number[3:].upper()} ") == 1

@@ -40,6 +40,8 @@ async def test_a_full_class_lets_nobody_in_but_those_who_come_back(
     await school.join_without_camera(token=first["token"])
     await school.post("leave", token=first["token"])
     await school.join_without_camera()
+    response = await school.post("offer", sdp=None, consent=True, token=first["token"])
+    assert response.status == 503, "somebody else has the place"
 
 
 async def test_an_unknown_code_is_404_everywhere(school: Class) -> None:

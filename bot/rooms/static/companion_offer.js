@@ -1,0 +1,38 @@
+// The offer of a camera, with all its network addresses: small, in layers where the browser has them.
+import { FPS } from "./companion_page.js";
+
+const ENCODING = { maxFramerate: FPS, maxBitrate: 150000 };
+const LAYERS = "L1T3"; // a lost picture of an upper layer then harms no other
+const GATHER_MS = 3000;
+
+function preferDecodable(transceiver) {
+  const known = RTCRtpReceiver.getCapabilities?.("video")?.codecs;
+  if (!known || !transceiver.setCodecPreferences) return;
+  const rank = (codec) => ({ "video/vp8": 0, "video/h264": 1 })[codec.mimeType.toLowerCase()] ?? 2;
+  transceiver.setCodecPreferences([...known].sort((a, b) => rank(a) - rank(b)));
+}
+
+function addCamera(connection, track) {
+  const add = (encoding) => connection.addTransceiver(track ?? "video", { direction: "sendonly", sendEncodings: [encoding] });
+  try {
+    return add({ ...ENCODING, scalabilityMode: LAYERS });
+  } catch {
+    return add(ENCODING); // a browser that offers no layers
+  }
+}
+
+/** Offer a camera track, or a place for one when it is null, in a format the bot can decode. */
+export async function makeOffer(connection, track) {
+  preferDecodable(addCamera(connection, track));
+  await connection.setLocalDescription(await connection.createOffer());
+  if (connection.iceGatheringState !== "complete") {
+    const gathered = new Promise((resolve) => {
+      connection.addEventListener("icegatheringstatechange", () => {
+        if (connection.iceGatheringState === "complete") resolve();
+      });
+    });
+    const late = new Promise((resolve) => setTimeout(resolve, GATHER_MS));
+    await Promise.race([gathered, late]);
+  }
+  return connection.localDescription;
+}

@@ -1,0 +1,68 @@
+"""A folder of videos: room URLs, and files that are odd."""
+
+from __future__ import annotations
+
+import asyncio
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from bot.config import Settings
+from bot.room import Left, RoomUrlError, TrackAdded, TrackEnded, VideoTrack
+from bot.rooms import RoomContext
+from bot.rooms.replay import Adapter
+
+
+def write_from(path: Path, first_s: int, seconds: int = 1, fps: int = 10) -> None:
+    """A video whose first picture has the time ``first_s``."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libvpx", rate=fps)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        for number in range(seconds * fps):
+            picture = np.full((48, 64), 100 + number, np.uint8)
+            frame = av.VideoFrame.from_ndarray(picture, format="gray").reformat(format="yuv420p")
+            frame.pts, frame.time_base = first_s * fps + number, Fraction(1, fps)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+
+
+@pytest.mark.parametrize("end", ["?once", "?once=2", "?once=1&once=1", "?twice=1", "/none"])
+def test_a_room_url_of_another_form_is_refused(tmp_path: Path, end: str) -> None:
+    write_from(tmp_path / "a.webm", 0)
+    adapter = Adapter(RoomContext(Settings()))
+    for url in (f"replay:{tmp_path}{end}", "replay:", "replay:~nobody-of-that-name"):
+        with pytest.raises(RoomUrlError):
+            adapter.open(url)
+    assert adapter.open(f"replay:{tmp_path}?once=0").public_url.endswith("?once=0")
+
+
+async def test_a_video_that_begins_late_plays_at_its_own_pace(tmp_path: Path) -> None:
+    await asyncio.to_thread(write_from, tmp_path / "late.webm", 5)
+    room = await asyncio.to_thread(Adapter(RoomContext(Settings())).open, f"replay:{tmp_path}?once=1")
+    shown_s: list[float] = []
+
+    async def look(track: VideoTrack) -> None:
+        try:
+            while True:
+                shown_s.append((await track.recv()).at_s)
+        except TrackEnded:
+            return
+
+    began_s = asyncio.get_running_loop().time()
+    async with room, asyncio.TaskGroup() as group:
+        async for event in room.events():
+            if isinstance(event, TrackAdded):
+                group.create_task(look(event.track))
+    assert shown_s[-1] - began_s >= 0.9, "ten pictures, a tenth of a second apart, in a burst"
+
+
+async def test_a_file_that_is_no_video_leaves_and_the_others_play_on(tmp_path: Path) -> None:
+    await asyncio.to_thread((tmp_path / "a.webm").write_bytes, b"no video at all")
+    await asyncio.to_thread(write_from, tmp_path / "b.webm", 0)
+    room = await asyncio.to_thread(Adapter(RoomContext(Settings())).open, f"replay:{tmp_path}?once=1")
+    async with room:
+        left = [event.participant_id async for event in room.events() if isinstance(event, Left)]
+    assert left == ["replay-0", "replay-1"]
