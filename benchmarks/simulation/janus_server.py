@@ -21,6 +21,9 @@ SECRET = "moderator-of-tests"
 OPEN_ROOM, PIN_ROOM, SILENT_ROOM = 1001, 1002, 1003
 """A room anyone may enter with a chat beside it; one with a PIN, also with a chat; one without a chat."""
 
+RTX_TYPE = 97
+"""Payload type under which it sends VP8 again to subscribers."""
+
 _STARTS_WITHIN_S = 20.0
 
 
