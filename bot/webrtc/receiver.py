@@ -39,7 +39,9 @@ from bot.webrtc.intake import Intake
 from bot.webrtc.lateness import Lateness
 from bot.webrtc.packets import RtpHeader, fragment, parse_rtp
 
-NACK_INTERVAL_S: Final = 0.1
+NACK_INTERVAL_S: Final = 0.105
+"""Janus passes over what is asked for again within 200 ms; every second time is just beyond."""
+
 STOPPED_S: Final = 1.0
 """A sender of whom nothing came for so long is asked for nothing."""
 
