@@ -35,8 +35,8 @@ _DARK: Final = 40
 _LIGHT: Final = 215
 _POSES: Final = 12
 _NUMBERED_KEYS: Final = 8
-"""Pictures from one key frame of a numbered clip to the next; whole turns of the layer pattern. Half a second of
-them: about as soon as a browser sends one that is asked for."""
+"""Pictures from one key frame of a numbered clip to the next; whole turns of the layer pattern.
+Half a second of them: about as soon as a browser sends one that is asked for."""
 
 
 @dataclass(frozen=True, slots=True)
