@@ -54,6 +54,19 @@ def main() -> None:
     "--wanted-fps", type=click.FloatRange(0), default=4.0, show_default=True, help="Asked of ours; 0 for all."
 )
 @click.option("--stock/--no-stock", default=True, help="Whether stock aiortc is measured too.")
+@click.option(
+    "--reorder",
+    type=click.FloatRange(0, 0.9),
+    default=0.0,
+    show_default=True,
+    help="Share of packets overtaken.",
+)
+@click.option(
+    "--janus",
+    is_flag=True,
+    help="Through a real Janus, packets lost on the way from there; 15 pictures a second in three layers, "
+    "and no stock aiortc then.",
+)
 def receive(
     tracks: int,
     size: str,
@@ -64,12 +77,28 @@ def receive(
     as_json: bool,
     wanted_fps: float,
     stock: bool,
+    reorder: float,
+    janus: bool,
 ) -> None:
     """CPU of receiving: ours and stock aiortc, in turn."""
+    import uvloop
+
     from benchmarks.receive import compare
+    from benchmarks.receive_janus import receive as receive_janus
+    from benchmarks.simulation.faults import Faults
+    from benchmarks.simulation.janus_server import NoJanus
 
     width, height = _pixels(size)
-    plan = Plan(False, tracks, width, height, fps, int(layers), seconds, loss, wanted_fps)
+    if janus:
+        if (fps, layers) != (15, "3"):
+            raise click.UsageError("with --janus, --fps and --layers stay as they are")
+        faults, wanted = Faults(loss, reorder), wanted_fps or fps
+        try:
+            _show(uvloop.run(receive_janus(tracks, (width, height), seconds, faults, wanted)), as_json)
+        except NoJanus as exc:
+            raise click.ClickException(str(exc)) from exc
+        return
+    plan = Plan(False, tracks, width, height, fps, int(layers), seconds, loss, wanted_fps, reorder)
     _show(asyncio.run(compare(plan, stock=stock)), as_json)
 
 

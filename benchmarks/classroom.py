@@ -21,10 +21,10 @@ import aiohttp
 from benchmarks.figures import percentiles
 from benchmarks.resources import resident_mb, threads_now
 from benchmarks.simulation.clips import ClipSpec
+from benchmarks.simulation.faults import Faults
 from benchmarks.simulation.janus_class import JanusClass
 from benchmarks.simulation.janus_server import OPEN_ROOM, JanusServer
 from benchmarks.simulation.senders import SenderProcess
-from benchmarks.simulation.student import Faults
 from bot.app import Server, serving
 from bot.class_stats import ClassStats
 from bot.config import Settings, StoreSettings, WebSettings

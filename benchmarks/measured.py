@@ -21,8 +21,8 @@ from aiortc.mediastreams import MediaStreamError
 
 from benchmarks.resources import resident_mb, threads_now, udp_drops
 from benchmarks.simulation.clips import ClipSpec, read_identity
+from benchmarks.simulation.faults import Faults
 from benchmarks.simulation.senders import SenderProcess
-from benchmarks.simulation.student import Faults
 
 _AT_ONCE: Final = 5
 _WARM_UP_S: Final = 3.0
@@ -44,6 +44,7 @@ class Plan:
         seconds: How long to measure.
         loss: Share of packets lost.
         wanted_fps: Pictures a second asked of ours; 0 for all.
+        reorder: Share of packets overtaken.
     """
 
     stock: bool
@@ -55,6 +56,7 @@ class Plan:
     seconds: float
     loss: float
     wanted_fps: float
+    reorder: float = 0.0
 
 
 @dataclass(slots=True)
@@ -130,7 +132,7 @@ async def run(plan: Plan) -> Measured:
         async def join(track: int) -> None:
             clip = ClipSpec(track % _IDENTITIES, plan.width, plan.height, plan.fps, layers=plan.layers)
             async with gate:
-                offer = await senders.add(track, clip, Faults(loss=plan.loss, seed=track))
+                offer = await senders.add(track, clip, Faults(plan.loss, plan.reorder, seed=track))
                 await senders.accept(track, await connect(track, offer))
 
         await asyncio.gather(*(join(track) for track in range(plan.tracks)))

@@ -12,109 +12,19 @@ import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from benchmarks.simulation.clips import read_identity, read_number
 from benchmarks.simulation.far_network import FarNetwork, NoFarNetwork
-from benchmarks.simulation.janus_class import JanusClass, age_s, student_called
+from benchmarks.simulation.janus_class import JanusClass
 from benchmarks.simulation.janus_server import OPEN_ROOM, JanusServer
+from benchmarks.watcher import Watcher
 from bot.config import WebrtcSettings
-from bot.frames import RawFrame
 from bot.janus.room import JanusRoom
-from bot.room import Disconnected, Joined, Reconnected, RoomEvent, TrackAdded, TrackEnded, VideoTrack
 from bot.rooms.janus import parse_address
 
 _SAMPLES_PER_S: Final = 2.0
-_FRESH_S: Final = 2.0
 _STEADY_S: Final = 2.0
-_PATIENCE_S: Final = 60.0
-
-
-@dataclass(slots=True)
-class Seen:
-    """What was seen of the class.
-
-    Attributes:
-        fresh_s: When each student's newest picture that was not old came, monotonic seconds.
-        oldest_s: Age of the oldest picture shown.
-        pictures: Pictures shown.
-        wrong: Of them, those of somebody else.
-        people: Who has been told to be there, by their identifier.
-        lost_s: When losses were told.
-        back_s: When the way back was told.
-    """
-
-    fresh_s: dict[int, float] = field(default_factory=dict)
-    oldest_s: float = 0.0
-    pictures: int = 0
-    wrong: int = 0
-    people: dict[str, int] = field(default_factory=dict)
-    lost_s: list[float] = field(default_factory=list)
-    back_s: list[float] = field(default_factory=list)
-
-
-class Watcher:
-    """Follows a room and looks at every picture."""
-
-    def __init__(self, room: JanusRoom) -> None:
-        self.seen = Seen()
-        self._room = room
-        self._news = asyncio.Event()
-
-    async def watch(self) -> None:
-        """Until the room is left."""
-        async with asyncio.TaskGroup() as group:
-            async for event in self._room.events():
-                if isinstance(event, TrackAdded):
-                    group.create_task(self._look(event.track))
-                else:
-                    self._note(event)
-
-    async def until(self, true: Callable[[Seen], bool]) -> bool:
-        """Wait until it is so; False if it does not become so."""
-        try:
-            async with asyncio.timeout(_PATIENCE_S):
-                while not true(self.seen):
-                    self._news.clear()
-                    await self._news.wait()
-        except TimeoutError:
-            return False
-        return True
-
-    def _note(self, event: RoomEvent) -> None:
-        now_s = time.monotonic()
-        match event:
-            case Joined(participant_id, name):
-                student = student_called(name)
-                if student is not None:
-                    self.seen.people[participant_id] = student
-            case Disconnected():
-                self.seen.lost_s.append(now_s)
-            case Reconnected():
-                self.seen.back_s.append(now_s)
-        self._news.set()
-
-    async def _look(self, track: VideoTrack) -> None:
-        try:
-            while True:
-                self._judge(track, await track.recv())
-        except TrackEnded:
-            return
-
-    def _judge(self, track: VideoTrack, frame: RawFrame) -> None:
-        luma, now_s, seen = frame.luma(), time.monotonic(), self.seen
-        student = read_identity(luma)
-        seen.pictures += 1
-        if student != seen.people.get(track.participant_id):
-            seen.wrong += 1
-            return
-        old_s = age_s(student, read_number(luma), now_s)
-        seen.oldest_s = max(seen.oldest_s, old_s)
-        if old_s < _FRESH_S:
-            seen.fresh_s[student] = now_s
-            self._news.set()
 
 
 async def suffer(

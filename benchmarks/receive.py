@@ -49,6 +49,7 @@ async def compare(plan: Plan, *, stock: bool) -> dict[str, Any]:
         "fps": plan.fps,
         "layers": plan.layers,
         "loss": plan.loss,
+        "reorder": plan.reorder,
         "wanted_fps": plan.wanted_fps or None,
         "sent": sent,
         "delivered_share": round(delivered / sent, 3) if sent else None,

@@ -15,8 +15,8 @@ from typing import Any, Final
 
 from benchmarks.resources import open_sockets, resident_mb, threads_now
 from benchmarks.simulation.clips import ClipSpec, read_identity
+from benchmarks.simulation.faults import Faults
 from benchmarks.simulation.senders import SenderProcess
-from benchmarks.simulation.student import Faults
 from bot.config import WebrtcSettings
 from bot.room import TrackEnded
 from bot.webrtc.decoding import CameraTrack

@@ -18,7 +18,7 @@ from aiortc import (
 from aiortc.rtcrtpsender import RTCRtpSender
 
 from bot.janus.client import JanusSession
-from bot.janus.messages import Reply
+from bot.janus.messages import JanusRefused, Reply
 from bot.janus.textroom import Line, TextRoom
 from bot.janus.videoroom import RoomAddress
 from tests.cameras import SyntheticCamera
@@ -137,6 +137,8 @@ class JanusStudent:
         # The bot never offers, so its client cannot: the message is made here.
         message = {"janus": "message", "handle_id": self._handle, "body": body, "jsep": jsep}
         reply = await self._session._ask(json.loads(json.dumps(message)))
+        if (code := reply["plugindata"]["data"].get("error_code")) is not None:
+            raise JanusRefused(code)
         sdp: str = reply["jsep"]["sdp"]
         return sdp
 

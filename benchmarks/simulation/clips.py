@@ -34,8 +34,9 @@ _BLOCKS: Final = 8
 _DARK: Final = 40
 _LIGHT: Final = 215
 _POSES: Final = 12
-_NUMBERED_KEYS: Final = 16
-"""Pictures from one key frame of a numbered clip to the next; whole turns of the layer pattern."""
+_NUMBERED_KEYS: Final = 8
+"""Pictures from one key frame of a numbered clip to the next; whole turns of the layer pattern.
+Half a second of them: about as soon as a browser sends one that is asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +83,7 @@ class ClipSpec:
         seconds: Length.
         layers: Temporal layers, 1 or 3.
         face: Whether a face is drawn; else a moving pattern.
-        numbered: Whether each picture tells its number, and every 16th is a key frame: for senders whom
+        numbered: Whether each picture tells its number, and every 8th is a key frame: for senders whom
             nobody can ask for one.
     """
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import socket
 import sys
 import time
@@ -18,7 +19,7 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Any, Final, Self
 
-from benchmarks.simulation.clips import NUMBERS, Clip, ClipSpec, make_clip
+from benchmarks.simulation.clips import LAYER_PATTERN, NUMBERS, Clip, ClipSpec, make_clip
 from benchmarks.simulation.janus_server import SECRET
 from benchmarks.simulation.rtp import Packetiser
 from bot.janus.client import JanusSession
@@ -54,6 +55,32 @@ def age_s(student: int, number: int, at_s: float) -> float:
         at_s: Now, monotonic seconds.
     """
     return (at_s - _phase_s(student) - number / FPS) % (NUMBERS / FPS)
+
+
+def picture_of(student: int, number: int, at_s: float) -> int:
+    """The newest of a student's pictures that shows a number, counted over all turns of the clip.
+
+    Args:
+        student: Who sent it.
+        number: What is drawn into it.
+        at_s: Now, monotonic seconds.
+    """
+    newest = math.floor((at_s - _phase_s(student)) * FPS)
+    return newest - (newest - number) % NUMBERS
+
+
+def pictures_between(student: int, from_s: float, until_s: float, layers: int) -> list[int]:
+    """The pictures a student sends in a time, counted as by ``picture_of``.
+
+    Args:
+        student: Who sends.
+        from_s: Monotonic seconds.
+        until_s: Likewise.
+        layers: How many temporal layers, from the lowest on; the pictures of those above are left out.
+    """
+    first, behind = (math.ceil((at_s - _phase_s(student)) * FPS) for at_s in (from_s, until_s))
+    turn = len(LAYER_PATTERN)
+    return [picture for picture in range(first, behind) if LAYER_PATTERN[picture % turn] < layers]
 
 
 def _phase_s(student: int) -> float:
@@ -110,7 +137,7 @@ class JanusClass:
             await process.wait()
 
     async def tell(self, student: int, what: str) -> None:
-        """``leave``, ``join``, ``mute`` or ``unmute``; waits until it is done."""
+        """``leave``, ``join``, ``mute``, ``unmute``, ``stall`` or ``resume``; waits until it is done."""
         if self._process is None or self._process.stdin is None:
             raise RuntimeError("the class has not begun")
         self._process.stdin.write(json.dumps([student, what]).encode() + b"\n")
@@ -132,10 +159,18 @@ class _Student:
         self._socket.setblocking(False)
         self._target: tuple[str, int] | None = None
         self._muted = False
+        self._stalled: list[bytes] | None = None  # what the network holds back
         self._begun = False  # whether all pictures since a key frame were sent
 
     def mute(self, muted: bool) -> None:
         self._muted, self._begun = muted, False
+
+    def stall(self) -> None:
+        self._stalled = self._stalled or []
+
+    def resume(self) -> None:
+        stalled, self._stalled = self._stalled or [], None
+        self._put(stalled)
 
     async def enter(self, session: JanusSession, handle: int, room: int) -> None:
         stream = {"type": "video", "mindex": 0, "mid": "0", "codec": "vp8"}
@@ -175,9 +210,17 @@ class _Student:
         self._begun = self._begun or picture.key
         if self._target is None or self._muted or not self._begun:
             return
-        for packet in self._packets.packets(picture, number / FPS + _phase_s(self.number)):
-            with suppress(BlockingIOError, ConnectionError):  # Janus is halted, or gone
-                self._socket.sendto(packet, self._target)
+        packets = self._packets.packets(picture, number / FPS + _phase_s(self.number))
+        if self._stalled is None:
+            self._put(packets)
+        else:
+            self._stalled += packets
+
+    def _put(self, packets: list[bytes]) -> None:
+        for packet in packets:
+            if self._target is not None:
+                with suppress(BlockingIOError, ConnectionError):  # Janus is halted, or gone
+                    self._socket.sendto(packet, self._target)
 
 
 async def _attend(plan: dict[str, Any]) -> None:
@@ -246,6 +289,10 @@ async def _obey(student: _Student, what: str, session: JanusSession, handle: int
             await student.enter(session, handle, room)
         case "mute" | "unmute":
             student.mute(what == "mute")
+        case "stall":
+            student.stall()
+        case "resume":
+            student.resume()
         case unknown:
             raise ValueError(f"no such order: {unknown}")
 

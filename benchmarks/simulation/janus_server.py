@@ -21,6 +21,9 @@ SECRET = "moderator-of-tests"
 OPEN_ROOM, PIN_ROOM, SILENT_ROOM = 1001, 1002, 1003
 """A room anyone may enter with a chat beside it; one with a PIN, also with a chat; one without a chat."""
 
+RTX_TYPE = 97
+"""Payload type under which it sends VP8 again to subscribers."""
+
 _STARTS_WITHIN_S = 20.0
 
 
@@ -56,7 +59,7 @@ class JanusServer:
         """
         if not Path(JANUS).exists():
             raise NoJanus("there is no Janus on this machine: apt-get install janus")
-        self.port = _free_port()
+        self.port, self._admin_port = _free_port(), _free_port()
         self.url = f"ws://{host}:{self.port}"
         self._host, self._prefix = host, tuple(prefix)
         self._folder = folder / f"janus-{self.port}"
@@ -81,6 +84,7 @@ class JanusServer:
                 transports_folder = "{plugins.parent / "transports"}"
                 events_folder = "{plugins.parent / "events"}"
                 loggers_folder = "{plugins.parent / "loggers"}"
+                admin_secret = "{SECRET}"
                 debug_level = 4
                 debug_colors = false
             }}
@@ -98,7 +102,7 @@ class JanusServer:
             self._folder / "janus.transport.websockets.jcfg",
             f"""
             general: {{ json = "compact", ws = true, ws_ip = "{self._host}", ws_port = {self.port} }}
-            admin: {{ admin_ws = false }}
+            admin: {{ admin_ws = true, admin_ws_ip = "{self._host}", admin_ws_port = {self._admin_port} }}
             """,
         )
         limits = f'publishers = 60, bitrate = 600000, fir_freq = 0, videocodec = "{videocodec}"'
@@ -133,6 +137,21 @@ class JanusServer:
                         if (await socket_.receive_json())["janus"] == "server_info":
                             return
                 await asyncio.sleep(0.05)
+
+    async def take_nobody_new(self) -> None:
+        """Refuse new sessions, as is done before a server is stopped."""
+        request = {
+            "janus": "accept_new_sessions",
+            "accept": False,
+            "transaction": "drain",
+            "admin_secret": SECRET,
+        }
+        url, protocols = f"ws://{self._host}:{self._admin_port}", ("janus-admin-protocol",)
+        async with ClientSession() as client, client.ws_connect(url, protocols=protocols) as socket_:
+            await socket_.send_json(request)
+            reply = await socket_.receive_json()
+        if reply["janus"] != "success":
+            raise RuntimeError(f"Janus goes on taking them: {reply}")
 
     async def kill(self) -> None:
         """Kill -9."""

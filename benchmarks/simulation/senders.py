@@ -14,7 +14,8 @@ from dataclasses import asdict
 from typing import Any, Final
 
 from benchmarks.simulation.clips import ClipSpec, make_clip
-from benchmarks.simulation.student import Faults, SimulatedStudent
+from benchmarks.simulation.faults import Faults
+from benchmarks.simulation.student import SimulatedStudent
 
 _LINE_BYTES: Final = 1 << 20
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections import deque
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -24,27 +23,11 @@ from aiortc.rtp import (
 )
 
 from benchmarks.simulation.clips import Clip
+from benchmarks.simulation.faults import BadWay, Faults
 from benchmarks.simulation.rtp import Packetiser
 
 _ABS_SEND_TIME: Final = "abs-send-time"
 _KEY_AGAIN_S: Final = 0.3
-
-
-@dataclass(slots=True)
-class Faults:
-    """What goes wrong on the way.
-
-    Attributes:
-        loss: Share of packets lost, retransmissions included.
-        reorder: Share of packets that are overtaken by the next two.
-        double: Share of packets that come twice.
-        seed: Of the dice.
-    """
-
-    loss: float = 0.0
-    reorder: float = 0.0
-    double: float = 0.0
-    seed: int = 0
 
 
 @dataclass(slots=True)
@@ -81,7 +64,7 @@ class SimulatedStudent:
     """One student.
 
     Attributes:
-        faults: May be changed at any time.
+        faults: Their shares may be changed at any time.
         sent: What was sent so far.
         connection: aiortc's.
         behind_s: How long ago the pictures sent now were taken: a server that fell behind.
@@ -93,13 +76,12 @@ class SimulatedStudent:
         self.sent = Sent()
         self.behind_s = 0.0
         self.connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
-        self._dice = random.Random(self.faults.seed)
+        self._way = BadWay(self.faults)
         self._clip, self._first = clip, first_sequence
         self._transceiver = self.connection.addTransceiver(_Silent(), direction="sendonly")
         self._stream: Packetiser | None = None
         self._at = 0  # next picture of the clip
         self._key_asked_s = float("-inf")
-        self._held: deque[tuple[int, bytes]] = deque()  # overtaken packets, and by how many more
         self._running = asyncio.Event()
         self._running.set()
         self._open = asyncio.Event()  # cleared while the network stalls
@@ -186,7 +168,7 @@ class SimulatedStudent:
         if self._stream is None:
             self._begin_stream(sender._ssrc, sender._rtx_ssrc)
         clock = asyncio.get_running_loop().time
-        due_s = clock() + self._dice.random() / self._clip.fps
+        due_s = clock() + random.Random(self.faults.seed).random() / self._clip.fps
         try:
             while True:
                 await asyncio.sleep(max(0.0, due_s - clock()))
@@ -209,20 +191,8 @@ class SimulatedStudent:
             await self._send(packet)
 
     async def _send(self, packet: bytes) -> None:
-        if self._dice.random() < self.faults.loss:
-            return
-        if self._dice.random() < self.faults.reorder:
-            self._held.append((2, packet))
-            return
-        await self._put(packet)
-        if self._dice.random() < self.faults.double:
-            await self._put(packet)
-        waiting, self._held = self._held, deque()
-        for more, held in waiting:
-            if more > 1:
-                self._held.append((more - 1, held))
-            else:
-                await self._put(held)
+        for arrived in self._way.carry(packet):
+            await self._put(arrived)
 
     async def _put(self, packet: bytes) -> None:
         if not self._open.is_set():

@@ -118,7 +118,7 @@ class JanusRoom:
         try:
             visit, news = await self._enter(self._settings.connect_timeout_s)
         except JanusRefused as exc:
-            raise as_room_error(exc, self._address.room) from exc
+            raise as_room_error(exc, self._address) from exc
         except JanusError as exc:
             raise RoomUnavailable(f"{exc}: check host, port and network") from exc
         self._begin(visit, news)
@@ -218,7 +218,7 @@ class JanusRoom:
                 return await self._enter(_RECONNECT_TIMEOUT_S)
             except JanusRefused as exc:
                 if exc.code != NO_SUCH_ROOM:
-                    raise as_room_error(exc, self._address.room) from exc
+                    raise as_room_error(exc, self._address) from exc
                 roomless_s = clock() if roomless_s is None else roomless_s
                 if clock() - roomless_s >= self._patience.room_s:
                     raise RoomUnavailable(

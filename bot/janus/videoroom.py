@@ -25,7 +25,12 @@ _REFUSALS: Final[dict[int, tuple[type[RoomError], str]]] = {
     432: (RoomDenied, "room ROOM is full: let somebody leave, or allow more publishers there"),
     433: (RoomDenied, "room ROOM wants another PIN: give it as ?pin=PIN at the end of the room URL"),
     460: (RoomUnavailable, "the Janus server has no VideoRoom plugin: enable it there"),
+    472: (RoomUnavailable, "the Janus server takes nobody new, as before a stop: ask whoever runs it"),
 }
+"""432 is for servers other than Janus 1.1.2, where no setting makes a room full for the bot: ``publishers``
+counts those who send an offer, and the bot joins without one; joining and subscribing know no limit."""
+
+_UNAUTHORIZED: Final = 433
 
 Feed = int | str
 """What Janus calls a participant; new with each join."""
@@ -200,8 +205,13 @@ def read_participants(data: Message) -> list[Person]:
     return [person for person in people if person is not None]
 
 
-def as_room_error(exc: JanusRefused, room: int | str) -> RoomError:
+def as_room_error(exc: JanusRefused, address: RoomAddress) -> RoomError:
     """Why the bot was not let in, and what to do."""
+    room = address.room
+    if exc.code == _UNAUTHORIZED and address.pin is None:  # a missing PIN has another code
+        return RoomDenied(
+            f"room {room} lets in only who is on its list, by a token the bot has none of: open it to the bot"
+        )
     kind, text = _REFUSALS.get(
         exc.code, (RoomUnavailable, f"room ROOM could not be entered: the Janus server says error {exc.code}")
     )

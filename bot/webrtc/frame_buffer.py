@@ -15,8 +15,9 @@ from typing import Final
 from bot.webrtc.layers import LayerGate
 from bot.webrtc.packets import Fragment
 
-GAP_PATIENCE_S: Final = 0.4
-"""How long a lost packet may take to come after all."""
+GAP_PATIENCE_S: Final = 0.5
+"""How long a lost packet may take to come after all: long enough to be sent again three times by Janus, which
+lets 200 ms pass in between."""
 
 _CAPACITY: Final = 512
 _MAX_JUMP: Final = 3000

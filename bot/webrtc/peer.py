@@ -3,6 +3,13 @@
 Comes in: an offer. Goes out: the answer, a ``CameraTrack``, and changes of state by a callback. It closes
 itself when the connection fails, never comes about, falls behind, or is ended by the other side.
 
+One connection answers one offer, ever; another offer takes another connection. aiortc 1.16 mixes up two it is
+given at a time: the second one's answer goes out without candidates while those are still gathered for the
+first; and if the first one's addresses take longer to look up, its description replaces the second one's,
+``__connect`` fails with an IndexError nobody sees, and a camera of the second offer never starts on a
+connection that says ``connected`` (``test_stock``). One after the other is safe, tried with ICE and with DTLS
+records held back, also through a Janus: one ``__connect`` starts DTLS, then all transceivers there are.
+
 PeerError
 +-- NoNetwork      this machine has no address that others could send video to
 +-- AnswerFailed   aiortc could not answer an offer that looked right
@@ -124,8 +131,11 @@ class ReceivingPeer:
         Raises:
             OfferError: the offer cannot be answered.
             PeerError: the connection cannot be made here.
+            RuntimeError: it has answered an offer before.
         """
         check_offer(sdp)
+        if self._connection is not None:
+            raise RuntimeError("a peer answers one offer: make another one")
         try:
             async with asyncio.timeout(self._settings.connect_timeout_s):
                 answer = await self._negotiate(sdp)

@@ -39,8 +39,17 @@ from bot.webrtc.intake import Intake
 from bot.webrtc.lateness import Lateness
 from bot.webrtc.packets import RtpHeader, fragment, parse_rtp
 
-NACK_INTERVAL_S: Final = 0.1
+NACK_INTERVAL_S: Final = 0.105
+"""Janus passes over what is asked for again within 200 ms; every second time is just beyond."""
+
+STOPPED_S: Final = 1.0
+"""A sender of whom nothing came for so long is asked for nothing."""
+
 PLI_INTERVAL_S: Final = 0.5
+FARTHER_S: Final = 0.002
+"""By how much farther away than it is the sender is told we are. Janus (1.1.2) keeps nothing to send again
+before it has measured a way of a millisecond or more there and back: in a school's own network, never."""
+
 OLD_STREAM_S: Final = 2.0
 """For how long packets of a stream that was replaced may still come, and are dropped."""
 
@@ -100,7 +109,8 @@ class VideoReceiver:
         self._replaced: tuple[frozenset[int | None], float] = frozenset(), 0.0  # SSRCs, and until when
         self._statistics: StreamStatistics | None = None
         self._last_report: tuple[int, float] | None = None  # middle of the sender's NTP time, when it came
-        self._asked_packets_s = self._asked_key_s = 0.0
+        self._asked_packets_s = self._asked_key_s = self._came_s = 0.0
+        self._ask_again: asyncio.TimerHandle | None = None
         self._reports: asyncio.Task[None] | None = None
         self._requests: set[asyncio.Task[None]] = set()
         self._stopped = False
@@ -145,6 +155,8 @@ class VideoReceiver:
         """Stop for good; called by aiortc when the connection closes."""
         self._stopped = True
         self._intake.close()
+        if self._ask_again is not None:
+            self._ask_again.cancel()
         tasks = [*self._requests] if self._reports is None else [self._reports, *self._requests]
         for task in tasks:
             task.cancel()
@@ -201,12 +213,26 @@ class VideoReceiver:
         for picture in self._buffer.add(part, now_s):
             fresh = self._lateness.is_fresh(picture.timestamp, picture.at_s)
             self.decoder.push(meant.codec, picture, fresh=fresh)
-        if now_s - self._asked_packets_s >= NACK_INTERVAL_S and (missing := self._buffer.missing()):
-            self._asked_packets_s = now_s
-            self._ask(RtcpRtpfbPacket(RTCP_RTPFB_NACK, self._own_ssrc, self._ssrc or 0, sorted(missing)))
+        self._came_s = now_s
+        if now_s - self._asked_packets_s >= NACK_INTERVAL_S:
+            self._ask_for_missing()
         if self._buffer.awaiting_key and now_s - self._asked_key_s >= PLI_INTERVAL_S:
             self._asked_key_s = now_s
             self._ask(RtcpPsfbPacket(RTCP_PSFB_PLI, self._own_ssrc, self._ssrc or 0))
+
+    def _ask_for_missing(self) -> None:
+        """Ask for lost packets, and again until they are there, also while nothing comes."""
+        if not (missing := self._buffer.missing()):
+            return
+        self._asked_packets_s = self._clock()
+        self._ask(RtcpRtpfbPacket(RTCP_RTPFB_NACK, self._own_ssrc, self._ssrc or 0, sorted(missing)))
+        if self._ask_again is None:
+            self._ask_again = asyncio.get_running_loop().call_later(NACK_INTERVAL_S, self._on_ask_again)
+
+    def _on_ask_again(self) -> None:
+        self._ask_again = None
+        if self._clock() - self._came_s < STOPPED_S:
+            self._ask_for_missing()
 
     def _show_nothing_before_key(self) -> None:
         self._buffer.drop_to_key()
@@ -218,8 +244,11 @@ class VideoReceiver:
             return
         for packet in packets:
             if isinstance(packet, RtcpSrPacket) and packet.ssrc == self._ssrc:
+                first = self._last_report is None
                 middle = (packet.sender_info.ntp_timestamp >> 16) & 0xFFFFFFFF
                 self._last_report = (middle, time.monotonic())
+                if first and (report := self._make_report()) is not None:
+                    self._ask(report)  # at once: Janus sends nothing again before it has heard one
             # A goodbye (BYE) needs nothing: the sender may begin again, with another SSRC or the same; and
             # the connection's end is told by its state.
 
@@ -230,23 +259,29 @@ class VideoReceiver:
         """Send a receiver report about every second (RFC 3550, 6.2)."""
         while True:
             await asyncio.sleep(0.5 + random.random())
-            statistics = self._statistics
-            if statistics is None or statistics.max_seq is None or self._ssrc is None:
-                continue
-            heard, waited = 0, 0
-            if self._last_report is not None:
-                heard, at_s = self._last_report
-                waited = min(int((time.monotonic() - at_s) * 65536), 0xFFFFFFFF)
-            info = RtcpReceiverInfo(
-                ssrc=self._ssrc,
-                fraction_lost=statistics.fraction_lost,
-                packets_lost=statistics.packets_lost,
-                highest_sequence=(statistics.cycles + statistics.max_seq) & 0xFFFFFFFF,
-                jitter=statistics.jitter,
-                lsr=heard,
-                dlsr=waited,
-            )
-            await self._send(RtcpRrPacket(ssrc=self._own_ssrc, reports=[info]))
+            if (report := self._make_report()) is not None:
+                await self._send(report)
+
+    def _make_report(self) -> RtcpRrPacket | None:
+        """What the sender is to know; None before the first packet."""
+        statistics = self._statistics
+        if statistics is None or statistics.max_seq is None or self._ssrc is None:
+            return None
+        heard, waited = 0, 0
+        if self._last_report is not None:
+            heard, at_s = self._last_report
+            waited_s = max(0.0, time.monotonic() - at_s - FARTHER_S)
+            waited = min(int(waited_s * 65536), 0xFFFFFFFF)
+        info = RtcpReceiverInfo(
+            ssrc=self._ssrc,
+            fraction_lost=statistics.fraction_lost,
+            packets_lost=statistics.packets_lost,
+            highest_sequence=(statistics.cycles + statistics.max_seq) & 0xFFFFFFFF,
+            jitter=statistics.jitter,
+            lsr=heard,
+            dlsr=waited,
+        )
+        return RtcpRrPacket(ssrc=self._own_ssrc, reports=[info])
 
     def _ask(self, packet: AnyRtcpPacket) -> None:
         task = asyncio.create_task(self._send(packet), name="rtcp-request")

@@ -14,7 +14,8 @@ from aiortc import RTCConfiguration, RTCPeerConnection, RTCRtpCodecParameters, R
 from aiortc.mediastreams import MediaStreamError
 
 from benchmarks.simulation.clips import Clip, ClipSpec, make_clip, read_identity
-from benchmarks.simulation.student import Faults, SimulatedStudent
+from benchmarks.simulation.faults import Faults
+from benchmarks.simulation.student import SimulatedStudent
 from bot.config import WebrtcSettings
 from bot.room import TrackEnded
 from bot.webrtc.decoding import CameraTrack

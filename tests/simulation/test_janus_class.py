@@ -1,4 +1,4 @@
-"""Simulated students in a real Janus come, go, mute; nobody is shown for somebody else."""
+"""Simulated students in a real Janus come, go, mute, stall; packets are lost; nobody is shown for another."""
 
 import asyncio
 import time
@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.outage import Watcher
+from benchmarks.receive_janus import delivered, receive
+from benchmarks.simulation.faults import Faults
 from benchmarks.simulation.janus_class import JanusClass
+from benchmarks.watcher import Watcher
 from bot.config import WebrtcSettings
 from bot.janus.room import JanusRoom
 from bot.rooms.janus import parse_address
@@ -15,6 +17,7 @@ from tests.cameras import needs_network
 from tests.janus_server import OPEN_ROOM, JanusServer, needs_janus
 
 STUDENTS = 4
+STALLED_FOR_S = 4.0
 
 pytestmark = [needs_network, needs_janus, pytest.mark.slow]
 
@@ -40,3 +43,42 @@ async def test_nobody_is_shown_for_somebody_else_through_a_janus(tmp_path: Path)
     assert watcher.seen.pictures > 4 * STUDENTS
     assert set(watcher.seen.people.values()) == set(range(STUDENTS))
     assert len(watcher.seen.people) == STUDENTS  # those who came back are who they were
+
+
+async def test_janus_sends_again_what_is_lost_on_the_way_from_there() -> None:
+    """Lost are one packet in twenty, retransmissions included; overtaken one in fifty.
+
+    Shares are of pictures, gaps between the times at which they were sent: no timing of this machine.
+    """
+    found = await receive(STUDENTS, (320, 180), 12.0, Faults(0.05, 0.02, seed=3), wanted_fps=4.0)
+    assert found["retransmissions"] > 0, found  # sent by Janus: the students know nothing of any loss
+    assert found["datagrams"]["arrived"] < found["datagrams"]["sent"], found
+    assert found["sent"] > 30 * STUDENTS, found
+    assert found["fewest_share"] >= 0.85, found
+    assert found["longest_gap_s"] <= 1.0, found
+    assert found["wrong_student"] == 0, found
+
+
+async def test_a_student_whose_network_stalls_does_not_stop_the_others(tmp_path: Path) -> None:
+    stalled, others = 0, range(1, STUDENTS)
+    async with JanusServer(tmp_path) as server, JanusClass(server.url, OPEN_ROOM, STUDENTS) as students:
+        async with JanusRoom(parse_address(server.room_url()), WebrtcSettings(), samples_per_s=2.0) as room:
+            watcher = Watcher(room)
+            watching = asyncio.create_task(watcher.watch())
+            seen = watcher.seen
+            assert await watcher.until(lambda seen: len(seen.fresh_s) == STUDENTS)
+            await asyncio.sleep(2)
+            stalled_s = time.monotonic()
+            await students.tell(stalled, "stall")
+            await asyncio.sleep(STALLED_FOR_S)
+            resumed_s = time.monotonic()
+            seen_while = seen.fresh_s[stalled]
+            await students.tell(stalled, "resume")  # everything held back comes at once
+            assert await watcher.until(lambda seen: seen.fresh_s[stalled] > resumed_s)
+            await asyncio.sleep(2)
+        await watching
+    assert seen_while < resumed_s - 1.0  # it did stall
+    found = delivered(seen, others, (stalled_s, resumed_s), layers=1)
+    assert (found.silent, found.fewest_share >= 0.85, found.longest_gap_s <= 1.0) == (0, True, True), found
+    assert seen.oldest_s < STALLED_FOR_S  # nothing held back is shown late
+    assert seen.wrong == 0

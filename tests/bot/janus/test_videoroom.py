@@ -127,9 +127,14 @@ def test_requests_show_the_bot_and_ask_for_one_stream() -> None:
 
 
 def test_refusals_are_told_apart() -> None:
-    kinds = {code: type(as_room_error(JanusRefused(code), 7)) for code in (403, 426, 429, 430, 432, 433, 460)}
+    pin, no_pin = (RoomAddress("ws://h", 7, pin, "Bot", "janus+ws://h/7") for pin in ("s3", None))
+    codes = (403, 426, 429, 430, 432, 433, 460, 472)
+    kinds = {code: type(as_room_error(JanusRefused(code), pin)) for code in codes}
     assert {code for code, kind in kinds.items() if kind is RoomDenied} == {403, 429, 432, 433}
-    assert {code for code, kind in kinds.items() if kind is RoomUnavailable} == {426, 430, 460}
-    texts = [str(as_room_error(JanusRefused(code), 7)) for code in kinds]
-    assert len(set(texts)) == len(texts)
+    assert {code for code, kind in kinds.items() if kind is RoomUnavailable} == {426, 430, 460, 472}
+    texts = [str(as_room_error(JanusRefused(code), pin)) for code in kinds]
+    listed = as_room_error(JanusRefused(433), no_pin)
+    assert isinstance(listed, RoomDenied)
+    texts.append(str(listed))
+    assert len(set(texts)) == len(texts) == len(kinds) + 1
     assert not any("\n" in text for text in texts)

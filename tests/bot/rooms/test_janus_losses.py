@@ -2,9 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
 from contextlib import suppress
-from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -34,12 +32,6 @@ pytestmark = [pytest.mark.slow, needs_janus, needs_network]
 
 NOTICED_S = 4.0 + 3.0
 """Four seconds, and some for a machine that does other things too."""
-
-
-@pytest.fixture
-async def server(tmp_path: Path) -> AsyncIterator[JanusServer]:
-    async with JanusServer(tmp_path) as server:
-        yield server
 
 
 def follow(server: JanusServer, patience: Patience | None = None, must_announce: bool = False) -> Followed:

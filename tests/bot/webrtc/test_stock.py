@@ -8,7 +8,7 @@ import asyncio
 import os
 import socket
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -17,7 +17,14 @@ from typing import Any
 import aioice
 import pytest
 from aioice import turn
-from aiortc import RTCConfiguration, RTCPeerConnection, RTCRtpCodecParameters, RTCSessionDescription
+from aiortc import (
+    RTCConfiguration,
+    RTCIceCandidate,
+    RTCIceTransport,
+    RTCPeerConnection,
+    RTCRtpCodecParameters,
+    RTCSessionDescription,
+)
 from aiortc.codecs import CODECS, HEADER_EXTENSIONS, get_decoder
 from aiortc.jitterbuffer import JitterFrame
 from aiortc.mediastreams import MediaStreamError
@@ -39,6 +46,10 @@ class Ground:
 
     def __init__(self, threads: ThreadPoolExecutor, stack: AsyncExitStack) -> None:
         self._threads, self._stack = threads, stack
+
+    def closes(self, close: Callable[[], Awaitable[None]]) -> None:
+        """Call this, too, at the end."""
+        self._stack.push_async_callback(close)
 
     def sender(self, cameras: int = 1) -> Sender:
         """Somebody who sends several cameras over one connection."""
@@ -130,6 +141,49 @@ async def test_retransmissions_of_several_cameras_are_lost_on_stock_but_not_on_o
     stock = await asyncio.gather(*(count(track.recv, 0.5) for track in tracks))  # all so far
     assert all(sent_again)
     assert max(stock) <= 12
+
+
+async def test_offers_that_overtake_one_another_leave_a_camera_of_stock_dead_ours_takes_one(
+    ground: Ground, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two offers of one sender, the addresses in the first of which take longer to look up."""
+    sender = ground.sender()
+    one_camera = await sender.offer()
+    sender.connection.addTrack(SyntheticCamera())
+    two_cameras = await sender.offer()
+    begun, looked_up, look_up = asyncio.Event(), asyncio.Event(), RTCIceTransport.addRemoteCandidate
+    connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+    ground.closes(connection.close)
+    with monkeypatch.context() as patched:
+
+        async def slow(transport: RTCIceTransport, candidate: RTCIceCandidate | None) -> None:
+            begun.set()
+            await looked_up.wait()
+            await look_up(transport, candidate)
+
+        patched.setattr(RTCIceTransport, "addRemoteCandidate", slow)
+        early = asyncio.create_task(answer(connection, one_camera))
+        await begun.wait()
+    late = await answer(connection, two_cameras)
+    looked_up.set()
+    await early
+    changed = asyncio.Event()
+    connection.on("connectionstatechange", changed.set)
+    await sender.accept(late)
+    async with asyncio.timeout(20):
+        while connection.connectionState != "connected":
+            await changed.wait()
+            changed.clear()
+    _, second_camera = receivers = connection.getReceivers()
+    assert await count(second_camera.track.recv, 1.0) == 0
+    assert [receiver._RTCRtpReceiver__started for receiver in receivers] == [True, False]
+
+    apart = [ground.sender(), ground.sender()]
+    peers = await asyncio.gather(*(ground.ours(sender) for sender in apart))
+    with pytest.raises(RuntimeError):
+        await peers[0].answer(await apart[1].offer())
+    async with asyncio.timeout(20):
+        await asyncio.gather(*(first(peer.camera.recv, 3) for peer in peers))
 
 
 @pytest.mark.slow
