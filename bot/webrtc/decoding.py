@@ -12,16 +12,11 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Executor
 from contextlib import suppress
-from typing import Final, NamedTuple
+from fractions import Fraction
+from typing import Final, Literal, NamedTuple
 
 import av
 import structlog
-from aiortc import RTCRtpCodecParameters
-from aiortc.codecs import get_decoder
-from aiortc.codecs.base import Decoder
-from aiortc.codecs.vpx import Vp8Decoder
-from aiortc.jitterbuffer import JitterFrame
-from av import CodecContext
 
 from bot.frames import RawFrame
 from bot.room import TrackEnded
@@ -35,9 +30,11 @@ MAX_BACKLOG: Final = 30
 MAX_PIXELS: Final = 4096 * 2304
 """Larger pictures are not decoded: a few kilobytes can ask for gigabytes of memory."""
 
+_LIBRARIES: Final[dict[str, Literal["libvpx", "h264"]]] = {"VP8": "libvpx", "H264": "h264"}
+_TIME_BASE: Final = Fraction(1, 90_000)
 _VP8_START: Final = b"\x9d\x01\x2a"
-_HASTE: Final = 0.8
-"""Share of the time between two wanted pictures that a picture may wait for others to be decoded with."""
+_TIMER_EARLY_S: Final = 0.01
+"""By how much a timer may fire before its time, generously."""
 
 
 class CameraTrack:
@@ -99,13 +96,13 @@ class _Waiting(NamedTuple):
 
     Attributes:
         stream: Number of the stream it belongs to.
-        codec: How it is encoded.
+        codec: ``VP8`` or ``H264``.
         picture: The picture.
         fresh: Whether it may be shown; an old one is only decoded.
     """
 
     stream: int
-    codec: RTCRtpCodecParameters
+    codec: str
     picture: EncodedPicture
     fresh: bool
 
@@ -114,7 +111,8 @@ class PictureDecoder:
     """Decodes the pictures of one camera, in order, one at a time.
 
     What waits when a thread is free is decoded in one go, and only the newest of it is shown: threads are
-    changed seldom, and a camera that has fallen behind catches up.
+    changed seldom, and a camera that has fallen behind catches up. Cameras that send more than is wanted are
+    decoded at the same moments, one after the other, while what that takes is in the processor's caches.
 
     Attributes:
         shown: Pictures shown so far.
@@ -141,13 +139,15 @@ class PictureDecoder:
         self._stream = 0
         self._busy = False
         self._closed = False
-        self._pace_s = 0.0 if wanted_fps is None else _HASTE / wanted_fps
+        self._pace_s = 0.0 if wanted_fps is None else 1 / wanted_fps
         self._next_s = float("-inf")
         self._timer: asyncio.TimerHandle | None = None
-        self._decoder: Decoder | None = None  # this and the next are the thread's while it is busy
+        self._decoder: av.VideoCodecContext | None = (
+            None  # this and the next are the thread's while it is busy
+        )
         self._decodes: tuple[int, str] | None = None
 
-    def push(self, codec: RTCRtpCodecParameters, picture: EncodedPicture, *, fresh: bool = True) -> None:
+    def push(self, codec: str, picture: EncodedPicture, *, fresh: bool = True) -> None:
         """Queue a picture; one that is not ``fresh`` is decoded, since others build on it, but not shown."""
         if len(self._waiting) >= MAX_BACKLOG:
             dropped = len(self._waiting) + (not picture.key)
@@ -183,7 +183,8 @@ class PictureDecoder:
         if now_s < self._next_s:
             self._timer = loop.call_at(self._next_s, self._on_timer)
             return
-        self._next_s = now_s + self._pace_s
+        if self._pace_s:
+            self._next_s = ((now_s + _TIMER_EARLY_S) // self._pace_s + 1) * self._pace_s
         self._busy = True
         self._threads.submit(self._work, loop)
 
@@ -214,10 +215,10 @@ class PictureDecoder:
             loop.call_soon_threadsafe(self._done, stream, newest, failed)
 
     def _decode(self, waiting: _Waiting) -> av.VideoFrame | None:
-        decodes = (waiting.stream, waiting.codec.name)
+        decodes = (waiting.stream, waiting.codec)
         if self._decoder is None or self._decodes != decodes:
-            self._decoder, self._decodes = _single_threaded(waiting.codec), decodes
-        frames = _decode(self._decoder, waiting.picture)
+            self._decoder, self._decodes = make_decoder(waiting.codec), decodes
+        frames = _decode(self._decoder, waiting)
         return frames[-1] if frames else None
 
     def _done(self, stream: int, newest: RawFrame | None, failed: bool) -> None:
@@ -240,11 +241,13 @@ class PictureDecoder:
         self._begin()
 
 
-def _decode(decoder: Decoder, picture: EncodedPicture) -> list[av.VideoFrame]:
-    if isinstance(decoder, Vp8Decoder) and _vp8_pixels(picture.data) > MAX_PIXELS:
+def _decode(decoder: av.VideoCodecContext, waiting: _Waiting) -> list[av.VideoFrame]:
+    data = waiting.picture.data
+    if waiting.codec == "VP8" and _vp8_pixels(data) > MAX_PIXELS:
         raise av.InvalidDataError(errno.EINVAL, "the picture is too large")
-    decoded = decoder.decode(JitterFrame(data=picture.data, timestamp=picture.timestamp))
-    return [frame for frame in decoded if isinstance(frame, av.VideoFrame)]
+    packet = av.Packet(data)
+    packet.pts, packet.time_base = waiting.picture.timestamp, _TIME_BASE
+    return decoder.decode(packet)
 
 
 def _vp8_pixels(data: bytes) -> int:
@@ -255,10 +258,9 @@ def _vp8_pixels(data: bytes) -> int:
     return (width & 0x3FFF) * (height & 0x3FFF)
 
 
-def _single_threaded(codec: RTCRtpCodecParameters) -> Decoder:
-    """A decoder that starts no threads of its own: one for each camera would be too many."""
-    decoder = get_decoder(codec)
-    context: CodecContext = decoder.codec  # type: ignore[attr-defined]  # both video decoders have it
-    context.thread_count = 1
-    context.options = {"max_pixels": str(MAX_PIXELS)}
+def make_decoder(codec: str) -> av.VideoCodecContext:
+    """A decoder for ``VP8`` or ``H264`` that starts no threads of its own: one a camera would be too many."""
+    decoder = av.VideoCodecContext.create(_LIBRARIES[codec], "r")
+    decoder.thread_count = 1
+    decoder.options = {"max_pixels": str(MAX_PIXELS)}
     return decoder

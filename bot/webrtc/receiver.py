@@ -58,13 +58,13 @@ class _Format(NamedTuple):
     """What a payload type means.
 
     Attributes:
-        codec: For the decoder.
-        name: ``VP8`` or ``H264``.
+        codec: ``VP8`` or ``H264``.
+        clock_rate: Of its timestamps, Hz.
         again: Whether it is a retransmission of such a packet.
     """
 
-    codec: RTCRtpCodecParameters
-    name: str
+    codec: str
+    clock_rate: int
     again: bool
 
 
@@ -180,7 +180,7 @@ class VideoReceiver:
                 self._take(meant, int.from_bytes(payload[:2], "big"), header, payload[2:])
             return
         if header.ssrc != self._ssrc:
-            self._begin_stream(header.ssrc, meant.codec.clockRate)
+            self._begin_stream(header.ssrc, meant.clock_rate)
         if self._statistics is not None:
             self._statistics.add(header)  # type: ignore[arg-type]  # looks at what the two have in common
         self._take(meant, header.sequence_number, header, payload)
@@ -207,7 +207,7 @@ class VideoReceiver:
     def _take(self, meant: _Format, sequence: int, header: RtpHeader, payload: bytes) -> None:
         now_s = self._clock()
         try:
-            part = fragment(meant.name, sequence, header.timestamp, header.marker, payload)
+            part = fragment(meant.codec, sequence, header.timestamp, header.marker, payload)
         except ValueError:
             return  # a truncated payload is a lost packet
         for picture in self._buffer.add(part, now_s):
@@ -302,5 +302,5 @@ def _formats(codecs: list[RTCRtpCodecParameters]) -> dict[int, _Format]:
         base: Any = codec.parameters.get("apt")
         meant = known.get(base) if is_rtx(codec) else codec
         if meant is not None:
-            found[number] = _Format(meant, meant.name, is_rtx(codec))
+            found[number] = _Format(meant.name, meant.clockRate, is_rtx(codec))
     return found

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from itertools import groupby
 
 import pytest
-from aiortc import RTCConfiguration, RTCPeerConnection, RTCRtpCodecParameters, RTCSessionDescription
+from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 from aiortc.mediastreams import MediaStreamError
 
 from benchmarks.simulation.clips import Clip, ClipSpec, make_clip, read_identity
@@ -80,7 +80,7 @@ class Seat:
         assert receiver is not None
         push, found = receiver.decoder.push, list[int]()
 
-        def count(codec: RTCRtpCodecParameters, picture: EncodedPicture, *, fresh: bool = True) -> None:
+        def count(codec: str, picture: EncodedPicture, *, fresh: bool = True) -> None:
             found.append(picture.timestamp)
             push(codec, picture, fresh=fresh)
 

@@ -159,19 +159,19 @@ def huge(codec: str, side: int) -> bytes:
     return b"".join(bytes(packet) for packet in [*context.encode(frame), *context.encode(None)])
 
 
-@pytest.mark.parametrize("codec", [VP8, H264], ids=["VP8", "H264"])
-async def test_a_few_kilobytes_cannot_ask_for_gigabytes(codec: RTCRtpCodecParameters) -> None:
+@pytest.mark.parametrize("codec", ["VP8", "H264"])
+async def test_a_few_kilobytes_cannot_ask_for_gigabytes(codec: str) -> None:
     trouble = asyncio.Event()
     camera = CameraTrack("t", "p")
     with ThreadPoolExecutor(1) as threads:
         decoder = PictureDecoder(camera, threads, trouble.set)
         assert MAX_PIXELS < 3200 * 3200
-        too_large = await asyncio.to_thread(huge, codec.name, 3200)
+        too_large = await asyncio.to_thread(huge, codec, 3200)
         decoder.push(codec, EncodedPicture(too_large, 1, True, 0.0), fresh=True)
         async with asyncio.timeout(10):
             await trouble.wait()
         decoder.push(
-            codec, EncodedPicture(await asyncio.to_thread(huge, codec.name, 64), 2, True, 0.0), fresh=True
+            codec, EncodedPicture(await asyncio.to_thread(huge, codec, 64), 2, True, 0.0), fresh=True
         )
         async with asyncio.timeout(10):
             assert (await camera.recv()).luma().shape == (64, 64)
@@ -196,7 +196,7 @@ def test_the_size_in_a_vp8_header_is_looked_at_before_libvpx_makes_room_for_it()
         with ThreadPoolExecutor(1) as threads:
             decoder = PictureDecoder(CameraTrack("t", "p"), threads, trouble.set)
             for number in range(2 * MAX_BACKLOG):
-                decoder.push(VP8, EncodedPicture(header, number, True, 0.0), fresh=True)
+                decoder.push("VP8", EncodedPicture(header, number, True, 0.0), fresh=True)
             async with asyncio.timeout(10):
                 await trouble.wait()
             decoder.close()

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import aioice
+import av
 import pytest
 from aioice import turn
 from aiortc import (
@@ -26,14 +27,13 @@ from aiortc import (
     RTCSessionDescription,
 )
 from aiortc.codecs import CODECS, HEADER_EXTENSIONS, get_decoder
-from aiortc.jitterbuffer import JitterFrame
 from aiortc.mediastreams import MediaStreamError
 from aiortc.rtcrtpparameters import RTCRtcpFeedback, RTCRtpHeaderExtensionParameters
 
 from benchmarks.simulation.clips import ClipSpec, make_clip
 from benchmarks.simulation.student import SimulatedStudent
 from bot.config import WebrtcSettings
-from bot.webrtc.decoding import CameraTrack, _single_threaded
+from bot.webrtc.decoding import CameraTrack, make_decoder
 from bot.webrtc.peer import ReceivingPeer
 from bot.webrtc.setup import SOCKET_BUFFER_BYTES
 from tests.cameras import Sender, SyntheticCamera, needs_network
@@ -243,9 +243,10 @@ def test_a_decoder_of_stock_starts_threads_of_its_own_ours_none() -> None:
     codec = RTCRtpCodecParameters(mimeType="video/VP8", clockRate=90000, payloadType=97)
     (key, *_) = make_clip(ClipSpec(1, 640, 360, seconds=1, layers=1)).pictures
     added = []
-    for make in (get_decoder, _single_threaded):
-        decoder, before = make(codec), {entry.name for entry in tasks.iterdir()}
-        assert decoder.decode(JitterFrame(data=key.data, timestamp=0))
+    contexts: list[Any] = [get_decoder(codec).codec, make_decoder("VP8")]  # type: ignore[attr-defined]
+    for context in contexts:
+        before = {entry.name for entry in tasks.iterdir()}
+        assert context.decode(av.Packet(key.data))
         added.append(len({entry.name for entry in tasks.iterdir()} - before))
     assert added[0] > 0
     assert added[1] == 0
