@@ -72,7 +72,7 @@ async def live_page(request: web.Request) -> web.Response:
         not_meant=NOT_MEANT,
         synthetic=SYNTHETIC if info.synthetic else None,
         low_group=low_group(info.min_group),
-        no_faces=None if info.jurisdiction == "none" else NO_FACES,
+        no_faces=None if info.faces_looked_at else NO_FACES,
     )
 
 
@@ -88,7 +88,9 @@ async def timeline(request: web.Request) -> web.Response:
         await store.markers(info.id),
         await store.pulses(info.id),
     )
-    svg = await asyncio.to_thread(timeline_svg, windows, markers, pulses, width=int(given))
+    svg = await asyncio.to_thread(
+        timeline_svg, windows, markers, pulses, width=int(given), faces=info.faces_looked_at
+    )
     return web.Response(text=svg, content_type="image/svg+xml")
 
 

@@ -88,6 +88,11 @@ NOT_MEANT: Final = (
 )
 """Stays in view wherever the figures are."""
 
+NOT_MEANT_WITHOUT_FACES: Final = (
+    "No face was looked at in this class. Not for grading, discipline or attendance."
+)
+"""Instead of ``NOT_MEANT``, where no figure is about faces."""
+
 SYNTHETIC: Final = "Drawn students, not people: this class was made by the demo."
 """Banner of a class whose participants are not people."""
 
@@ -97,12 +102,22 @@ NO_FACES: Final = (
 )
 """Where the law forbids looking at faces."""
 
-FACES: Final = "Profile none: faces are looked at. In the EU set privacy.jurisdiction to eu-education."
+FACES: Final = (
+    "Privacy profile none: faces are looked at. "
+    "Schools in the EU may not do that: there, set privacy.jurisdiction to eu-education."
+)
 
 
 def profile(jurisdiction: str) -> str:
     """Which privacy profile is on, and what that means."""
     return FACES if jurisdiction == "none" else NO_FACES
+
+
+def profile_held(faces: bool) -> str:
+    """Under which profile a class was held, for its report."""
+    if faces:
+        return "Profile none: faces were looked at"
+    return "Profile eu-education: no face was looked at, no picture received"
 
 
 USUAL_MIN_GROUP: Final = 5
