@@ -22,10 +22,13 @@ from reports.words import (
     NO_FACES,
     NOT_ANALYSED_WORDS,
     NOT_MEANT,
+    NOT_MEANT_WITHOUT_FACES,
     PULSE_WORDS,
     STATE_WORDS,
     SURE_WORDS,
     SYNTHETIC,
+    TERMS,
+    WORD_MEANINGS,
     WORDS,
     low_group,
     profile,
@@ -57,6 +60,7 @@ async def live_page(request: web.Request) -> web.Response:
         "reasons": dict(NOT_ANALYSED_WORDS),
         "pulses": dict(PULSE_WORDS),
         "words": dict(WORDS),
+        "meanings": dict(WORD_MEANINGS),
         "sure": dict(SURE_WORDS),
         "alerts": dict(ALERT_WORDS),
     }
@@ -66,10 +70,17 @@ async def live_page(request: web.Request) -> web.Response:
         small=request.query.get("view") == "small",
         state=STATE_WORDS[info.state.value],
         words=json.dumps(words),
+        glossary=[
+            (WORDS[word], meaning)
+            for word, meaning in WORD_MEANINGS.items()
+            if info.faces_looked_at or word in PULSE_WORDS
+        ],
+        terms=TERMS if info.faces_looked_at else {"pulses": TERMS["pulses"]},
+        faces=info.faces_looked_at,
         emotions=STACK,
         pulses=PULSE_WORDS,
         label_chars=LABEL_CHARS,
-        not_meant=NOT_MEANT,
+        not_meant=NOT_MEANT if info.faces_looked_at else NOT_MEANT_WITHOUT_FACES,
         synthetic=SYNTHETIC if info.synthetic else None,
         low_group=low_group(info.min_group),
         no_faces=None if info.faces_looked_at else NO_FACES,
