@@ -12,7 +12,7 @@ from typing import Final
 
 from aiohttp import web
 
-from reports.api import DEFAULT_ROOM, LABEL_CHARS, ROOM_CHARS, TITLE_CHARS
+from reports.api import LABEL_CHARS, ROOM_CHARS, TITLE_CHARS
 from reports.charts import STACK, timeline_svg
 from reports.context import CLASS_ID, CONTEXT, find_class
 from reports.summary import FINAL_STATES
@@ -39,15 +39,17 @@ _DEFAULT_WIDTH: Final = 960
 
 async def classes_page(request: web.Request) -> web.Response:
     """GET /: the classes and the form that starts one."""
+    jurisdiction = request.app[CONTEXT].jurisdiction
+    faces = jurisdiction == "none"
     return _page(
         "classes.html",
         classes=await request.app[CONTEXT].store.classes(),
         state_words=STATE_WORDS,
-        default_room=DEFAULT_ROOM,
         room_chars=ROOM_CHARS,
         title_chars=TITLE_CHARS,
-        not_meant=NOT_MEANT,
-        profile=profile(request.app[CONTEXT].jurisdiction),
+        faces=faces,
+        not_meant=NOT_MEANT if faces else NOT_MEANT_WITHOUT_FACES,
+        profile=profile(jurisdiction),
     )
 
 

@@ -306,6 +306,22 @@ async def test_the_list_and_the_pages_of_errors_are_for_everyone(
     assert await violations(page) == []
 
 
+async def test_a_class_is_started_with_a_title_or_in_a_room_of_ones_own(desk: HostDesk) -> None:
+    page = await desk.page("/")
+    await expect(page.locator(".empty")).to_contain_text("No class yet")
+    await expect(page.locator("#room")).to_be_hidden()
+    await page.fill("#title", "Physics")
+    await page.keyboard.press("Enter")
+    await expect(page.locator("h1")).to_have_text("Physics")
+    await page.goto(desk.url)
+    await page.locator("#other-room summary").focus()
+    await page.keyboard.press("Enter")
+    assert await violations(page) == []
+    await page.fill("#room", "nowhere")
+    await page.keyboard.press("Enter")
+    await expect(page.locator("#start-error")).to_contain_text("'nowhere' is no room URL")
+
+
 async def test_a_class_without_any_face(desk: HostDesk) -> None:
     await running_class(desk, steady(300, analysed=0, camera_off=9, shown=False))
     page = await desk.page(LIVE)
