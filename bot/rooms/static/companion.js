@@ -1,138 +1,20 @@
-// The student's page: consent, camera, one connection to the bot that mends itself, pulse buttons.
+// The student's page: consent, joining and joining again by itself, taps, leaving. Its parts are imported below.
 // Nothing is sent before Join; the camera stops whenever the student is out of the class.
+import { camera, stopCamera } from "./companion_camera.js";
+import { makeOffer, newConnection } from "./companion_connection.js";
+import { address, el, forgetToken, keepToken, page, say, sayLive, send, show, token } from "./companion_page.js";
 
-const FPS = Number(document.body.dataset.fps); // twice what is looked at: more would be sent for nothing
-const CAMERA = { width: { ideal: 320 }, height: { ideal: 180 }, frameRate: { ideal: FPS, max: Math.max(FPS, 15) } };
-const ENCODING = { maxFramerate: FPS, maxBitrate: 150000 };
-const LAYERS = "L1T3"; // a lost picture of an upper layer then harms no other
-const GATHER_MS = 3000;
 const BREAK_MS = 3000;
 const RETRY_MS = [500, 1000, 2000, 4000, 8000, 15000];
+const MANY_FAILURES = 4; // some ten seconds
+const OVER_PERHAPS = "The connection broke. Trying again… If the class is over, close this page: that turns your camera off.";
 const REPORT_MS = 5000;
 const NUMBER_CHARS = 6; // as bot/companion/room.py takes it
 const SILENT_OK = new Set(["ended", "erased", "left", "idle"]);
 
-const code = document.body.dataset.code;
-const looks = document.body.dataset.faces === "yes"; // else no camera is asked for at all
-const iceServers = JSON.parse(document.body.dataset.iceServers);
-const api = `/api/companion/${encodeURIComponent(code)}`;
-const tokenKey = `classmood-${code.toLowerCase()}`;
-const el = (id) => document.getElementById(id);
 const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
-const page = {
-  state: "idle", // idle, joining, live, waiting, left, ended, erased
-  stream: null, // what the camera gives
-  opening: null, // promise of the camera being opened
-  cameraOn: looks, // what the student wants
-  cameraTrouble: looks ? "" : "this class asks for none.", // why there is no camera
-  connection: null,
-  attempt: 0, // tells a join that was overtaken from the current one
-  broken: 0, // timer of a connection that may come back
-  reporter: 0,
-};
-
-// ---- words -------------------------------------------------------------------------------------
-
-function say(text, state) {
-  el("status").textContent = text;
-  el("status").dataset.state = state;
-}
-
-function show() {
-  const inClass = page.state === "live" || page.state === "waiting";
-  const over = page.state === "ended" || page.state === "erased";
-  el("in-class").hidden = !inClass;
-  el("notice").hidden = inClass || over;
-  el("join-form").hidden = inClass || over;
-  el("join-more").hidden = inClass || over;
-  placeCamera(inClass);
-  el("camera").hidden = over || !page.stream;
-  el("join").disabled = !el("consent").checked || page.state === "joining";
-  el("preview-note").hidden = inClass;
-  el("camera-toggle").hidden = !looks;
-  el("camera-toggle").textContent = page.stream ? "Turn camera off" : "Turn camera on";
-  for (const button of document.querySelectorAll(".pulses button")) {
-    button.disabled = page.state !== "live";
-  }
-}
-
-// Before joining the preview stands beside the consent, in class below the buttons, which are needed more.
-function placeCamera(inClass) {
-  const [before, place] = inClass ? [el("in-class"), "afterend"] : [el("join-more"), "beforebegin"];
-  const placed = inClass ? before.nextElementSibling : before.previousElementSibling;
-  if (placed === el("camera")) return;
-  before.insertAdjacentElement(place, el("camera"));
-  el("preview").play().catch(() => {}); // a picture that is moved stands still
-}
-
-function sayLive() {
-  if (page.cameraTrouble) say(`You are in the class, without a camera: ${page.cameraTrouble}`, "live");
-  else if (!page.cameraOn) say("You are in the class. Your camera is off.", "live");
-  else if (page.connection?.connectionState === "connected") say("You are in the class. Your camera is on.", "live");
-  else say("You are in the class. Connecting your camera…", "waiting");
-}
-
 // ---- camera ------------------------------------------------------------------------------------
-
-function cameraError(error) {
-  if (!navigator.mediaDevices) return "this page was not opened over https, so the browser gives no camera.";
-  if (error?.name === "NotAllowedError") return "the browser was not allowed to use it. You can change that beside the address.";
-  if (error?.name === "NotFoundError") return "none was found.";
-  if (error?.name === "NotReadableError") return "another program is using it.";
-  return "it could not be started.";
-}
-
-function stopCamera() {
-  for (const track of page.stream?.getTracks() ?? []) track.stop();
-  page.stream = null;
-  el("preview").srcObject = null;
-}
-
-async function openCamera() {
-  const wanted = el("camera-select").value;
-  try {
-    if (!navigator.mediaDevices) throw new Error("no mediaDevices");
-    const video = wanted ? { ...CAMERA, deviceId: { exact: wanted } } : CAMERA;
-    const stream = await navigator.mediaDevices.getUserMedia({ video, audio: false });
-    stopCamera();
-    page.stream = stream;
-    page.cameraTrouble = "";
-    const [track] = stream.getVideoTracks();
-    track.addEventListener("ended", () => {
-      if (page.stream !== stream) return;
-      stopCamera();
-      page.cameraTrouble = "it was unplugged or switched off.";
-      afterCameraChange();
-    });
-    el("preview").srcObject = stream;
-    await listCameras(track.getSettings().deviceId);
-    if (page.state === "idle" || page.state === "left") say("Your camera is ready. You have not joined yet.", "idle");
-  } catch (error) {
-    stopCamera();
-    page.cameraTrouble = cameraError(error);
-    if (page.state === "idle" || page.state === "left") {
-      say(`There is no camera: ${page.cameraTrouble} You can join without one and use the buttons.`, "trouble");
-    }
-  }
-  show();
-}
-
-function camera() {
-  if (!looks) return Promise.resolve();
-  page.opening ??= openCamera().finally(() => { page.opening = null; });
-  return page.opening;
-}
-
-async function listCameras(current) {
-  const devices = await navigator.mediaDevices.enumerateDevices();
-  const cameras = devices.filter((device) => device.kind === "videoinput");
-  el("camera-select").replaceChildren(...cameras.map((device, index) => {
-    const option = new Option(device.label || `Camera ${index + 1}`, device.deviceId);
-    option.selected = device.deviceId === current;
-    return option;
-  }));
-}
 
 // The camera came, went or changed while in the class.
 async function afterCameraChange() {
@@ -148,24 +30,12 @@ async function afterCameraChange() {
 
 async function toggleCamera() {
   page.cameraOn = !page.stream;
-  if (page.cameraOn) await camera();
+  if (page.cameraOn) await camera(afterCameraChange);
   else stopCamera();
   await afterCameraChange();
 }
 
 // ---- talking to the server ---------------------------------------------------------------------
-
-async function send(path, fields, method = "POST") {
-  const response = await fetch(`${api}${path}`, {
-    method,
-    headers: { "Content-Type": "application/json" },
-    body: JSON.stringify(fields),
-  });
-  const answer = await response.json().catch(() => ({}));
-  return { status: response.status, answer };
-}
-
-const token = () => sessionStorage.getItem(tokenKey);
 
 function finish(state, text) {
   page.state = state;
@@ -173,7 +43,7 @@ function finish(state, text) {
   disconnect();
   stopCamera();
   clearInterval(page.reporter);
-  if (state !== "left") sessionStorage.removeItem(tokenKey);
+  if (state !== "left") forgetToken();
   say(text, "idle");
   show();
 }
@@ -184,7 +54,7 @@ function settled(status) {
   else if (status === 410) finish("erased", "You were erased from this class. Your camera is off.");
   else if (status === 409) join();
   else if (status === 403) {
-    sessionStorage.removeItem(tokenKey);
+    forgetToken();
     join();
   } else return status === 200;
   return true;
@@ -207,7 +77,7 @@ async function pulse(button) {
   try {
     const { status, answer } = await send("/pulse", { token: token(), kind: button.dataset.kind });
     if (status === 200) note.textContent = `Sent: ${button.textContent}`;
-    else if (status === 429) note.textContent = "That was quick: wait a second.";
+    else if (status === 429) note.textContent = "Not sent: one tap a second. Tap again.";
     else if (!settled(status)) note.textContent = answer.error ?? "That did not work: try again.";
   } catch {
     note.textContent = "Not sent: there is no connection.";
@@ -221,37 +91,6 @@ function disconnect() {
   clearTimeout(page.broken);
   page.connection?.close();
   page.connection = null;
-}
-
-function preferDecodable(transceiver) {
-  const known = RTCRtpReceiver.getCapabilities?.("video")?.codecs;
-  if (!known || !transceiver.setCodecPreferences) return;
-  const rank = (codec) => ({ "video/vp8": 0, "video/h264": 1 })[codec.mimeType.toLowerCase()] ?? 2;
-  transceiver.setCodecPreferences([...known].sort((a, b) => rank(a) - rank(b)));
-}
-
-function addCamera(connection, track) {
-  const add = (encoding) => connection.addTransceiver(track ?? "video", { direction: "sendonly", sendEncodings: [encoding] });
-  try {
-    return add({ ...ENCODING, scalabilityMode: LAYERS });
-  } catch {
-    return add(ENCODING); // a browser that offers no layers
-  }
-}
-
-async function makeOffer(connection) {
-  const track = page.stream?.getVideoTracks()[0] ?? null;
-  preferDecodable(addCamera(connection, track));
-  await connection.setLocalDescription(await connection.createOffer());
-  if (connection.iceGatheringState !== "complete") {
-    const gathered = new Promise((resolve) => {
-      connection.addEventListener("icegatheringstatechange", () => {
-        if (connection.iceGatheringState === "complete") resolve();
-      });
-    });
-    await Promise.race([gathered, sleep(GATHER_MS)]);
-  }
-  return connection.localDescription;
 }
 
 function watch(connection) {
@@ -284,7 +123,8 @@ async function join() {
   clearInterval(page.reporter);
   show();
   for (let failures = 0; ; failures += 1) {
-    say(failures || again ? "The connection broke. Trying again…" : "Joining…", "waiting");
+    if (failures >= MANY_FAILURES) say(OVER_PERHAPS, "waiting");
+    else say(failures || again ? "The connection broke. Trying again…" : "Joining…", "waiting");
     if (failures) await sleep(RETRY_MS[Math.min(failures, RETRY_MS.length) - 1] * (0.75 + Math.random() / 2));
     if (attempt !== page.attempt) return;
     const done = await tryToJoin(attempt);
@@ -299,9 +139,9 @@ async function tryToJoin(attempt) {
   try {
     let offer = { sdp: null, type: null };
     if (withCamera) {
-      connection = page.connection = new RTCPeerConnection({ iceServers, bundlePolicy: "max-bundle" });
+      connection = page.connection = newConnection();
       watch(connection);
-      offer = await makeOffer(connection);
+      offer = await makeOffer(connection, page.stream?.getVideoTracks()[0] ?? null);
     }
     const known = token();
     const { status, answer } = await send("/offer", {
@@ -313,10 +153,10 @@ async function tryToJoin(attempt) {
       ...(known ? { token: known } : {}),
     });
     if (attempt !== page.attempt) return true;
-    if (answer.token) sessionStorage.setItem(tokenKey, answer.token);
+    if (answer.token) keepToken(answer.token);
     if (answer.participant_id) el("number").textContent = answer.participant_id.slice(0, NUMBER_CHARS);
     if (status === 403 && known) {
-      sessionStorage.removeItem(tokenKey); // a class that began anew under the same code
+      forgetToken(); // a class that began anew under the same code
       return false;
     }
     if (status === 404 || status === 410) return settled(status);
@@ -362,7 +202,8 @@ async function leave() {
   el("consent").checked = false;
   el("join").disabled = true;
   if (known) await send("/leave", { token: known }).catch(() => {});
-  el("consent").focus();
+  el("notice").before(el("status")); // where the page begins anew
+  el("status").focus();
 }
 
 async function erase() {
@@ -380,7 +221,7 @@ async function erase() {
 
 el("consent").addEventListener("change", async () => {
   show();
-  if (el("consent").checked) await camera();
+  if (el("consent").checked) await camera(afterCameraChange);
   else if (SILENT_OK.has(page.state)) {
     stopCamera();
     show();
@@ -391,13 +232,14 @@ el("join-form").addEventListener("submit", async (event) => {
   event.preventDefault();
   if (!el("consent").checked || page.state === "joining") return;
   page.state = "joining";
+  el("join-more").after(el("status"));
   show();
-  if (!page.stream) await camera();
+  if (!page.stream) await camera(afterCameraChange);
   await join();
 });
 
 el("camera-select").addEventListener("change", async () => {
-  await camera();
+  await camera(afterCameraChange);
   await afterCameraChange();
 });
 
@@ -413,7 +255,7 @@ for (const button of document.querySelectorAll(".pulses button")) {
 window.addEventListener("pagehide", () => {
   const known = token();
   if (known && !SILENT_OK.has(page.state)) {
-    navigator.sendBeacon(`${api}/leave`, JSON.stringify({ token: known }));
+    navigator.sendBeacon(address("/leave"), JSON.stringify({ token: known }));
   }
 });
 window.addEventListener("pageshow", (event) => {

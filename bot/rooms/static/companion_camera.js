@@ -1,0 +1,65 @@
+// The student's camera: asked for after the consent, stopped whenever the student is out of the class.
+import { FPS, el, looks, page, say, show } from "./companion_page.js";
+
+const CAMERA = { width: { ideal: 320 }, height: { ideal: 180 }, frameRate: { ideal: FPS, max: Math.max(FPS, 15) } };
+
+function cameraError(error) {
+  if (!navigator.mediaDevices) return "this page was not opened over https, so the browser gives no camera.";
+  if (error?.name === "NotAllowedError") return "the browser was not allowed to use it. You can change that beside the address.";
+  if (error?.name === "NotFoundError") return "none was found.";
+  if (error?.name === "NotReadableError") return "another program is using it.";
+  return "it could not be started.";
+}
+
+/** Turn it off; its light goes out. */
+export function stopCamera() {
+  for (const track of page.stream?.getTracks() ?? []) track.stop();
+  page.stream = null;
+  el("preview").srcObject = null;
+}
+
+async function openCamera(onLost) {
+  const wanted = el("camera-select").value;
+  try {
+    if (!navigator.mediaDevices) throw new Error("no mediaDevices");
+    const video = wanted ? { ...CAMERA, deviceId: { exact: wanted } } : CAMERA;
+    const stream = await navigator.mediaDevices.getUserMedia({ video, audio: false });
+    stopCamera();
+    page.stream = stream;
+    page.cameraTrouble = "";
+    const [track] = stream.getVideoTracks();
+    track.addEventListener("ended", () => {
+      if (page.stream !== stream) return;
+      stopCamera();
+      page.cameraTrouble = "it was unplugged or switched off.";
+      onLost();
+    });
+    el("preview").srcObject = stream;
+    await listCameras(track.getSettings().deviceId);
+    if (page.state === "idle" || page.state === "left") say("Your camera is ready. You have not joined yet.", "idle");
+  } catch (error) {
+    stopCamera();
+    page.cameraTrouble = cameraError(error);
+    if (page.state === "idle" || page.state === "left") {
+      say(`There is no camera: ${page.cameraTrouble} You can join without one and use the buttons.`, "trouble");
+    }
+  }
+  show();
+}
+
+/** Open it, if the class looks at faces; one opening at a time. ``onLost`` is called when it is unplugged. */
+export function camera(onLost) {
+  if (!looks) return Promise.resolve();
+  page.opening ??= openCamera(onLost).finally(() => { page.opening = null; });
+  return page.opening;
+}
+
+async function listCameras(current) {
+  const devices = await navigator.mediaDevices.enumerateDevices();
+  const cameras = devices.filter((device) => device.kind === "videoinput");
+  el("camera-select").replaceChildren(...cameras.map((device, index) => {
+    const option = new Option(device.label || `Camera ${index + 1}`, device.deviceId);
+    option.selected = device.deviceId === current;
+    return option;
+  }));
+}
