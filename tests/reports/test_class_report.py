@@ -7,6 +7,7 @@ import csv
 import io
 import json
 import re
+import time
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from contextlib import closing
@@ -268,3 +269,17 @@ def test_a_minimum_of_one_is_put_in_words() -> None:
     html = to_html(build_report(a_class(min_group=1), [a_window(happy=None)], [], [], CARD))
     assert "no face was analysed" in html
     assert "fewer than 1" not in html
+
+
+@pytest.mark.parametrize(
+    ("zone", "said"), [("UTC", "09:00 UTC<"), ("IST-5:30", "14:30 UTC+05:30<"), ("EST5", "04:00 UTC-05:00<")]
+)
+def test_times_are_those_of_the_school_with_their_offset(
+    zone: str, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as here:
+        here.setenv("TZ", zone)
+        time.tzset()
+        html = to_html(build_report(a_class(), [a_window()], [], [], None))
+    time.tzset()
+    assert f"2026-03-02 {said}" in html
