@@ -275,6 +275,19 @@ async def test_the_small_window_holds_the_glance(desk: HostDesk) -> None:
     await expect(small.locator("#word")).to_have_text("Too slow")
 
 
+async def test_the_small_window_tells_when_the_room_is_lost(desk: HostDesk) -> None:
+    info = a_class()
+    await running_class(desk, steady(300), info=info)
+    small = await desk.page(SMALL, width=320, height=660)
+    await expect(small.locator("#word")).to_have_text("Steady")
+    await expect(small.locator("#state")).to_be_hidden()
+    lost = replace(info, state=ClassState.RECONNECTING, reason="The server of the room is away.")
+    desk.feed.publish("c1", "state", lost.to_json())
+    await expect(small.locator(".state-line")).to_contain_text("Connection to the room lost, trying again")
+    await expect(small.locator("#reason")).to_be_visible()
+    assert await small.evaluate("document.documentElement.scrollWidth") <= 320
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize(("path", "width"), [(LIVE, 1100), (LIVE, 320), (SMALL, 320), (LIVE, 2560)])
 async def test_for_everyone_and_every_width(desk: HostDesk, path: str, width: int, scheme: str) -> None:
