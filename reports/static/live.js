@@ -46,6 +46,7 @@ function showState(info) {
 
 function showConnection(state, said) {
   byId("connection").dataset.state = state;
+  document.body.classList.toggle("stale", state === "lost"); // the word stands for a moment that has passed
   text("connection", said);
 }
 

@@ -203,10 +203,12 @@ async def test_a_dropped_stream_comes_back_and_fills_what_it_missed(desk: HostDe
     await expect(page.locator("#as-of")).to_have_text("at 10:00")
     desk.feed.close("c1")
     await expect(page.locator("#connection")).to_have_text("connection lost, trying again…")
+    await expect(page.locator("body.stale")).to_have_count(1)
     for window in steady(30, 600, ok=1):
         await desk.go_on(window)
     await expect(page.locator("#connection")).to_have_text("connected", timeout=15_000)
     await expect(page.locator("#as-of")).to_have_text("at 10:30")
+    await expect(page.locator("body.stale")).to_have_count(0)
     await expect(page.locator("[data-pulse=ok]")).to_have_text("6")
     await desk.go_on(a_window(630, ok=1))
     await expect(page.locator("#as-of")).to_have_text("at 10:35")
