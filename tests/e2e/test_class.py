@@ -72,11 +72,16 @@ async def test_from_camera_to_report(server: Server, faces: Path, tmp_path: Path
 
         await join(stack, info.student_url, smiling)
         await expect(host.locator("#coverage")).to_contain_text("1 of 1", timeout=12_000)
-        shares = await host.locator("#shares [data-emotion]").evaluate_all(
-            "rows => rows.map(row => [row.dataset.emotion, Number(row.dataset.share)])"
+        # The first window holds what the clip shows in whatever part of it has arrived by then.
+        await host.wait_for_function(
+            """() => {
+                const rows = [...document.querySelectorAll("#shares [data-emotion]")];
+                rows.sort((one, other) => other.dataset.share - one.dataset.share);
+                const [most] = rows;
+                return rows.length === 7 && most.dataset.emotion === "happy" && most.dataset.share > 0.4;
+            }""",
+            timeout=20_000,
         )
-        assert len(shares) == 7
-        assert max(shares, key=lambda row: row[1])[0] == "happy"
 
         await join(stack, info.student_url, landscape)
         await expect(host.locator("#coverage")).to_contain_text("1 of 2", timeout=15_000)
