@@ -62,6 +62,7 @@ def timeline_svg(
     pulses: Sequence[PulseRecord] = (),
     *,
     width: int = 960,
+    faces: bool = True,
 ) -> str:
     """Draw a class.
 
@@ -70,11 +71,12 @@ def timeline_svg(
         markers: Drawn as lines across; as many are labelled as there is room for.
         pulses: Drawn as ticks in one lane a kind.
         width: Pixels, taken between ``MIN_WIDTH`` and ``MAX_WIDTH``.
+        faces: Whether faces are looked at in this class; if not, markers and pulses are all there is to draw.
 
     Returns:
         Well-formed SVG, one user unit a pixel.
     """
-    return _Timeline(windows, markers, pulses, min(MAX_WIDTH, max(MIN_WIDTH, width))).svg()
+    return _Timeline(windows, markers, pulses, min(MAX_WIDTH, max(MIN_WIDTH, width)), faces).svg()
 
 
 def xml_text(text: str, most: int | None = None) -> str:
@@ -94,8 +96,10 @@ class _Timeline:
         markers: Sequence[Marker],
         pulses: Sequence[PulseRecord],
         width: int,
+        faces: bool,
     ) -> None:
         self.windows, self.markers, self.pulses, self.width = windows, markers, pulses, width
+        self.faces = faces
         self.plot_px = width - _LEFT - _RIGHT
         ends = [window.end_s for window in windows] + [marker.at_s for marker in markers]
         self.end_s = max([_SHORTEST_S, *ends, *(pulse.at_s for pulse in pulses)])
@@ -105,7 +109,7 @@ class _Timeline:
         self.top = 8 + rows * _LABEL_ROW_PX
         self.floor = self.top + _AREA_PX
         self.strip = self.floor + 8
-        self.lanes = self.strip + _STRIP_PX + 6
+        self.lanes = self.strip + _STRIP_PX + 6 if faces else self.top + 2
         self.axis = self.lanes + len(PulseKind) * _LANE_PX + 4
 
     def x(self, at_s: float) -> float:
@@ -115,20 +119,20 @@ class _Timeline:
         return round(self.floor - _AREA_PX * min(max(share, 0.0), 1.0), 1)
 
     def svg(self) -> str:
-        legend, height = self._legend(self.axis + 36)
+        legend, height = self._legend(self.axis + 36) if self.faces else ([], self.axis + 24)
+        seen = (*self._areas(), *self._suppressed(), *self._coverage()) if self.faces else ()
+        said = "Visible expressions over time" if self.faces else "Taps and markers over time"
         parts = [
             f'<svg xmlns="http://www.w3.org/2000/svg" class="timeline" role="img" '
             f'aria-labelledby="tl-title tl-desc" width="{self.width}" height="{height}" '
             f'viewBox="0 0 {self.width} {height}" font-family="system-ui, sans-serif" font-size="12">'
-            f'<title id="tl-title">Visible expressions over time</title>'
+            f'<title id="tl-title">{said}</title>'
             f'<desc id="tl-desc">{xml_text(self._description())}</desc>'
             '<defs><pattern id="tl-hatch" width="6" height="6" patternUnits="userSpaceOnUse" '
             'patternTransform="rotate(45)"><path class="tl-hatch" d="M0 0v6" stroke="#8b9299" '
             'stroke-width="2"/></pattern></defs>',
             *self._grid(),
-            *self._areas(),
-            *self._suppressed(),
-            *self._coverage(),
+            *seen,
             *self._pulses(),
             *self._markers(),
             *legend,
@@ -147,13 +151,14 @@ class _Timeline:
             said.append(
                 "On the whole: " + ", ".join(f"{label} {100 * mean[label]:.0f} %" for label in largest) + "."
             )
-        withheld = sum(window.suppressed for window in self.windows)
-        said.append(f"{withheld} windows withheld, {gaps(self.windows)} gaps, {len(self.markers)} markers.")
+        if self.faces:
+            said.append(f"{sum(window.suppressed for window in self.windows)} windows withheld.")
+        said.append(f"{gaps(self.windows)} gaps, {len(self.markers)} markers.")
         return " ".join(said)
 
     def _grid(self) -> Iterable[str]:
         right = self.width - _RIGHT
-        for share, text in ((0.0, "0 %"), (0.5, "50 %"), (1.0, "100 %")):
+        for share, text in ((0.0, "0 %"), (0.5, "50 %"), (1.0, "100 %")) if self.faces else ():
             y = self.y(share)
             yield f'<path class="tl-grid" d="M{_LEFT} {y}H{right}" stroke="#d5d8db" fill="none"/>'
             yield _text(_LEFT - 6, y + 4, text, anchor="end")

@@ -33,7 +33,7 @@ from typing import Any, Final
 from inference.emotions import EMOTIONS
 from reports.charts import STACK, timeline_svg
 from reports.comparison import AROUND_S, AroundTaps, Session, around_taps, same_title, session
-from reports.coverage_chart import LAYERS, coverage_svg
+from reports.coverage_chart import coverage_svg, layers
 from reports.intervals import BATCH_S
 from reports.moments import Moment, moments
 from reports.segments import Segment, by_kind, segments
@@ -54,11 +54,12 @@ from reports.words import (
     ALERT_WORDS,
     NOT_ANALYSED_WORDS,
     NOT_MEANT,
+    NOT_MEANT_WITHOUT_FACES,
     PULSE_WORDS,
     STATE_WORDS,
     SYNTHETIC,
     low_group,
-    profile,
+    profile_held,
 )
 
 CSV_COLUMNS: Final = (
@@ -181,26 +182,28 @@ async def load_report(
 def to_html(report: ClassReport) -> str:
     """One HTML file that needs nothing else: no script, no network."""
     static = static_files()
+    faces = report.info.faces_looked_at
     return render(
         "report.html",
+        faces=faces,
         report=report,
         info=report.info,
         state=STATE_WORDS[report.info.state.value],
         css="\n".join(static.text(name) for name in ("base.css", "emotions.css", "chart.css", "report.css")),
-        timeline=timeline_svg(report.windows, report.markers, report.pulses, width=_TIMELINE_PX),
+        timeline=timeline_svg(report.windows, report.markers, report.pulses, width=_TIMELINE_PX, faces=faces),
         emotions=STACK,
         not_analysed_words=NOT_ANALYSED_WORDS,
         pulse_words=PULSE_WORDS,
         pulse_totals=by_kind(report.pulses),
-        not_meant=NOT_MEANT,
+        not_meant=NOT_MEANT if faces else NOT_MEANT_WITHOUT_FACES,
         synthetic=SYNTHETIC if report.info.synthetic else None,
-        profile=profile(report.info.jurisdiction),
+        profile=profile_held(faces),
         low_group=low_group(report.info.min_group),
         metrics=(report.card or {}).get("metrics"),
         recalls=_recalls(report.card),
         alert_words=ALERT_WORDS,
-        coverage_chart=coverage_svg(report.windows),
-        coverage_layers=[(kind, name) for kind, name, _ in LAYERS],
+        coverage_chart=coverage_svg(report.windows, faces),
+        coverage_layers=[(kind, name) for kind, name, _ in layers(faces)],
         batch_s=f"{BATCH_S:.0f}",
         around_s=f"{AROUND_S:.0f}",
         this=session(report.info, report.windows),

@@ -25,8 +25,13 @@ LAYERS: Final[tuple[tuple[str, str, Callable[[Column], float]], ...]] = (
 _FILLS: Final = {"cov-present": "#d3d9de", "cov-cameras": "#98a6b0", "cov-analysed": "#3f6f87"}
 
 
-def coverage_svg(windows: Sequence[WindowSummary]) -> str:
-    """Draw it; gaps stay empty."""
+def layers(faces: bool) -> list[tuple[str, str, Callable[[Column], float]]]:
+    """What is drawn: nobody is analysed in a class whose faces are not looked at."""
+    return [layer for layer in LAYERS if faces or layer[0] != "cov-analysed"]
+
+
+def coverage_svg(windows: Sequence[WindowSummary], faces: bool = True) -> str:
+    """Draw it, without the analysed where no ``faces`` are looked at; gaps stay empty."""
     found = columns(windows, _MOST_COLUMNS)
     most = max((column.participants for column in found), default=0.0) or 1.0
     end_s = max((column.end_s for column in found), default=0.0) or 1.0
@@ -35,12 +40,13 @@ def coverage_svg(windows: Sequence[WindowSummary]) -> str:
     def x(at_s: float) -> str:
         return f"{_LEFT + plot * min(max(at_s, 0.0), end_s) / end_s:.1f}"
 
+    said = ", ".join(name for _, name, _ in layers(faces)).capitalize()
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" class="timeline" role="img" aria-label="Present, camera on '
-        f'and analysed over time, at most {most:.0f} present" width="{_WIDTH}" height="{_HEIGHT}" '
+        f'<svg xmlns="http://www.w3.org/2000/svg" class="timeline" role="img" '
+        f'aria-label="{said} over time, at most {most:.0f} present" width="{_WIDTH}" height="{_HEIGHT}" '
         f'viewBox="0 0 {_WIDTH} {_HEIGHT}" font-family="system-ui, sans-serif" font-size="12">'
     ]
-    for kind, _, figure in LAYERS:
+    for kind, _, figure in layers(faces):
         path = "".join(
             f"M{x(column.start_s)} {floor}V{floor - (floor - _TOP) * figure(column) / most:.1f}"
             f"H{x(column.end_s)}V{floor}Z"

@@ -12,7 +12,7 @@ from typing import Final
 
 from aiohttp import web
 
-from reports.api import DEFAULT_ROOM, LABEL_CHARS, ROOM_CHARS, TITLE_CHARS
+from reports.api import LABEL_CHARS, ROOM_CHARS, TITLE_CHARS
 from reports.charts import STACK, timeline_svg
 from reports.context import CLASS_ID, CONTEXT, find_class
 from reports.summary import FINAL_STATES
@@ -22,10 +22,13 @@ from reports.words import (
     NO_FACES,
     NOT_ANALYSED_WORDS,
     NOT_MEANT,
+    NOT_MEANT_WITHOUT_FACES,
     PULSE_WORDS,
     STATE_WORDS,
     SURE_WORDS,
     SYNTHETIC,
+    TERMS,
+    WORD_MEANINGS,
     WORDS,
     low_group,
     profile,
@@ -36,15 +39,17 @@ _DEFAULT_WIDTH: Final = 960
 
 async def classes_page(request: web.Request) -> web.Response:
     """GET /: the classes and the form that starts one."""
+    jurisdiction = request.app[CONTEXT].jurisdiction
+    faces = jurisdiction == "none"
     return _page(
         "classes.html",
         classes=await request.app[CONTEXT].store.classes(),
         state_words=STATE_WORDS,
-        default_room=DEFAULT_ROOM,
         room_chars=ROOM_CHARS,
         title_chars=TITLE_CHARS,
-        not_meant=NOT_MEANT,
-        profile=profile(request.app[CONTEXT].jurisdiction),
+        faces=faces,
+        not_meant=NOT_MEANT if faces else NOT_MEANT_WITHOUT_FACES,
+        profile=profile(jurisdiction),
     )
 
 
@@ -57,6 +62,7 @@ async def live_page(request: web.Request) -> web.Response:
         "reasons": dict(NOT_ANALYSED_WORDS),
         "pulses": dict(PULSE_WORDS),
         "words": dict(WORDS),
+        "meanings": dict(WORD_MEANINGS),
         "sure": dict(SURE_WORDS),
         "alerts": dict(ALERT_WORDS),
     }
@@ -66,13 +72,20 @@ async def live_page(request: web.Request) -> web.Response:
         small=request.query.get("view") == "small",
         state=STATE_WORDS[info.state.value],
         words=json.dumps(words),
+        glossary=[
+            (WORDS[word], meaning)
+            for word, meaning in WORD_MEANINGS.items()
+            if info.faces_looked_at or word in PULSE_WORDS
+        ],
+        terms=TERMS if info.faces_looked_at else {"pulses": TERMS["pulses"]},
+        faces=info.faces_looked_at,
         emotions=STACK,
         pulses=PULSE_WORDS,
         label_chars=LABEL_CHARS,
-        not_meant=NOT_MEANT,
+        not_meant=NOT_MEANT if info.faces_looked_at else NOT_MEANT_WITHOUT_FACES,
         synthetic=SYNTHETIC if info.synthetic else None,
         low_group=low_group(info.min_group),
-        no_faces=None if info.jurisdiction == "none" else NO_FACES,
+        no_faces=None if info.faces_looked_at else NO_FACES,
     )
 
 
@@ -88,7 +101,9 @@ async def timeline(request: web.Request) -> web.Response:
         await store.markers(info.id),
         await store.pulses(info.id),
     )
-    svg = await asyncio.to_thread(timeline_svg, windows, markers, pulses, width=int(given))
+    svg = await asyncio.to_thread(
+        timeline_svg, windows, markers, pulses, width=int(given), faces=info.faces_looked_at
+    )
     return web.Response(text=svg, content_type="image/svg+xml")
 
 

@@ -340,6 +340,11 @@ class ClassInfo:
         """Whether the class has not come to an end."""
         return self.state not in FINAL_STATES
 
+    @property
+    def faces_looked_at(self) -> bool:
+        """Whether its privacy profile lets faces be looked at."""
+        return self.jurisdiction == "none"
+
     def to_json(self) -> dict[str, Any]:
         """As the contract's JSON object."""
         return {

@@ -86,7 +86,7 @@ def environment() -> Environment:
         lstrip_blocks=True,
         auto_reload=False,
     )
-    made.filters.update(percent=percent, points=points, clock=clock, utc=utc)
+    made.filters.update(percent=percent, points=points, clock=clock, local=local)
     made.globals["static"] = static_files().url
     for name in sources:
         made.get_template(name)
@@ -118,6 +118,9 @@ def clock(seconds: float) -> str:
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
-def utc(moment: datetime) -> str:
-    """A UTC moment to the minute."""
-    return moment.strftime("%Y-%m-%d %H:%M UTC")
+def local(moment: datetime) -> str:
+    """A moment to the minute in this machine's time zone, with its offset: "2026-03-02 14:30 UTC+05:30"."""
+    here = moment.astimezone()
+    hours, minutes = here.strftime("%z")[:3], here.strftime("%z")[3:5]
+    offset = f"{hours}:{minutes}" if here.utcoffset() else ""
+    return f"{here:%Y-%m-%d %H:%M} UTC{offset}"

@@ -61,6 +61,35 @@ WORDS: Final[Mapping[str, str]] = MappingProxyType(
 )
 """The one word for the class now."""
 
+WORD_MEANINGS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        Word.SETTLING.value: "Finding out how faces usually look here: about three minutes.",
+        Word.UNSEEN.value: "Too few faces for a figure in which nobody stands out.",
+        Word.STEADY.value: "Faces look as they usually do here.",
+        Word.LIVELIER.value: "More smiles and surprise than usual here.",
+        Word.QUIETER.value: "Fewer smiles than usual here: a question or a pause may help.",
+        Word.TENSER.value: "More tense looks than usual here: a reason to ask, not an answer.",
+        Word.CALMER.value: "Fewer tense looks than usual here.",
+        Word.LOST.value: "Students tap that they are lost: slow down, ask where.",
+        Word.TOO_SLOW.value: "Students tap that it is too slow: go a little faster.",
+        Word.OK.value: "Students tap that it is OK: go on.",
+    }
+)
+"""What each word says, and what a host may do about it; stands under the word."""
+
+TERMS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "seen": "Faces whose expression was read, of everyone present.",
+        "tension": "Share of angry, disgusted, afraid and sad looks.",
+        "liveliness": "Share of happy and surprised looks.",
+        "baseline": "What has been usual for this class since it began.",
+        "points": "Percentage points above or below the baseline.",
+        "sure": "How far the figures bear the word: how many faces were seen, how long, how far from usual.",
+        "pulses": "Taps of the students: lost, OK, too slow. They outrank the faces.",
+    }
+)
+"""What the host's pages mean by their own terms."""
+
 SURE_WORDS: Final[Mapping[str, str]] = MappingProxyType(
     {Sureness.LOW.value: "unsure", Sureness.MEDIUM.value: "fairly sure", Sureness.HIGH.value: "sure"}
 )
@@ -88,6 +117,11 @@ NOT_MEANT: Final = (
 )
 """Stays in view wherever the figures are."""
 
+NOT_MEANT_WITHOUT_FACES: Final = (
+    "Taps and who is present, no face looked at. Not for grading, discipline or attendance."
+)
+"""Instead of ``NOT_MEANT``, where no figure is about faces."""
+
 SYNTHETIC: Final = "Drawn students, not people: this class was made by the demo."
 """Banner of a class whose participants are not people."""
 
@@ -97,12 +131,22 @@ NO_FACES: Final = (
 )
 """Where the law forbids looking at faces."""
 
-FACES: Final = "Profile none: faces are looked at. In the EU set privacy.jurisdiction to eu-education."
+FACES: Final = (
+    "Privacy profile none: faces are looked at. "
+    "Schools in the EU may not do that: there, set privacy.jurisdiction to eu-education."
+)
 
 
 def profile(jurisdiction: str) -> str:
     """Which privacy profile is on, and what that means."""
     return FACES if jurisdiction == "none" else NO_FACES
+
+
+def profile_held(faces: bool) -> str:
+    """Under which profile a class was held, for its report."""
+    if faces:
+        return "Profile none: faces were looked at"
+    return "Profile eu-education: no face was looked at, no picture received"
 
 
 USUAL_MIN_GROUP: Final = 5

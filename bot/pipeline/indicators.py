@@ -246,8 +246,9 @@ class Indicators:
 
 
 def _taps_said(taps: Counter[PulseKind], kind: PulseKind) -> str:
+    nouns, verb = "tap" if taps.total() == 1 else "taps", "says" if taps[kind] == 1 else "say"
     lately = f"in the last {PULSES_S / 60:.0f} min"
-    return f"{taps[kind]} of {taps.total()} taps {lately} say {PULSE_WORDS[kind.value]}"
+    return f"{taps[kind]} of {taps.total()} {nouns} {lately} {verb} {PULSE_WORDS[kind.value]}"
 
 
 def _points(share: float) -> str:

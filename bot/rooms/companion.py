@@ -142,7 +142,7 @@ class Adapter:
             web.post(f"{api}/individual", self._serve(_individual, self._requests)),
             web.post(f"{api}/leave", self._serve(_leave, None)),
             web.delete(f"{api}/me", self._serve(_erase, None)),
-            web.get("/companion-static/{name}", self._show_file),
+            web.get("/companion-static/{version}/{name}", self._show_file),
         )
 
     @property
@@ -178,7 +178,7 @@ class Adapter:
         name = request.match_info["name"]
         if name not in assets.files:
             raise web.HTTPNotFound
-        current = request.query.get("v") == assets.version
+        current = request.match_info["version"] == assets.version  # the modules import each other under it
         return web.Response(
             body=assets.files[name],
             content_type=_CONTENT_TYPES[Path(name).suffix],

@@ -22,4 +22,11 @@ export async function readCheckIns(api) {
   byId("check-ins-title").textContent = `May need a word (${found.length})`;
   byId("check-in-list").replaceChildren(...found.map(row));
   byId("check-ins").hidden = found.length === 0;
+  byId("to-check-ins").hidden = found.length === 0;
+  byId("to-check-ins").textContent = `${found.length} may need a word`;
 }
+
+byId("to-check-ins").addEventListener("click", () => {
+  byId("check-ins").open = true;
+  byId("check-ins-title").focus();
+});

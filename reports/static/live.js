@@ -46,6 +46,7 @@ function showState(info) {
 
 function showConnection(state, said) {
   byId("connection").dataset.state = state;
+  document.body.classList.toggle("stale", state === "lost"); // the word stands for a moment that has passed
   text("connection", said);
 }
 
@@ -58,13 +59,18 @@ function newest() {
 function showWindow() {
   const last = newest();
   if (!last) return;
-  const coverage = `${last.analysed} of ${last.participants} ${last.participants === 1 ? "face" : "faces"}`;
+  const coverage = covered(last);
   text("coverage", coverage);
   text("coverage-bar", `${coverage}.`);
   text("as-of", `at ${clock(last.start_s + last.length_s)}`);
   showShares(last);
   showReasons(last);
   showPulses();
+}
+
+function covered(last) {
+  if (!last.participants || page.dataset.faces === "no") return `${last.participants} present`;
+  return `${last.analysed} of ${last.participants} ${last.participants === 1 ? "face" : "faces"} seen`;
 }
 
 function showShares(last) {
@@ -106,6 +112,7 @@ function showReasons(last) {
     rows.push(row);
   }
   byId("not-analysed").replaceChildren(...rows);
+  text("why", found.map(([reason, count]) => `${count} ${words.reasons[reason] ?? reason}`).join(", "));
 }
 
 function showPulses() {

@@ -7,6 +7,9 @@ const byId = (id) => document.getElementById(id);
 
 const ARROWS = { up: "M5 19 19 5M8 5h11v11", down: "M5 5l14 14M8 19h11V8", level: "M3 12h17m-6-6 6 6-6 6" };
 const SOURCES = { settling: "Baseline:", unseen: "Faces:" };
+const TAPS_ONLY = { source: "Taps:", word: "Few", meaning: "Too few taps for a word. Faces are not looked at in this class." };
+const NOBODY = { source: "In the room:", word: "Nobody", meaning: "Nobody is here now." };
+const NOBODY_YET = { ...NOBODY, meaning: "Give the student link to your class: they join by it." };
 const QUIET_KEY = "classmood-quiet";
 
 let shown = null; // the indicator on the page
@@ -20,23 +23,36 @@ export function showIndicator(now) {
   line.dataset.word = now.word;
   line.dataset.arrow = now.arrow;
   line.dataset.sure = now.sure;
-  byId("word-source").textContent = now.from_pulses ? "Students say" : SOURCES[now.word] ?? "Faces look";
-  byId("word").textContent = words.words[now.word] ?? now.word;
+  const said = saying(now);
+  byId("word-source").textContent = said.source;
+  byId("word").textContent = said.word;
+  byId("word-meaning").textContent = said.meaning;
   byId("arrow").firstElementChild.setAttribute("d", ARROWS[now.arrow]);
   byId("arrow").setAttribute("aria-label", now.arrow);
   byId("arrow").classList.toggle("none", now.from_pulses || now.word in SOURCES);
   byId("sure").textContent = now.word in SOURCES ? "" : words.sure[now.sure];
-  byId("word-detail").textContent = now.detail ? `${now.detail[0].toUpperCase()}${now.detail.slice(1)}.` : "";
+  const detail = now.word in SOURCES ? "" : now.detail; // there the meaning says it all
+  byId("word-detail").textContent = detail ? `${detail[0].toUpperCase()}${detail.slice(1)}.` : "";
   byId("disagreement").textContent = now.disagreement;
+}
+
+function saying(now) {
+  if (now.word === "unseen" && !now.participants) return byId("invite").hidden ? NOBODY : NOBODY_YET;
+  if (now.word === "unseen" && page.dataset.faces === "no") return TAPS_ONLY;
+  const source = now.from_pulses ? "Students say" : SOURCES[now.word] ?? "Faces look";
+  return { source, word: words.words[now.word] ?? now.word, meaning: words.meanings[now.word] ?? "" };
 }
 
 function row(alert, tag) {
   const made = document.createElement(tag);
   const at = document.createElement("time");
   const what = document.createElement("strong");
+  const why = document.createElement("span");
   at.textContent = clock(alert.at_s);
   what.textContent = words.alerts[alert.kind] ?? alert.kind;
-  made.append(at, " ", what, ` ${alert.evidence}.`);
+  why.className = "evidence";
+  why.textContent = `${alert.evidence}.`;
+  made.append(at, " ", what, " ", why);
   return made;
 }
 

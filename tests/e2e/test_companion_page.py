@@ -131,7 +131,9 @@ async def page(request: pytest.FixtureRequest) -> AsyncIterator[Page]:
         page.on("console", lambda line: complaints.append(line.text) if line.type == "error" else None)
         yield page
         await browser.close()
-    assert [text for text in complaints if "status of 4" not in text and "status of 5" not in text] == []
+    # Refusals and a network that is gone are part of the tests.
+    expected = ("status of 4", "status of 5", "INTERNET_DISCONNECTED")
+    assert [text for text in complaints if not any(part in text for part in expected)] == []
 
 
 async def test_a_student_takes_part_leaves_comes_back_and_is_erased(served: Served, page: Page) -> None:
@@ -157,6 +159,7 @@ async def test_a_student_takes_part_leaves_comes_back_and_is_erased(served: Serv
     assert 2 < rate < 6  # twice what is looked at
     await expect(page.locator("#status")).to_contain_text("camera is on")
     assert await before(page, "#pulse-lost", "#preview")
+    await expect(page.locator("#preview-note")).to_contain_text("Nobody sees this but you")
     assert not await page.locator("#preview").evaluate("video => video.paused")
     await expect(page.locator("#in-class-title")).to_be_focused()
     await is_accessible(page)
@@ -178,6 +181,8 @@ async def test_a_student_takes_part_leaves_comes_back_and_is_erased(served: Serv
     await page.click("#leave")
     assert await served.next(Left) == Left(joined.participant_id)
     await expect(page.locator("#status")).to_contain_text("You left")
+    await expect(page.locator("#status")).to_be_focused()  # at the top, where the page begins anew
+    assert await before(page, "#status", "#notice")
     assert await page.evaluate("document.querySelector('#preview').srcObject") is None
     mark = len(served.told)
 
@@ -210,6 +215,18 @@ async def test_a_broken_connection_mends_itself_and_the_end_is_told(served: Serv
     await served.room.__aexit__(None, None, None)
     await expect(page.locator("#status")).to_contain_text("has ended", timeout=15000)
     assert await page.evaluate("document.querySelector('#preview').srcObject") is None
+
+
+async def test_a_server_that_is_gone_is_said_and_how_the_camera_goes_off(served: Served, page: Page) -> None:
+    await page.goto(served.url)
+    await page.check("#consent")
+    await page.click("#join")
+    await served.next(TrackAdded)
+    await page.context.set_offline(True)
+    await expect(page.locator("#status")).to_contain_text("Trying again", timeout=20_000)
+    await expect(page.locator("#status")).to_contain_text("close this page", timeout=40_000)
+    await page.context.set_offline(False)
+    await expect(page.locator("#status")).to_contain_text("camera is on", timeout=40_000)
 
 
 @pytest.mark.parametrize("page", [False], indirect=True)

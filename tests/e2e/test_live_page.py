@@ -12,6 +12,7 @@ from axe_core_python.async_playwright import Axe
 from playwright.async_api import Page, expect
 
 from reports.summary import CheckIn, CheckInKind, ClassState, Consent, WindowSummary
+from reports.words import TERMS, WORD_MEANINGS, WORDS
 from tests.bot.pipeline.classes import a_window, simulate
 from tests.e2e.chromium import needs_chromium
 from tests.e2e.host_desk import HostDesk, host_desk
@@ -52,7 +53,7 @@ async def test_a_late_host_sees_the_whole_class_and_its_alerts(desk: HostDesk) -
     await expect(page.locator("#word")).to_have_text("Tenser")
     await expect(page.locator("#arrow")).to_have_attribute("aria-label", "up")
     await expect(page.locator("#sure")).to_contain_text("sure")
-    await expect(page.locator("#coverage")).to_have_text("14 of 18 faces")
+    await expect(page.locator("#coverage")).to_have_text("14 of 18 faces seen")
     await expect(page.locator("#word-detail")).to_contain_text("points over the class's baseline")
     await expect(page.locator("#newest-alert")).to_contain_text("Faces look tenser tension +")
     await expect(page.locator("#newest-alert")).to_contain_text("14 of 18 faces")
@@ -82,7 +83,7 @@ async def test_word_alert_and_pulses_come_as_they_happen_and_nothing_jumps(desk:
     await expect(page.locator("[data-pulse=lost]")).to_have_text("3")
     for index in range(1, 4):
         await desk.go_on(a_window(900 + 5 * index, tense=0.3, analysed=3, shown=False))
-    await expect(page.locator("#coverage")).to_have_text("3 of 7 faces")
+    await expect(page.locator("#coverage")).to_have_text("3 of 7 faces seen")
     await expect(page.locator("#shares-note")).to_contain_text("Withheld")
     assert await page.locator("#timeline").bounding_box() == before
     assert await page.evaluate("window.jumped") < 0.01
@@ -142,6 +143,59 @@ async def test_a_class_without_windows_waits(desk: HostDesk) -> None:
     await expect(page.locator("#arrow")).to_be_hidden()
 
 
+async def test_the_word_says_what_it_means_and_a_list_explains_them_all(desk: HostDesk) -> None:
+    await running_class(desk, steady(900) + steady(90, 900, tense=0.45))
+    page = await desk.page(LIVE)
+    await expect(page.locator("#word-meaning")).to_have_text(WORD_MEANINGS["tenser"])
+    await expect(page.locator("#word-detail")).to_contain_text("Tension +")
+    await expect(page.locator("#why")).to_be_hidden()
+    await expect(page.get_by_text(TERMS["baseline"])).to_be_hidden()
+    await page.locator("#words summary").focus()
+    await page.keyboard.press("Enter")
+    for term in (*TERMS, *WORDS.values()):
+        await expect(page.locator("#words dt").get_by_text(term, exact=True)).to_be_visible()
+    assert await violations(page) == []
+
+
+@pytest.mark.parametrize(
+    ("path", "width"), [(SMALL, 320), (LIVE, 320), (LIVE, 390), (LIVE, 1100), (LIVE, 2560)]
+)
+async def test_whatever_stands_under_the_word_moves_nothing(desk: HostDesk, path: str, width: int) -> None:
+    await running_class(desk, steady(900))
+    page = await desk.page(path, width=width)
+    await expect(page.locator("#word")).to_have_text("Steady")
+    now = await page.locator("section.now").bounding_box()
+    await desk.go_on(a_window(900, too_slow=4))
+    await expect(page.locator("#word")).to_have_text("Too slow")
+    await expect(page.locator("#word-meaning")).to_have_text(WORD_MEANINGS["too_slow"])
+    await expect(page.locator("#disagreement")).to_contain_text("the taps count")
+    assert await page.locator("section.now").bounding_box() == now
+
+
+async def test_an_empty_room_asks_for_students(desk: HostDesk) -> None:
+    await running_class(desk, steady(30, analysed=0, camera_off=0, shown=False))
+    page = await desk.page(LIVE)
+    await expect(page.locator("#word")).to_have_text("Nobody")
+    await expect(page.locator("#coverage")).to_have_text("0 present")
+    await expect(page.locator("#word-meaning")).to_contain_text("Give the student link to your class")
+
+
+async def test_where_faces_are_not_looked_at_nothing_looks_like_figures_of_faces(desk: HostDesk) -> None:
+    quiet = steady(60, analysed=0, camera_off=9, shown=False)
+    await running_class(desk, quiet, info=a_class(jurisdiction="eu-education"))
+    page = await desk.page(LIVE)
+    await expect(page.locator("#word-line")).to_contain_text("Taps: Few")
+    await expect(page.locator("#coverage")).to_have_text("9 present")
+    await expect(page.locator("#timeline svg")).to_be_visible()
+    await expect(page.locator("#timeline .tl-withheld")).to_have_count(0)
+    for hidden in ("#shares", "#facing", "#not-analysed", "#why"):
+        await expect(page.locator(hidden)).to_be_hidden()
+    await expect(page.locator("main")).not_to_contain_text("seen")
+    await desk.go_on(a_window(60, analysed=0, camera_off=9, shown=False, lost=3))
+    await expect(page.locator("#word-line")).to_contain_text("Students say Lost")
+    assert await violations(page) == []
+
+
 async def test_a_dropped_stream_comes_back_and_fills_what_it_missed(desk: HostDesk) -> None:
     await running_class(desk, steady(600))
     page = await desk.page(LIVE)
@@ -149,10 +203,12 @@ async def test_a_dropped_stream_comes_back_and_fills_what_it_missed(desk: HostDe
     await expect(page.locator("#as-of")).to_have_text("at 10:00")
     desk.feed.close("c1")
     await expect(page.locator("#connection")).to_have_text("connection lost, trying again…")
+    await expect(page.locator("body.stale")).to_have_count(1)
     for window in steady(30, 600, ok=1):
         await desk.go_on(window)
     await expect(page.locator("#connection")).to_have_text("connected", timeout=15_000)
     await expect(page.locator("#as-of")).to_have_text("at 10:30")
+    await expect(page.locator("body.stale")).to_have_count(0)
     await expect(page.locator("[data-pulse=ok]")).to_have_text("6")
     await desk.go_on(a_window(630, ok=1))
     await expect(page.locator("#as-of")).to_have_text("at 10:35")
@@ -210,8 +266,28 @@ async def test_the_small_window_holds_the_glance(desk: HostDesk) -> None:
     for hidden in ("#timeline", "#shares", "#end-class", "#invite"):
         await expect(small.locator(hidden)).to_be_hidden()
     assert await small.evaluate("document.documentElement.scrollWidth") <= 320
+    mark, footer = (
+        await small.locator("#add-marker").bounding_box(),
+        await small.locator("footer").bounding_box(),
+    )
+    assert mark is not None
+    assert footer is not None
+    assert mark["y"] + mark["height"] < footer["y"], "all of it is in view without scrolling"
     await desk.go_on(a_window(900, too_slow=4))
     await expect(small.locator("#word")).to_have_text("Too slow")
+
+
+async def test_the_small_window_tells_when_the_room_is_lost(desk: HostDesk) -> None:
+    info = a_class()
+    await running_class(desk, steady(300), info=info)
+    small = await desk.page(SMALL, width=320, height=660)
+    await expect(small.locator("#word")).to_have_text("Steady")
+    await expect(small.locator("#state")).to_be_hidden()
+    lost = replace(info, state=ClassState.RECONNECTING, reason="The server of the room is away.")
+    desk.feed.publish("c1", "state", lost.to_json())
+    await expect(small.locator(".state-line")).to_contain_text("Connection to the room lost, trying again")
+    await expect(small.locator("#reason")).to_be_visible()
+    assert await small.evaluate("document.documentElement.scrollWidth") <= 320
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -241,23 +317,39 @@ async def test_the_list_and_the_pages_of_errors_are_for_everyone(
         assert await violations(page) == []
     await page.context.clear_cookies()
     await page.goto(desk.url)
-    await expect(page.locator("h1")).to_have_text("This page is the host's")
+    await expect(page.locator("h1")).to_have_text("This page is the host’s")
     assert await violations(page) == []
+
+
+async def test_a_class_is_started_with_a_title_or_in_a_room_of_ones_own(desk: HostDesk) -> None:
+    page = await desk.page("/")
+    await expect(page.locator(".empty")).to_contain_text("No class yet")
+    await expect(page.locator("#room")).to_be_hidden()
+    await page.fill("#title", "Physics")
+    await page.keyboard.press("Enter")
+    await expect(page.locator("h1")).to_have_text("Physics")
+    await page.goto(desk.url)
+    await page.locator("#other-room summary").focus()
+    await page.keyboard.press("Enter")
+    assert await violations(page) == []
+    await page.fill("#room", "nowhere")
+    await page.keyboard.press("Enter")
+    await expect(page.locator("#start-error")).to_contain_text("'nowhere' is no room URL")
 
 
 async def test_a_class_without_any_face(desk: HostDesk) -> None:
     await running_class(desk, steady(300, analysed=0, camera_off=9, shown=False))
     page = await desk.page(LIVE)
     await expect(page.locator("#word")).to_have_text("Unseen")
-    await expect(page.locator("#coverage")).to_have_text("0 of 9 faces")
+    await expect(page.locator("#coverage")).to_have_text("0 of 9 faces seen")
     await expect(page.locator("#not-analysed")).to_contain_text("9 camera off")
-    await expect(page.locator("#newest-alert")).to_contain_text("None so far")
+    await expect(page.locator("#newest-alert")).to_contain_text("No alert so far")
 
 
 async def test_a_class_of_one(desk: HostDesk) -> None:
     await running_class(desk, steady(300, analysed=1, camera_off=0, shown=False))
     page = await desk.page(LIVE)
-    await expect(page.locator("#coverage")).to_have_text("1 of 1 face")
+    await expect(page.locator("#coverage")).to_have_text("1 of 1 face seen")
     await expect(page.locator("#word")).to_have_text("Unseen")
     await expect(page.locator("#shares-note")).to_contain_text("Withheld")
 
@@ -314,7 +406,7 @@ async def test_check_ins_wait_behind_a_closed_list_and_show_no_ranking(desk: Hos
     desk.feed.publish("c1", "check_in", {})
     await expect(page.locator("#check-ins-title")).to_have_text("May need a word (2)")
     await expect(page.get_by_text("Zoë")).to_be_hidden()
-    await page.locator("#check-ins-title").focus()
+    await page.get_by_role("link", name="2 may need a word").focus()
     await page.keyboard.press("Enter")
     names = page.locator("#check-in-list strong")
     await expect(names).to_have_text(["<b>Anna</b>", "Zoë"])

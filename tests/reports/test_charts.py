@@ -187,3 +187,15 @@ def _lab(linear: np.ndarray) -> np.ndarray:
     t = to_xyz @ np.clip(linear, 0, 1) / np.array([0.9505, 1.0, 1.089])
     f = np.where(t > 0.008856, np.cbrt(t), 7.787 * t + 16 / 116)
     return np.array([116 * f[1] - 16, 500 * (f[0] - f[1]), 200 * (f[1] - f[2])])
+
+
+def test_a_class_whose_faces_are_not_looked_at_is_drawn_without_them() -> None:
+    windows = [a_window(5 * n, analysed=0, camera_off=4, happy=None) for n in range(12)]
+    markers, pulses = [Marker("c1", 20, "Quiz")], [PulseRecord("c1", 30, PulseKind.LOST)]
+    root = draw(windows, markers, pulses, faces=False)
+    for gone in ("tl-withheld", "tl-all", "tl-seen", "emo-happy"):
+        assert not by_class(root, gone)
+    for kept in ("tl-marker", "tl-pulse"):
+        assert len(by_class(root, kept)) == 1
+    assert "withheld" not in root.findtext("s:desc", "", NS)
+    assert float(root.get("height", "0")) < float(draw(windows, markers, pulses).get("height", "0"))

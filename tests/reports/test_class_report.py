@@ -7,6 +7,7 @@ import csv
 import io
 import json
 import re
+import time
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from contextlib import closing
@@ -228,3 +229,57 @@ def test_that_someone_left_the_figures_is_said_and_not_who() -> None:
     said = "Someone left the figures"
     assert said not in to_html(build_report(a_class(), [a_window(), one], [], [], None))
     assert said in to_html(build_report(a_class(), [a_window(), left], [], [], None))
+
+
+def test_where_no_face_was_looked_at_the_report_speaks_of_none() -> None:
+    """Under eu-education, nothing may read as if faces had been analysed and their figures kept back."""
+    windows = [
+        replace(a_window(5 * n, analysed=0, camera_off=9, happy=None), cameras_on=3) for n in range(12)
+    ]
+    pulses = [PulseRecord("c1", 3, PulseKind.LOST)]
+    markers = [Marker("c1", 30, "Quiz")]
+    info = a_class(state=ClassState.ENDED, ended_at=START, jurisdiction="eu-education")
+    html = to_html(build_report(info, windows, markers, pulses, CARD))
+    body = html[html.index("<body") :]
+    for said in ("Profile eu-education", "no face looked at", "9.0 on average", "Quiz", "1 lost"):
+        assert said in body, said
+    for unsaid in (
+        "withheld",
+        "Withheld",
+        "expression",
+        "analysed",
+        "Tension",
+        "fer_cnn",
+        "the face was found",
+    ):
+        assert unsaid not in body, unsaid
+    assert "the face was found" in to_html(build_report(a_class(), windows, markers, pulses, CARD))
+
+
+def test_a_class_without_windows_says_so_once() -> None:
+    html = to_html(build_report(a_class(state=ClassState.ENDED, ended_at=START), [], [], [], CARD))
+    assert "the class ended before there were any figures" in html
+    for section in ("over-time", "coverage", "overall", "segments", "unseen"):
+        assert f'id="{section}"' not in html, section
+    assert 'id="limits"' in html
+    assert "there are no figures yet" in to_html(build_report(a_class(), [], [], [], CARD))
+
+
+def test_a_minimum_of_one_is_put_in_words() -> None:
+    html = to_html(build_report(a_class(min_group=1), [a_window(happy=None)], [], [], CARD))
+    assert "no face was analysed" in html
+    assert "fewer than 1" not in html
+
+
+@pytest.mark.parametrize(
+    ("zone", "said"), [("UTC", "09:00 UTC<"), ("IST-5:30", "14:30 UTC+05:30<"), ("EST5", "04:00 UTC-05:00<")]
+)
+def test_times_are_those_of_the_school_with_their_offset(
+    zone: str, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as here:
+        here.setenv("TZ", zone)
+        time.tzset()
+        html = to_html(build_report(a_class(), [a_window()], [], [], None))
+    time.tzset()
+    assert f"2026-03-02 {said}" in html

@@ -303,7 +303,7 @@ async def test_the_list_shows_classes_and_the_form(host: Host) -> None:
     assert 'href="/classes/run"' in text
     assert 'href="/api/classes/over/report.html"' in text
     assert 'href="/api/classes/run/report.html"' not in text
-    assert 'value="companion:"' in text
+    assert 'name="title"' in text
     assert "Not for grading, discipline or attendance" in text
 
 

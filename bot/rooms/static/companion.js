@@ -1,18 +1,17 @@
-// The student's page: consent, joining, one connection to the bot that mends itself, pulse buttons.
-// Nothing is sent before Join. What is shown stands in companion_page.js, the camera in companion_camera.js.
+// The student's page: consent, joining and joining again by itself, taps, leaving. Its parts are imported below.
+// Nothing is sent before Join; the camera stops whenever the student is out of the class.
 import { camera, stopCamera } from "./companion_camera.js";
-import { makeOffer } from "./companion_offer.js";
-import { code, el, page, say, sayLive, show } from "./companion_page.js";
+import { makeOffer, newConnection } from "./companion_connection.js";
+import { address, el, forgetToken, keepToken, page, say, sayLive, send, show, token } from "./companion_page.js";
 
 const BREAK_MS = 3000;
 const RETRY_MS = [500, 1000, 2000, 4000, 8000, 15000];
+const MANY_FAILURES = 4; // some ten seconds
+const OVER_PERHAPS = "The connection broke. Trying again… If the class is over, close this page: that turns your camera off.";
 const REPORT_MS = 5000;
 const NUMBER_CHARS = 6; // as bot/companion/student.py takes it
 const SILENT_OK = new Set(["ended", "erased", "left", "idle"]);
 
-const iceServers = JSON.parse(document.body.dataset.iceServers);
-const api = `/api/companion/${encodeURIComponent(code)}`;
-const tokenKey = `classmood-${code.toLowerCase()}`;
 const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
 // ---- camera ------------------------------------------------------------------------------------
@@ -31,26 +30,12 @@ async function afterCameraChange() {
 
 async function toggleCamera() {
   page.cameraOn = !page.stream;
-  if (page.cameraOn) await camera();
+  if (page.cameraOn) await camera(afterCameraChange);
   else stopCamera();
   await afterCameraChange();
 }
 
-page.onCameraLost = afterCameraChange;
-
 // ---- talking to the server ---------------------------------------------------------------------
-
-async function send(path, fields, method = "POST") {
-  const response = await fetch(`${api}${path}`, {
-    method,
-    headers: { "Content-Type": "application/json" },
-    body: JSON.stringify(fields),
-  });
-  const answer = await response.json().catch(() => ({}));
-  return { status: response.status, answer };
-}
-
-const token = () => sessionStorage.getItem(tokenKey);
 
 function finish(state, text) {
   page.state = state;
@@ -58,7 +43,7 @@ function finish(state, text) {
   disconnect();
   stopCamera();
   clearInterval(page.reporter);
-  if (state !== "left") sessionStorage.removeItem(tokenKey);
+  if (state !== "left") forgetToken();
   say(text, "idle");
   show();
 }
@@ -69,7 +54,7 @@ function settled(status) {
   else if (status === 410) finish("erased", "You were erased from this class. Your camera is off.");
   else if (status === 409) join();
   else if (status === 403) {
-    sessionStorage.removeItem(tokenKey);
+    forgetToken();
     join();
   } else return status === 200;
   return true;
@@ -92,7 +77,7 @@ async function pulse(button) {
   try {
     const { status, answer } = await send("/pulse", { token: token(), kind: button.dataset.kind });
     if (status === 200) note.textContent = `Sent: ${button.textContent}`;
-    else if (status === 429) note.textContent = "That was quick: wait a second.";
+    else if (status === 429) note.textContent = "Not sent: one tap a second. Tap again.";
     else if (!settled(status)) note.textContent = answer.error ?? "That did not work: try again.";
   } catch {
     note.textContent = "Not sent: there is no connection.";
@@ -138,7 +123,8 @@ async function join() {
   clearInterval(page.reporter);
   show();
   for (let failures = 0; ; failures += 1) {
-    say(failures || again ? "The connection broke. Trying again…" : "Joining…", "waiting");
+    if (failures >= MANY_FAILURES) say(OVER_PERHAPS, "waiting");
+    else say(failures || again ? "The connection broke. Trying again…" : "Joining…", "waiting");
     if (failures) await sleep(RETRY_MS[Math.min(failures, RETRY_MS.length) - 1] * (0.75 + Math.random() / 2));
     if (attempt !== page.attempt) return;
     const done = await tryToJoin(attempt);
@@ -153,7 +139,7 @@ async function tryToJoin(attempt) {
   try {
     let offer = { sdp: null, type: null };
     if (withCamera) {
-      connection = page.connection = new RTCPeerConnection({ iceServers, bundlePolicy: "max-bundle" });
+      connection = page.connection = newConnection();
       watch(connection);
       offer = await makeOffer(connection, page.stream?.getVideoTracks()[0] ?? null);
     }
@@ -167,10 +153,10 @@ async function tryToJoin(attempt) {
       ...(known ? { token: known } : {}),
     });
     if (attempt !== page.attempt) return true;
-    if (answer.token) sessionStorage.setItem(tokenKey, answer.token);
+    if (answer.token) keepToken(answer.token);
     if (answer.participant_id) el("number").textContent = answer.participant_id.slice(0, NUMBER_CHARS);
     if (status === 403 && known) {
-      sessionStorage.removeItem(tokenKey); // a class that began anew under the same code
+      forgetToken(); // a class that began anew under the same code
       return false;
     }
     if (status === 404 || status === 410) return settled(status);
@@ -216,7 +202,8 @@ async function leave() {
   el("consent").checked = false;
   el("join").disabled = true;
   if (known) await send("/leave", { token: known }).catch(() => {});
-  el("consent").focus();
+  el("notice").before(el("status")); // where the page begins anew
+  el("status").focus();
 }
 
 async function erase() {
@@ -234,7 +221,7 @@ async function erase() {
 
 el("consent").addEventListener("change", async () => {
   show();
-  if (el("consent").checked) await camera();
+  if (el("consent").checked) await camera(afterCameraChange);
   else if (SILENT_OK.has(page.state)) {
     stopCamera();
     show();
@@ -245,13 +232,14 @@ el("join-form").addEventListener("submit", async (event) => {
   event.preventDefault();
   if (!el("consent").checked || page.state === "joining") return;
   page.state = "joining";
+  el("join-more").after(el("status"));
   show();
-  if (!page.stream) await camera();
+  if (!page.stream) await camera(afterCameraChange);
   await join();
 });
 
 el("camera-select").addEventListener("change", async () => {
-  await camera();
+  await camera(afterCameraChange);
   await afterCameraChange();
 });
 
@@ -267,7 +255,7 @@ for (const button of document.querySelectorAll(".pulses button")) {
 window.addEventListener("pagehide", () => {
   const known = token();
   if (known && !SILENT_OK.has(page.state)) {
-    navigator.sendBeacon(`${api}/leave`, JSON.stringify({ token: known }));
+    navigator.sendBeacon(address("/leave"), JSON.stringify({ token: known }));
   }
 });
 window.addEventListener("pageshow", (event) => {

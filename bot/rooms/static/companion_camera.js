@@ -1,4 +1,4 @@
-// The student's own camera: opened after the consent, stopped whenever the student is out of the class.
+// The student's camera: asked for after the consent, stopped whenever the student is out of the class.
 import { FPS, el, looks, page, say, show } from "./companion_page.js";
 
 const CAMERA = { width: { ideal: 320 }, height: { ideal: 180 }, frameRate: { ideal: FPS, max: Math.max(FPS, 15) } };
@@ -15,13 +15,14 @@ function stop(stream) {
   for (const track of stream?.getTracks() ?? []) track.stop();
 }
 
+/** Turn it off; its light goes out. */
 export function stopCamera() {
   stop(page.stream);
   page.stream = null;
   el("preview").srcObject = null;
 }
 
-async function openCamera() {
+async function openCamera(onLost) {
   const wanted = el("camera-select").value;
   try {
     if (!navigator.mediaDevices) throw new Error("no mediaDevices");
@@ -39,7 +40,7 @@ async function openCamera() {
       if (page.stream !== stream) return;
       stopCamera();
       page.cameraTrouble = "it was unplugged or switched off.";
-      page.onCameraLost();
+      onLost();
     });
     el("preview").srcObject = stream;
     await listCameras(track.getSettings().deviceId);
@@ -54,9 +55,10 @@ async function openCamera() {
   show();
 }
 
-export function camera() {
+/** Open it, if the class looks at faces; one opening at a time. ``onLost`` is called when it is unplugged. */
+export function camera(onLost) {
   if (!looks) return Promise.resolve();
-  page.opening ??= openCamera().finally(() => { page.opening = null; });
+  page.opening ??= openCamera(onLost).finally(() => { page.opening = null; });
   return page.opening;
 }
 

@@ -1,5 +1,5 @@
 // The second, separate consent: individual check-ins. They need a name, and can be taken back at any time.
-import { code, el } from "./companion_page.js";
+import { el, send, token } from "./companion_page.js";
 
 function show() {
   const agreed = el("individual").checked;
@@ -19,12 +19,8 @@ el("leave").addEventListener("click", takeBack); // who comes back agrees anew
 el("withdraw").addEventListener("click", async () => {
   el("withdraw").disabled = true;
   try {
-    const response = await fetch(`/api/companion/${encodeURIComponent(code)}/individual`, {
-      method: "POST",
-      headers: { "Content-Type": "application/json" },
-      body: JSON.stringify({ token: sessionStorage.getItem(`classmood-${code.toLowerCase()}`), individual: false }),
-    });
-    if (!response.ok) throw new Error(String(response.status));
+    const { status } = await send("/individual", { token: token(), individual: false });
+    if (status !== 200) throw new Error(String(status));
     takeBack();
     el("pulse-note").textContent = "Check-ins are off; your name and what came of them are deleted.";
   } catch {

@@ -1,15 +1,18 @@
-// What the student's page knows of itself, and how it shows it. The other scripts change it, then call show.
+// What the student's page knows and shows: its state, the status line, which parts are in view, calls to the server.
 
-export const code = document.body.dataset.code;
-export const looks = document.body.dataset.faces === "yes"; // else no camera is asked for at all
 export const FPS = Number(document.body.dataset.fps); // twice what is looked at: more would be sent for nothing
+export const looks = document.body.dataset.faces === "yes"; // else no camera is asked for at all
 export const el = (id) => document.getElementById(id);
+
+const code = document.body.dataset.code;
+const tokenKey = `classmood-${code.toLowerCase()}`;
+const ALONE = "Only you see this. Nothing is sent before you join.";
+const READ = "Nobody sees this but you. A program reads it and keeps no picture.";
 
 export const page = {
   state: "idle", // idle, joining, live, waiting, left, ended, erased
   stream: null, // what the camera gives
   opening: null, // promise of the camera being opened
-  onCameraLost: () => {}, // called when it was unplugged
   cameraOn: looks, // what the student wants
   cameraTrouble: looks ? "" : "this class asks for none.", // why there is no camera
   connection: null,
@@ -18,11 +21,29 @@ export const page = {
   reporter: 0,
 };
 
+export const token = () => sessionStorage.getItem(tokenKey);
+export const keepToken = (given) => sessionStorage.setItem(tokenKey, given);
+export const forgetToken = () => sessionStorage.removeItem(tokenKey);
+export const address = (path) => `/api/companion/${encodeURIComponent(code)}${path}`;
+
+/** Ask the server; a failed network throws. */
+export async function send(path, fields, method = "POST") {
+  const response = await fetch(address(path), {
+    method,
+    headers: { "Content-Type": "application/json" },
+    body: JSON.stringify(fields),
+  });
+  const answer = await response.json().catch(() => ({}));
+  return { status: response.status, answer };
+}
+
+/** The line that says how the student stands, and the colour beside it. */
 export function say(text, state) {
   el("status").textContent = text;
   el("status").dataset.state = state;
 }
 
+/** Put in view what belongs to the state. */
 export function show() {
   const inClass = page.state === "live" || page.state === "waiting";
   const over = page.state === "ended" || page.state === "erased";
@@ -33,7 +54,7 @@ export function show() {
   placeCamera(inClass);
   el("camera").hidden = over || !page.stream;
   el("join").disabled = !el("consent").checked || page.state === "joining";
-  el("preview-note").hidden = inClass;
+  el("preview-note").textContent = inClass ? READ : ALONE;
   el("camera-toggle").hidden = !looks;
   el("camera-toggle").textContent = page.stream ? "Turn camera off" : "Turn camera on";
   for (const button of document.querySelectorAll(".pulses button")) {
@@ -50,6 +71,7 @@ function placeCamera(inClass) {
   el("preview").play().catch(() => {}); // a picture that is moved stands still
 }
 
+/** The status line of somebody who is in the class. */
 export function sayLive() {
   if (page.cameraTrouble) say(`You are in the class, without a camera: ${page.cameraTrouble}`, "live");
   else if (!page.cameraOn) say("You are in the class. Your camera is off.", "live");

@@ -174,6 +174,25 @@ async def test_the_page_tells_what_happens_before_anything_is_asked(school: Clas
         assert (await school.client.get(path)).status == 200
 
 
+async def test_the_scripts_of_one_page_are_all_of_one_version(school: Class) -> None:
+    """A part taken from a browser's cache beside newer ones would be another program."""
+    page = await (await school.client.get(f"/c/{CODE}")).text()
+    wanted = re.findall(r'src="(/companion-static/[^"]+\.js)"', page)
+    seen: set[str] = set()
+    while wanted:
+        path = wanted.pop()
+        if path in seen:
+            continue
+        seen.add(path)
+        response = await school.client.get(path)
+        assert (response.status, "immutable" in response.headers["Cache-Control"]) == (200, True), path
+        folder = path.rpartition("/")[0]
+        wanted += [f"{folder}/{name}" for name in re.findall(r'from "\./([^"]+)"', await response.text())]
+    assert len(seen) >= 5
+    older = await school.client.get("/companion-static/000000000000/companion.js")
+    assert (older.status, older.headers["Cache-Control"]) == (200, "no-cache")
+
+
 async def test_where_faces_must_not_be_read_the_page_does_not_claim_it() -> None:
     adapter = Adapter(RoomContext(Settings.model_validate({"privacy": {"jurisdiction": "eu-education"}})))
     app = web.Application()

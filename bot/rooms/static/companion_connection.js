@@ -1,9 +1,14 @@
-// The offer of a camera, with all its network addresses: small, in layers where the browser has them.
+// One WebRTC connection to the bot that only sends: small pictures, few a second, in layers where the browser can.
 import { FPS } from "./companion_page.js";
 
 const ENCODING = { maxFramerate: FPS, maxBitrate: 150000 };
 const LAYERS = "L1T3"; // a lost picture of an upper layer then harms no other
 const GATHER_MS = 3000;
+
+const iceServers = JSON.parse(document.body.dataset.iceServers);
+
+/** A connection with nothing on it yet. */
+export const newConnection = () => new RTCPeerConnection({ iceServers, bundlePolicy: "max-bundle" });
 
 function preferDecodable(transceiver) {
   const known = RTCRtpReceiver.getCapabilities?.("video")?.codecs;
@@ -21,7 +26,7 @@ function addCamera(connection, track) {
   }
 }
 
-/** Offer a camera track, or a place for one when it is null, in a format the bot can decode. */
+/** The offer for ``track`` (null: a camera that is off), once the addresses are gathered or time is up. */
 export async function makeOffer(connection, track) {
   preferDecodable(addCamera(connection, track));
   await connection.setLocalDescription(await connection.createOffer());
@@ -31,8 +36,7 @@ export async function makeOffer(connection, track) {
         if (connection.iceGatheringState === "complete") resolve();
       });
     });
-    const late = new Promise((resolve) => setTimeout(resolve, GATHER_MS));
-    await Promise.race([gathered, late]);
+    await Promise.race([gathered, new Promise((resolve) => setTimeout(resolve, GATHER_MS))]);
   }
   return connection.localDescription;
 }
