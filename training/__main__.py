@@ -184,7 +184,15 @@ def _train(
     place = folder or Path("runs") / others["arch"]
     if resume:
         context, begun = click.get_current_context(), run.resumed(place)
-        options = replace(begun, **{name: value for name, value in others.items() if _given(context, name)})
+        shares = {"codec": codec, "erase": erase, "framed": framed}
+        changed: dict[str, Any] = {
+            f"{name}_share": share for name, share in shares.items() if _given(context, name)
+        }
+        options = replace(
+            begun,
+            ranges=replace(begun.ranges, **changed),
+            **{name: value for name, value in others.items() if _given(context, name)},
+        )
     elif others["data"] is None:
         raise click.UsageError(
             "--data is missing: the data set to train on (or --resume, with a --run begun)"

@@ -135,12 +135,18 @@ def claim(options: TrainOptions) -> None:
         revision = _revision()
         atomic.write(kept, (json.dumps(config | {"revision": revision}, indent=2) + "\n").encode())
         return
-    before = read_config(options.run)
-    changed = [key for key, value in json.loads(json.dumps(config)).items() if before.get(key) != value]
+    before, now = (_flat(one) for one in (read_config(options.run), json.loads(json.dumps(config))))
+    changed = [key for key, value in now.items() if before.get(key) != value]
     if changed:
         raise RunError(f"{options.run} holds a run with another {', '.join(changed)}: name another --run")
     if (options.run / "history.csv").exists() and not (options.run / "state.npz").exists():
         raise RunError(f"{options.run} holds a run without its state.npz to go on from: name another --run")
+
+
+def _flat(config: dict[str, Any]) -> dict[str, Any]:
+    ranges = config.get("ranges")
+    others = {key: value for key, value in config.items() if key != "ranges"}
+    return others | (ranges if isinstance(ranges, dict) else {})
 
 
 def resumed(run: Path) -> TrainOptions:

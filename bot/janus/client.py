@@ -220,7 +220,8 @@ class JanusSession:
                     self._take(message.data)
         except (ClientError, OSError):
             reason = "the connection to the Janus server broke"
-        self._lose(reason)
+        finally:  # also where a listener failed: nobody hears this session any more
+            self._lose(reason)
 
     def _take(self, text: str) -> None:
         try:

@@ -74,7 +74,7 @@ class Visit:
             handle = await self.session.attach(videoroom.PLUGIN, self._on_event)
             reply = await self.session.request(handle, videoroom.join_request(self._address))
             people = await self._ask_who_is_there(handle)
-        except (JanusError, asyncio.CancelledError):
+        except BaseException:
             await self.session.__aexit__(None, None, None)
             raise
         self.private_id, own = reply.data.get("private_id"), reply.data.get("id")

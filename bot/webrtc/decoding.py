@@ -205,8 +205,9 @@ class PictureDecoder:
                 stream, newest = waiting.stream, None
             try:
                 frame = self._decode(waiting)
-            except av.FFmpegError as exc:
-                _log.debug("picture could not be decoded", error=type(exc).__name__)
+            except Exception as exc:  # noqa: BLE001  # a fault of ours must not freeze the camera either
+                tell = _log.debug if isinstance(exc, av.FFmpegError) else _log.error
+                tell("picture could not be decoded", error=type(exc).__name__)
                 failed = True
                 continue
             if frame is not None and waiting.fresh:

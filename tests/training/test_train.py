@@ -287,7 +287,7 @@ def test_every_option_at_once_survives_a_break(whole: Path, data: Path, tmp_path
     options = replace(
         _options(data, tmp_path / "one"), epochs=2, teacher=whole / "best.keras", balance=0.5, ease=0.3,
         smoothing=0.05, warm_start=whole / "best.keras", side=40,
-        ranges=Ranges(codec_share=0.3, erase_share=0.3),
+        ranges=Ranges(codec_share=0.3, erase_share=0.3, framed_share=0.3),
     )  # fmt: skip
     train(options)
     broken = replace(options, run=tmp_path / "two")

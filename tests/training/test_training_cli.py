@@ -63,6 +63,30 @@ def test_what_goes_wrong_is_1_and_one_line(arguments: tuple[str, ...], said: str
     assert said in result.output
 
 
+@pytest.mark.training
+@pytest.mark.skipif(NO_TENSORFLOW, reason="TensorFlow is not here")
+def test_a_run_is_not_resumed_with_other_augmentation(tmp_path: Path) -> None:
+    data = made.write_csv(tmp_path)
+    begun = (
+        "train",
+        "--data",
+        str(data),
+        "--run",
+        str(tmp_path / "run"),
+        "--epochs",
+        "2",
+        "--batch",
+        "8",
+        "--limit",
+        "8",
+    )
+    assert _run(*begun, "--minutes", "0.0001").exit_code == 0
+    result = _run("train", "--resume", "--run", str(tmp_path / "run"), "--erase", "0.3")
+    assert result.exit_code == 1
+    assert "holds a run with another erase_share" in result.output
+    assert _run("train", "--resume", "--run", str(tmp_path / "run")).exit_code == 0
+
+
 @pytest.mark.skipif(not NO_TENSORFLOW, reason="TensorFlow is here")
 @pytest.mark.parametrize(
     "arguments",

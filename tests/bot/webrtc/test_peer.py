@@ -284,6 +284,19 @@ async def test_a_backlog_is_bounded_and_asks_for_a_key_frame() -> None:
         decoder.close()
 
 
+async def test_a_fault_in_decoding_asks_for_a_key_frame_and_the_camera_goes_on() -> None:
+    failed, camera = asyncio.Event(), CameraTrack("t", "p")
+    key, *_ = make_clip(ClipSpec(1, seconds=1, layers=1)).pictures
+    with ThreadPoolExecutor(1) as threads:
+        decoder = PictureDecoder(camera, threads, failed.set)
+        decoder.push("a codec nobody checked", EncodedPicture(key.data, 0, True, 0.0))
+        async with asyncio.timeout(WITHIN_S):
+            await failed.wait()
+            decoder.push("VP8", EncodedPicture(key.data, 3000, True, 0.0))
+            await camera.recv()
+        decoder.close()
+
+
 async def test_what_is_not_wanted_at_once_is_decoded_at_moments_all_cameras_share() -> None:
     every_s = 100.0
     key, *_ = make_clip(ClipSpec(1, seconds=1, layers=1)).pictures
