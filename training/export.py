@@ -215,7 +215,7 @@ def _command(config: dict[str, Any] | None) -> str:
         if value != usual:
             option = f"--{name.replace('_', '-')}"
             train += [option] if value is True else [option, Path(str(value)).name]
-    for option in ("codec", "erase"):
+    for option in ("codec", "erase", "framed"):
         if share := config.get("ranges", {}).get(f"{option}_share"):
             train += [f"--{option}", str(share)]
     convert = ["python", "-m", "training", "export", "--run", folder, "--data", _DATA_NAME]

@@ -82,6 +82,26 @@ def test_the_temperature_is_fitted_on_the_held_back_pictures(run: Path, data: Pa
     assert card["temperature"] == pytest.approx(fit_temperature(logits, held_back.labels), abs=1e-4)
 
 
+def test_the_command_in_the_card_has_every_option_of_the_run(run: Path, data: Path, tmp_path: Path) -> None:
+    begun = tmp_path / "begun"
+    begun.mkdir()
+    (begun / "best.keras").write_bytes((run / "best.keras").read_bytes())
+    config = json.loads((run / "config.json").read_text())
+    config |= {"side": 40, "balance": 0.5, "teacher": "/home/somebody/best.keras"}
+    config["ranges"] |= {"codec_share": 0.1, "erase_share": 0.2, "framed_share": 0.3}
+    (begun / "config.json").write_text(json.dumps(config))
+    command = export(begun / "best.keras", data, tmp_path / "out").card["command"]
+    for option in (
+        "--side 40",
+        "--balance 0.5",
+        "--teacher best.keras",
+        "--codec 0.1",
+        "--erase 0.2",
+        "--framed 0.3",
+    ):
+        assert f" {option}" in command
+
+
 def test_the_card_tells_what_was_made_and_no_path(run: Path, data: Path, tmp_path: Path) -> None:
     exported = export(run / "best.keras", data, tmp_path / "out")
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
