@@ -142,9 +142,8 @@ class PictureDecoder:
         self._pace_s = 0.0 if wanted_fps is None else 1 / wanted_fps
         self._next_s = float("-inf")
         self._timer: asyncio.TimerHandle | None = None
-        self._decoder: av.VideoCodecContext | None = (
-            None  # this and the next are the thread's while it is busy
-        )
+        # This and the next are the thread's while it is busy.
+        self._decoder: av.VideoCodecContext | None = None
         self._decodes: tuple[int, str] | None = None
 
     def push(self, codec: str, picture: EncodedPicture, *, fresh: bool = True) -> None:

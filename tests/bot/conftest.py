@@ -29,3 +29,11 @@ def desk(store: Store) -> Callable[..., Desk]:
         return Desk(store, room or FakeRoom(), settings)
 
     return make
+
+
+@pytest.fixture
+async def hurried_store(tmp_path: Path) -> AsyncIterator[Store]:
+    """One that waits for a lock no longer than 0.1 s."""
+    opened = await asyncio.to_thread(Store.open, f"sqlite:///{tmp_path}/class.db?timeout=0.1")
+    yield opened
+    await asyncio.to_thread(opened.close)

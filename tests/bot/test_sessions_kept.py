@@ -12,7 +12,7 @@ from bot.config import AnalysisSettings, PrivacySettings, Settings
 from bot.pipeline.indicators import indicate
 from bot.room import Joined, OptedOut, Pulse, TrackAdded
 from reports.store import Store
-from reports.summary import ClassState, PulseKind
+from reports.summary import ClassInfo, ClassState, PulseKind
 from tests.bot.desk import Desk, Trouble
 from tests.fakes import FakeRoom, FakeTrack
 
@@ -70,11 +70,10 @@ async def test_a_wall_clock_that_jumps_changes_neither_windows_nor_the_length(
 
 
 async def test_what_the_store_cannot_take_for_a_while_is_told_waits_and_is_kept(
-    tmp_path: Path,
+    tmp_path: Path, hurried_store: Store
 ) -> None:
-    store = await asyncio.to_thread(Store.open, f"sqlite:///{tmp_path}/class.db?timeout=0.1")
     held = Desk(
-        store,
+        hurried_store,
         FakeRoom(),
         Settings(
             analysis=AnalysisSettings(window_s=1.0, samples_per_s=10),
@@ -112,50 +111,49 @@ async def test_what_the_store_cannot_take_for_a_while_is_told_waits_and_is_kept(
     assert reasons[1] == "The class is running."
     assert held.sessions.unready() is None
     await held.sessions.end(info.id)
-    windows = await store.windows(info.id)
+    windows = await hurried_store.windows(info.id)
     assert [window.start_s for window in windows] == [float(number) for number in range(len(windows))]
     assert len(windows) >= 2
-    assert len(await store.pulses(info.id)) == 1
-    assert await store.consents(info.id) == [], "an erasure is not lost either"
+    assert len(await hurried_store.pulses(info.id)) == 1
+    assert await hurried_store.consents(info.id) == [], "an erasure is not lost either"
     await held.sessions.close()
     assert held.metrics.registry.get_sample_value("classmood_records_unsaved") == 0
-    await asyncio.to_thread(store.close)
 
 
-async def test_a_class_that_ends_while_the_store_is_in_trouble_says_so_and_is_kept_later(
-    tmp_path: Path,
-) -> None:
-    store = await asyncio.to_thread(Store.open, f"sqlite:///{tmp_path}/class.db?timeout=0.1")
+async def _in_trouble(store: Store, folder: Path) -> tuple[Desk, ClassInfo, Trouble]:
+    """A live class whose store has just stopped taking anything."""
     held = Desk(store, FakeRoom(), Settings(analysis=AnalysisSettings(window_s=1.0)))
     info = await held.start()
     await held.state(info.id, ClassState.LIVE)
-    trouble = await asyncio.to_thread(Trouble, tmp_path / "class.db")
+    trouble = await asyncio.to_thread(Trouble, folder / "class.db")
     await asyncio.to_thread(trouble.begin)
+    return held, info, trouble
+
+
+async def test_a_class_that_ends_while_the_store_is_in_trouble_says_so_and_is_kept_later(
+    tmp_path: Path, hurried_store: Store
+) -> None:
+    held, info, trouble = await _in_trouble(hurried_store, tmp_path)
     ended = await held.sessions.end(info.id)
     assert ended is not None
     assert ended.state is ClassState.ENDED
     await asyncio.to_thread(trouble.end)
     assert (await held.state(info.id, ClassState.ENDED)).ended_at == ended.ended_at
     await held.sessions.close()
-    await asyncio.to_thread(store.close)
 
 
-async def test_a_class_deleted_while_its_records_wait_does_not_come_back(tmp_path: Path) -> None:
-    store = await asyncio.to_thread(Store.open, f"sqlite:///{tmp_path}/class.db?timeout=0.1")
-    held = Desk(store, FakeRoom(), Settings(analysis=AnalysisSettings(window_s=1.0)))
-    info = await held.start()
-    await held.state(info.id, ClassState.LIVE)
-    trouble = await asyncio.to_thread(Trouble, tmp_path / "class.db")
-    await asyncio.to_thread(trouble.begin)
+async def test_a_class_deleted_while_its_records_wait_does_not_come_back(
+    tmp_path: Path, hurried_store: Store
+) -> None:
+    held, info, trouble = await _in_trouble(hurried_store, tmp_path)
     await asyncio.sleep(1.4)
     await held.sessions.end(info.id)  # a window and the end wait for the store
     await asyncio.to_thread(trouble.end)
-    assert await store.delete_class(info.id)
+    assert await hurried_store.delete_class(info.id)
     await asyncio.sleep(1.4)  # they are tried again
     await held.sessions.close()
-    assert await store.get_class(info.id) is None
-    assert await store.windows(info.id) == []
-    await asyncio.to_thread(store.close)
+    assert await hurried_store.get_class(info.id) is None
+    assert await hurried_store.windows(info.id) == []
 
 
 async def test_word_and_alert_go_out_live_and_come_back_the_same_from_the_store(

@@ -1,44 +1,24 @@
-"""The live page in a real browser: what a host sees at a glance, late, after a break, with odd input."""
+"""The live page in a real browser: what a host sees at a glance, late, after a break, by keyboard."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from dataclasses import replace
-from pathlib import Path
-from typing import Any
 
 import pytest
 from axe_core_python.async_playwright import Axe
 from playwright.async_api import Page, expect
 
-from reports.summary import CheckIn, CheckInKind, ClassState, Consent, WindowSummary
+from reports.summary import CheckIn, CheckInKind, ClassState, Consent
 from reports.words import TERMS, WORD_MEANINGS, WORDS
-from tests.bot.pipeline.classes import a_window, simulate
+from tests.bot.pipeline.classes import a_window
 from tests.e2e.chromium import needs_chromium
-from tests.e2e.host_desk import HostDesk, host_desk
+from tests.e2e.host_desk import HostDesk
+from tests.e2e.live_classes import LIVE, running_class, steady
 from tests.reports.builders import a_class
 
 pytestmark = [pytest.mark.browser, needs_chromium]
 
-LIVE = "/classes/c1"
 SMALL = "/classes/c1?view=small"
-
-
-@pytest.fixture
-async def desk(tmp_path: Path) -> AsyncIterator[HostDesk]:
-    async with host_desk(tmp_path) as running:
-        yield running
-
-
-def steady(seconds: float, start_s: float = 0.0, **changes: Any) -> list[WindowSummary]:
-    return [a_window(start_s + 5 * index, **changes) for index in range(round(seconds / 5))]
-
-
-async def running_class(desk: HostDesk, windows: list[WindowSummary], **more: Any) -> None:
-    """A class whose windows are kept and followed, so that it can go on."""
-    await desk.add_class(windows, **more)
-    for window in windows:
-        desk.live.add(window)
 
 
 async def violations(page: Page) -> list[str]:
@@ -335,63 +315,6 @@ async def test_a_class_is_started_with_a_title_or_in_a_room_of_ones_own(desk: Ho
     await page.fill("#room", "nowhere")
     await page.keyboard.press("Enter")
     await expect(page.locator("#start-error")).to_contain_text("'nowhere' is no room URL")
-
-
-async def test_a_class_without_any_face(desk: HostDesk) -> None:
-    await running_class(desk, steady(300, analysed=0, camera_off=9, shown=False))
-    page = await desk.page(LIVE)
-    await expect(page.locator("#word")).to_have_text("Unseen")
-    await expect(page.locator("#coverage")).to_have_text("0 of 9 faces seen")
-    await expect(page.locator("#not-analysed")).to_contain_text("9 camera off")
-    await expect(page.locator("#newest-alert")).to_contain_text("No alert so far")
-
-
-async def test_a_class_of_one(desk: HostDesk) -> None:
-    await running_class(desk, steady(300, analysed=1, camera_off=0, shown=False))
-    page = await desk.page(LIVE)
-    await expect(page.locator("#coverage")).to_have_text("1 of 1 face seen")
-    await expect(page.locator("#word")).to_have_text("Unseen")
-    await expect(page.locator("#shares-note")).to_contain_text("Withheld")
-
-
-async def test_hostile_words_stay_words(desk: HostDesk) -> None:
-    hostile = '<img src=x onerror="document.title=1">'
-    info = replace(await desk.add_class([]), title=hostile, reason=hostile)
-    await desk.store.put_class(info)
-    page = await desk.page(LIVE)
-    wrong: list[str] = []
-    page.on("pageerror", lambda error: wrong.append(str(error)))
-    await expect(page.locator("h1")).to_have_text(hostile)
-    await page.fill("#marker-label", hostile)
-    await page.keyboard.press("Enter")
-    await expect(page.locator("#markers")).to_contain_text(hostile)
-    await page.evaluate("document.getElementById('marker-label').maxLength = 20000")
-    await page.fill("#marker-label", "m" * 10_000)
-    await page.click("#add-marker")
-    await expect(page.locator("#failed")).to_contain_text("label is too long: give at most 200 characters")
-    assert await page.locator("main img").count() == 0
-    assert wrong == []
-
-
-async def test_a_clock_that_jumps_leaves_a_page_that_works(desk: HostDesk) -> None:
-    await running_class(desk, steady(300))
-    page = await desk.page(LIVE)
-    await expect(page.locator("#word")).to_have_text("Steady")
-    await desk.go_on(a_window(86_400))
-    await expect(page.locator("#as-of")).to_have_text("at 24:00:05")
-    await desk.go_on(a_window(300))
-    await expect(page.locator("#timeline svg")).to_be_visible()
-    await expect(page.locator("#word")).not_to_have_text("–")
-
-
-async def test_ninety_minutes_of_thirty_students_are_all_there(desk: HostDesk) -> None:
-    """How soon is measured by ``python -m benchmarks pages``."""
-    windows = [replace(one, class_id="c1") for one in simulate(1, 90, students=30, shifts=[(2400, 0.2, 0)])]
-    await running_class(desk, windows)
-    page = await desk.page(LIVE)
-    await expect(page.locator("#as-of")).to_have_text("at 1:30:00")
-    await expect(page.locator("#timeline svg desc")).to_contain_text("1080 windows over 90.0 minutes")
-    await expect(page.locator("#newest-alert")).to_contain_text("Faces look tenser")
 
 
 async def test_check_ins_wait_behind_a_closed_list_and_show_no_ranking(desk: HostDesk) -> None:

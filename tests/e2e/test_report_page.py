@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 from axe_core_python.async_playwright import Axe
@@ -14,7 +12,7 @@ from playwright.async_api import expect
 from reports.summary import ClassState, WindowSummary
 from tests.bot.pipeline.classes import a_window, simulate
 from tests.e2e.chromium import needs_chromium
-from tests.e2e.host_desk import HostDesk, host_desk
+from tests.e2e.host_desk import HostDesk
 from tests.reports.builders import START, a_class
 
 pytestmark = [pytest.mark.browser, needs_chromium]
@@ -24,12 +22,6 @@ OVER = a_class(
     state=ClassState.ENDED, reason="The host ended the class.", ended_at=START + timedelta(hours=1.5)
 )
 MARKERS = [(0.0, "Welcome"), (900.0, "Group <b>work</b>"), (2700.0, "مراجعة الدرس"), (5390.0, "End")]
-
-
-@pytest.fixture
-async def desk(tmp_path: Path) -> AsyncIterator[HostDesk]:
-    async with host_desk(tmp_path) as running:
-        yield running
 
 
 def ninety_minutes() -> list[WindowSummary]:

@@ -1,0 +1,16 @@
+"""A host's desk: the pages, served over a store in a temporary folder."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.host_desk import HostDesk, host_desk
+
+
+@pytest.fixture
+async def desk(tmp_path: Path) -> AsyncIterator[HostDesk]:
+    async with host_desk(tmp_path) as running:
+        yield running
