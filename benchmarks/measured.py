@@ -205,9 +205,11 @@ async def _ours(plan: Plan, tasks: list[asyncio.Task[None]], tally: _Tally) -> A
     from bot.config import WebrtcSettings
     from bot.room import TrackEnded
     from bot.webrtc.decoding import CameraTrack
+    from bot.webrtc.moments import Moments
     from bot.webrtc.peer import ReceivingPeer
 
     peers: list[ReceivingPeer] = []
+    moments = Moments()
     with ThreadPoolExecutor(2, thread_name_prefix="decode") as threads:
 
         async def connect(track: int, offer: str) -> str:
@@ -218,6 +220,7 @@ async def _ours(plan: Plan, tasks: list[asyncio.Task[None]], tally: _Tally) -> A
                 threads,
                 lambda _peer, _state: None,
                 wanted_fps=plan.wanted_fps or None,
+                moments=moments,
             )
             peers.append(peer)
             answer = await peer.answer(offer)

@@ -20,6 +20,7 @@ from benchmarks.simulation.senders import SenderProcess
 from bot.config import WebrtcSettings
 from bot.room import TrackEnded
 from bot.webrtc.decoding import CameraTrack
+from bot.webrtc.moments import Moments
 from bot.webrtc.peer import PeerState, ReceivingPeer
 
 _STEP_S: Final = 0.5
@@ -86,6 +87,7 @@ class _Class:
         self.counts = _Counts()
         self.seats: list[_Seat] = []
         self._clip, self._loss, self._senders, self._threads = clip, loss, senders, threads
+        self._moments = Moments()
         self._dice = random.Random(1)
         self._number = 0
 
@@ -93,7 +95,14 @@ class _Class:
         self._number += 1
         number, identity = self._number, self._number % _IDENTITIES
         camera = CameraTrack(str(number), str(number))
-        peer = ReceivingPeer(camera, WebrtcSettings(), self._threads, self._told, wanted_fps=_WANTED_FPS)
+        peer = ReceivingPeer(
+            camera,
+            WebrtcSettings(),
+            self._threads,
+            self._told,
+            wanted_fps=_WANTED_FPS,
+            moments=self._moments,
+        )
         offer = await self._senders.add(number, self._clip_of(identity), Faults(loss=self._loss, seed=number))
         await self._senders.accept(number, await peer.answer(offer))
         seat = _Seat(number, peer, identity)

@@ -32,6 +32,7 @@ from bot.companion.student import Student, new_student, refuse_erased, with_numb
 from bot.config import WebrtcSettings
 from bot.room import RoomEvent
 from bot.webrtc.decoding import CameraTrack
+from bot.webrtc.moments import Moments
 from bot.webrtc.offers import NoCamera, OfferError, UnsupportedVideo
 from bot.webrtc.peer import NoNetwork, PeerError, PeerState, ReceivingPeer
 from reports.summary import PulseKind
@@ -93,6 +94,7 @@ class CompanionRoom:
         self.synthetic = synthetic
         self._key, self._settings, self._entered = code.lower(), settings, entered
         self._threads = ThreadPoolExecutor(_DECODE_THREADS, thread_name_prefix="decode")
+        self._moments = Moments()
         self._students: list[Student] = []
         self._coming = 0  # who is being let in and not present yet
         self._ended = False
@@ -239,7 +241,12 @@ class CompanionRoom:
             if request.sdp is not None and self._receives:
                 camera = CameraTrack(secrets.token_hex(8), student.participant_id, self._on_dropped)
                 peer = ReceivingPeer(
-                    camera, self._settings, self._threads, self._on_state, wanted_fps=self._wanted_fps
+                    camera,
+                    self._settings,
+                    self._threads,
+                    self._on_state,
+                    wanted_fps=self._wanted_fps,
+                    moments=self._moments,
                 )
                 sdp = await peer.answer(request.sdp)
         except NoCamera:

@@ -24,6 +24,7 @@ from bot.janus.messages import JanusGone, JanusRefused, Reply
 from bot.janus.videoroom import Camera, Feed, RoomAddress
 from bot.room import VideoTrack
 from bot.webrtc.decoding import CameraTrack
+from bot.webrtc.moments import Moments
 from bot.webrtc.offers import OfferError, UnsupportedVideo
 from bot.webrtc.peer import PeerError, PeerState, ReceivingPeer
 
@@ -70,6 +71,7 @@ class Reception:
         private_id: What Janus gave the bot to show that it is a participant.
         settings: ICE servers and timeouts.
         threads: Where decoding runs.
+        moments: When packets are taken.
         temporal: Which rate to ask for, 0 is the lowest.
         wanted_fps: Pictures a second there is use for.
         turnstile: How many connections may be made at a time.
@@ -81,6 +83,7 @@ class Reception:
     private_id: object
     settings: WebrtcSettings
     threads: Executor
+    moments: Moments
     temporal: int
     wanted_fps: float
     turnstile: asyncio.Semaphore
@@ -170,6 +173,7 @@ class CameraReception:
             self._reception.threads,
             self._on_state,
             wanted_fps=self._reception.wanted_fps,
+            moments=self._reception.moments,
         )
         told = False
         try:

@@ -32,6 +32,7 @@ from bot.janus.videoroom import (
 )
 from bot.janus.visit import Visit
 from bot.room import RoomDenied, RoomEvent, RoomUnavailable
+from bot.webrtc.moments import Moments
 
 _log = structlog.get_logger()
 
@@ -101,6 +102,7 @@ class JanusRoom:
         self._address, self._settings, self._patience = address, settings, patience
         self._samples_per_s = samples_per_s
         self._threads = ThreadPoolExecutor(_DECODE_THREADS, thread_name_prefix="decode")
+        self._moments = Moments()
         self._people = People(self._tell, receives=receives)
         self._visit: Visit | None = None
         self._announcer = Announcer(self._say, lambda: asyncio.get_running_loop().time())
@@ -176,6 +178,7 @@ class JanusRoom:
             private_id=visit.private_id,
             settings=self._settings,
             threads=self._threads,
+            moments=self._moments,
             temporal=temporal_layer(self._samples_per_s),
             wanted_fps=2 * self._samples_per_s,
             turnstile=asyncio.Semaphore(_CONNECTING_AT_A_TIME),

@@ -137,7 +137,7 @@ class PictureDecoder:
         self._track, self._threads, self._on_trouble = track, threads, on_trouble
         self._waiting: deque[_Waiting] = deque()  # filled by the loop, emptied by the thread
         self._stream = 0
-        self._busy = False
+        self._busy = self._soon = False
         self._closed = False
         self._pace_s = 0.0 if wanted_fps is None else 1 / wanted_fps
         self._next_s = float("-inf")
@@ -156,7 +156,9 @@ class PictureDecoder:
                 self._on_trouble()
                 return
         self._waiting.append(_Waiting(self._stream, codec, picture, fresh))
-        self._begin()
+        if not self._soon:
+            self._soon = True
+            asyncio.get_running_loop().call_soon(self._begin_soon)
 
     def restart(self) -> None:
         """Another stream begins: nothing of the one before is shown any more, and its decoder goes."""
@@ -173,6 +175,11 @@ class PictureDecoder:
         if not self._busy:
             self._decoder = None  # its memory goes now, not when the garbage collector comes round
         self._track.end()
+
+    def _begin_soon(self) -> None:
+        """In the next turn of the loop: the packets of all cameras are taken before the threads set to work."""
+        self._soon = False
+        self._begin()
 
     def _begin(self) -> None:
         if not self._waiting or self._busy or self._closed or self._timer is not None:

@@ -18,6 +18,7 @@ PeerError
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from concurrent.futures import Executor
 from enum import StrEnum
@@ -29,6 +30,7 @@ from aiortc.exceptions import InternalError, InvalidAccessError, InvalidStateErr
 
 from bot.config import WebrtcSettings
 from bot.webrtc.decoding import CameraTrack
+from bot.webrtc.moments import Moments
 from bot.webrtc.offers import check_offer
 from bot.webrtc.receiver import VideoReceiver
 from bot.webrtc.setup import prepare_aiortc
@@ -98,6 +100,7 @@ class ReceivingPeer:
         on_state: Callable[[ReceivingPeer, PeerState], None],
         *,
         wanted_fps: float | None = None,
+        moments: Moments | None = None,
     ) -> None:
         """Set up; nothing is opened yet.
 
@@ -108,11 +111,12 @@ class ReceivingPeer:
             on_state: Called on the event loop after each change of state.
             wanted_fps: Pictures a second there is use for, where the stream lets some be left out; None
                 for all.
+            moments: When packets are taken, shared by the cameras of a room; None for as they come.
         """
         self.camera = camera
         self.state = PeerState.CONNECTING
         self._settings, self._threads, self._on_state = settings, threads, on_state
-        self._wanted_fps = wanted_fps
+        self._wanted_fps, self._moments = wanted_fps, moments
         self._connection: RTCPeerConnection | None = None
         self._receiver: VideoReceiver | None = None
         self._changed = asyncio.Event()
@@ -168,9 +172,14 @@ class ReceivingPeer:
         connection = self._connection = RTCPeerConnection(configuration)
         connection.on("connectionstatechange", self._changed.set)
         transceiver = connection.addTransceiver("video", direction="recvonly")
-        clock = asyncio.get_running_loop().time
         self._receiver = VideoReceiver.put_into(
-            transceiver, self.camera, self._threads, clock, self._wanted_fps
+            # Not the loop's clock: uvloop's stands still within a turn.
+            transceiver,
+            self.camera,
+            self._threads,
+            time.monotonic,
+            self._wanted_fps,
+            self._moments,
         )
         await connection.setRemoteDescription(RTCSessionDescription(sdp=sdp, type="offer"))
         await connection.setLocalDescription(await connection.createAnswer())

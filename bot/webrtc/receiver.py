@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import asyncio
 import random
-import time
 from collections.abc import Callable
 from concurrent.futures import Executor
 from typing import Any, Final, NamedTuple
@@ -20,14 +19,12 @@ from typing import Any, Final, NamedTuple
 from aiortc import RTCDtlsTransport, RTCRtpCodecParameters, RTCRtpTransceiver
 from aiortc.codecs import is_rtx
 from aiortc.rtcrtpparameters import RTCRtpReceiveParameters
-from aiortc.rtcrtpreceiver import StreamStatistics
 from aiortc.rtp import (
     RTCP_PSFB_PLI,
     RTCP_RTPFB_NACK,
     AnyRtcpPacket,
     RtcpPacket,
     RtcpPsfbPacket,
-    RtcpReceiverInfo,
     RtcpRrPacket,
     RtcpRtpfbPacket,
     RtcpSrPacket,
@@ -37,7 +34,9 @@ from bot.webrtc.decoding import CameraTrack, PictureDecoder
 from bot.webrtc.frame_buffer import FrameBuffer
 from bot.webrtc.intake import Intake
 from bot.webrtc.lateness import Lateness
+from bot.webrtc.moments import Moments
 from bot.webrtc.packets import RtpHeader, fragment, parse_rtp
+from bot.webrtc.reception import Reception
 
 NACK_INTERVAL_S: Final = 0.105
 """Janus passes over what is asked for again within 200 ms; every second time is just beyond."""
@@ -84,6 +83,7 @@ class VideoReceiver:
         threads: Executor,
         clock: Callable[[], float],
         wanted_fps: float | None = None,
+        moments: Moments | None = None,
     ) -> None:
         """Set up.
 
@@ -94,6 +94,7 @@ class VideoReceiver:
             threads: Where decoding runs.
             clock: Monotonic seconds.
             wanted_fps: Pictures a second there is use for, where the stream lets some be left out.
+            moments: When packets are taken; None for as they come.
         """
         self.transport = transport
         self.decoder = PictureDecoder(camera, threads, self._show_nothing_before_key, wanted_fps)
@@ -101,15 +102,15 @@ class VideoReceiver:
         self._enabled = True  # set by aiortc from the negotiated direction
         self._own_ssrc, self._clock, self._wanted_fps = own_ssrc, clock, wanted_fps
         self._formats: dict[int, _Format] = {}
-        self._intake = Intake(transport, self._handle_rtp, self._handle_rtcp)
+        self._intake = Intake(transport, self._handle_rtp, self._handle_rtcp, clock, moments)
         self._buffer = FrameBuffer(wanted_fps)
         self._lateness = Lateness()
         self._ssrc: int | None = None
         self._again_ssrc: int | None = None  # of the retransmissions
         self._replaced: tuple[frozenset[int | None], float] = frozenset(), 0.0  # SSRCs, and until when
-        self._statistics: StreamStatistics | None = None
+        self._reception: Reception | None = None
         self._last_report: tuple[int, float] | None = None  # middle of the sender's NTP time, when it came
-        self._asked_packets_s = self._asked_key_s = self._came_s = 0.0
+        self._asked_key_s = self._came_s = 0.0
         self._ask_again: asyncio.TimerHandle | None = None
         self._reports: asyncio.Task[None] | None = None
         self._requests: set[asyncio.Task[None]] = set()
@@ -123,10 +124,12 @@ class VideoReceiver:
         threads: Executor,
         clock: Callable[[], float],
         wanted_fps: float | None = None,
+        moments: Moments | None = None,
     ) -> VideoReceiver:
         """Put a receiver of ours in place of aiortc's, in a transceiver that has not started yet."""
         stock = transceiver.receiver
-        receiver = cls(stock.transport, transceiver.sender._ssrc, camera, threads, clock, wanted_fps)
+        own_ssrc = transceiver.sender._ssrc
+        receiver = cls(stock.transport, own_ssrc, camera, threads, clock, wanted_fps, moments)
         transceiver._RTCRtpTransceiver__receiver = receiver  # type: ignore[attr-defined]
         return receiver
 
@@ -164,7 +167,7 @@ class VideoReceiver:
             await asyncio.wait(tasks)
         self.decoder.close()
 
-    def _handle_rtp(self, packet: bytes) -> None:
+    def _handle_rtp(self, packet: bytes, at_s: float) -> None:
         try:
             header, payload = parse_rtp(packet)
         except ValueError:
@@ -177,13 +180,13 @@ class VideoReceiver:
         if meant.again:
             if self._ssrc is not None and len(payload) > 2:  # else a probe for bandwidth
                 self._again_ssrc = header.ssrc
-                self._take(meant, int.from_bytes(payload[:2], "big"), header, payload[2:])
+                self._take(meant, int.from_bytes(payload[:2], "big"), header, payload[2:], at_s)
             return
         if header.ssrc != self._ssrc:
             self._begin_stream(header.ssrc, meant.clock_rate)
-        if self._statistics is not None:
-            self._statistics.add(header)  # type: ignore[arg-type]  # looks at what the two have in common
-        self._take(meant, header.sequence_number, header, payload)
+        if self._reception is not None:
+            self._reception.add(header.sequence_number, header.timestamp, at_s)
+        self._take(meant, header.sequence_number, header, payload, at_s)
 
     def _is_replaced(self, ssrc: int) -> bool:
         old, until_s = self._replaced
@@ -199,34 +202,30 @@ class VideoReceiver:
             self.decoder.restart()
             self._asked_key_s = float("-inf")
         self._ssrc = ssrc
-        self._statistics = StreamStatistics(clock_rate)
+        self._reception = Reception(ssrc, clock_rate)
         self._last_report = None
         self._buffer = FrameBuffer(self._wanted_fps)
         self._lateness = Lateness()
 
-    def _take(self, meant: _Format, sequence: int, header: RtpHeader, payload: bytes) -> None:
-        now_s = self._clock()
+    def _take(self, meant: _Format, sequence: int, header: RtpHeader, payload: bytes, at_s: float) -> None:
         try:
             part = fragment(meant.codec, sequence, header.timestamp, header.marker, payload)
         except ValueError:
             return  # a truncated payload is a lost packet
-        for picture in self._buffer.add(part, now_s):
+        for picture in self._buffer.add(part, at_s):
             fresh = self._lateness.is_fresh(picture.timestamp, picture.at_s)
             self.decoder.push(meant.codec, picture, fresh=fresh)
-        self._came_s = now_s
-        if now_s - self._asked_packets_s >= NACK_INTERVAL_S:
+        self._came_s = at_s
+        if self._ask_again is None:
             self._ask_for_missing()
-        if self._buffer.awaiting_key and now_s - self._asked_key_s >= PLI_INTERVAL_S:
-            self._asked_key_s = now_s
+        if self._buffer.awaiting_key and at_s - self._asked_key_s >= PLI_INTERVAL_S:
+            self._asked_key_s = at_s
             self._ask(RtcpPsfbPacket(RTCP_PSFB_PLI, self._own_ssrc, self._ssrc or 0))
 
     def _ask_for_missing(self) -> None:
         """Ask for lost packets, and again until they are there, also while nothing comes."""
-        if not (missing := self._buffer.missing()):
-            return
-        self._asked_packets_s = self._clock()
-        self._ask(RtcpRtpfbPacket(RTCP_RTPFB_NACK, self._own_ssrc, self._ssrc or 0, sorted(missing)))
-        if self._ask_again is None:
+        if missing := self._buffer.missing():
+            self._ask(RtcpRtpfbPacket(RTCP_RTPFB_NACK, self._own_ssrc, self._ssrc or 0, sorted(missing)))
             self._ask_again = asyncio.get_running_loop().call_later(NACK_INTERVAL_S, self._on_ask_again)
 
     def _on_ask_again(self) -> None:
@@ -237,7 +236,7 @@ class VideoReceiver:
     def _show_nothing_before_key(self) -> None:
         self._buffer.drop_to_key()
 
-    def _handle_rtcp(self, data: bytes) -> None:
+    def _handle_rtcp(self, data: bytes, at_s: float) -> None:
         try:
             packets = RtcpPacket.parse(data)
         except ValueError:
@@ -246,7 +245,7 @@ class VideoReceiver:
             if isinstance(packet, RtcpSrPacket) and packet.ssrc == self._ssrc:
                 first = self._last_report is None
                 middle = (packet.sender_info.ntp_timestamp >> 16) & 0xFFFFFFFF
-                self._last_report = (middle, time.monotonic())
+                self._last_report = (middle, at_s)
                 if first and (report := self._make_report()) is not None:
                     self._ask(report)  # at once: Janus sends nothing again before it has heard one
             # A goodbye (BYE) needs nothing: the sender may begin again, with another SSRC or the same; and
@@ -264,24 +263,12 @@ class VideoReceiver:
 
     def _make_report(self) -> RtcpRrPacket | None:
         """What the sender is to know; None before the first packet."""
-        statistics = self._statistics
-        if statistics is None or statistics.max_seq is None or self._ssrc is None:
-            return None
         heard, waited = 0, 0
         if self._last_report is not None:
             heard, at_s = self._last_report
-            waited_s = max(0.0, time.monotonic() - at_s - FARTHER_S)
-            waited = min(int(waited_s * 65536), 0xFFFFFFFF)
-        info = RtcpReceiverInfo(
-            ssrc=self._ssrc,
-            fraction_lost=statistics.fraction_lost,
-            packets_lost=statistics.packets_lost,
-            highest_sequence=(statistics.cycles + statistics.max_seq) & 0xFFFFFFFF,
-            jitter=statistics.jitter,
-            lsr=heard,
-            dlsr=waited,
-        )
-        return RtcpRrPacket(ssrc=self._own_ssrc, reports=[info])
+            waited = min(int(max(0.0, self._clock() - at_s - FARTHER_S) * 65536), 0xFFFFFFFF)
+        info = None if self._reception is None else self._reception.report(heard, waited)
+        return None if info is None else RtcpRrPacket(ssrc=self._own_ssrc, reports=[info])
 
     def _ask(self, packet: AnyRtcpPacket) -> None:
         task = asyncio.create_task(self._send(packet), name="rtcp-request")

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 
 import pytest
 from aiortc import RTCRtpCodecParameters
@@ -92,6 +93,18 @@ async def test_a_lost_packet_is_asked_for_again_while_nothing_else_comes(wire: W
     asked = len(asked_for(wire))
     await asyncio.sleep(3 * NACK_INTERVAL_S)
     assert len(asked_for(wire)) == asked
+
+
+async def test_nothing_is_asked_for_twice_within_the_interval(wire: Wire) -> None:
+    """Janus would pass over the second request, and count the time from it."""
+    give(wire, 0)
+    give(wire, 2)
+    for sequence in range(3, 400):
+        give(wire, sequence)
+        await asyncio.sleep(0.001)
+    requests = [(data, at_s) for data, at_s in wire.sent if data[1] == 205]
+    assert len(requests) >= 3
+    assert all(b - a >= 0.95 * NACK_INTERVAL_S for (_, a), (_, b) in pairwise(requests))
 
 
 async def test_a_sender_who_stopped_is_asked_for_nothing_more(wire: Wire) -> None:

@@ -309,6 +309,7 @@ async def test_what_is_not_wanted_at_once_is_decoded_at_moments_all_cameras_shar
                 async with asyncio.timeout(WITHIN_S):
                     await camera.recv()
                 decoder.push("VP8", EncodedPicture(key.data, 3000, True, 0.0))
+                await asyncio.sleep(0)
             assert decoder._timer.when() % every_s == pytest.approx(0)
             decoder.close()
 
