@@ -177,7 +177,7 @@ class PictureDecoder:
         self._track.end()
 
     def _begin_soon(self) -> None:
-        """In the next turn of the loop: the packets of all cameras are taken before the threads set to work."""
+        """A turn of the loop later: all cameras' packets are taken before the threads set to work."""
         self._soon = False
         self._begin()
 
