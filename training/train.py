@@ -77,7 +77,8 @@ class AugmentedBatches(keras.utils.PyDataset):  # type: ignore[misc]
             aim = targets(labels, votes[rows], options.along(self._epoch, options.votes, options.votes_end))
         if self._teacher is not None:
             # It sees the same, but as FER-2013 framed it and without a codec: what it knows best.
-            clear = changed(replace(ranges, framed_share=0.0, codec_share=0.0))
+            clearer = replace(ranges, framed_share=0.0, codec_share=0.0)
+            clear = pictures if clearer == ranges else changed(clearer)
             aim = (1 - options.distil) * aim + options.distil * self._teacher(clear)
         return (pictures, aim, self._weights[labels]) if options.balance else (pictures, aim)
 
