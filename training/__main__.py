@@ -125,7 +125,7 @@ def main() -> None:
 @click.option(
     "--warm-start",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="A .keras file whose weights to begin with; a student's do for a teacher.",
+    help="A .keras file whose weights to begin with; those of cnn do for deep and for teacher.",
 )
 @click.option("--weights", help="For resnet50: imagenet, or a file of Keras' weights without the top.")
 @click.option(

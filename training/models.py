@@ -59,16 +59,25 @@ def cnn(side_px: int = CROP_PX) -> keras.Model:
     Args:
         side_px: How much of the middle is looked at, pixels of 48.
     """
-    return _residual_network(side_px, width=1, dropout=0.3, name="cnn")
+    return _residual_network(side_px, (1, 1, 2, 1), width=1, dropout=0.3, name="cnn")
 
 
-def teacher(side_px: int = CROP_PX) -> keras.Model:
-    """The same of twice the width, for the student to learn from: 184 million multiply-adds.
+def deep(side_px: int = CROP_PX) -> keras.Model:
+    """The same with two residual blocks in every stage: 78 million multiply-adds and 2.8 million parameters.
 
     Args:
         side_px: How much of the middle is looked at, pixels of 48.
     """
-    return _residual_network(side_px, width=2, dropout=0.4, name="teacher")
+    return _residual_network(side_px, (2, 2, 2, 2), width=1, dropout=0.3, name="deep")
+
+
+def teacher(side_px: int = CROP_PX) -> keras.Model:
+    """``cnn`` of twice the width, for a student to learn from: 184 million multiply-adds.
+
+    Args:
+        side_px: How much of the middle is looked at, pixels of 48.
+    """
+    return _residual_network(side_px, (1, 1, 2, 1), width=2, dropout=0.4, name="teacher")
 
 
 def resnet50(weights: str | None = None) -> keras.Model:
@@ -87,7 +96,7 @@ def resnet50(weights: str | None = None) -> keras.Model:
     return keras.Model(pictures, layers.Dense(len(EMOTIONS), name="logits")(x), name="resnet50")
 
 
-OWN: Final = {"cnn": cnn, "teacher": teacher}
+OWN: Final = {"cnn": cnn, "deep": deep, "teacher": teacher}
 """Builders of our own networks."""
 
 ARCHITECTURES: Final = {**OWN, "resnet50": resnet50}
@@ -127,11 +136,53 @@ def widened(given: Sequence[Floats], shapes: Sequence[tuple[int, ...]], seed: in
     return found
 
 
-def _residual_network(side_px: int, width: int, dropout: float, name: str) -> keras.Model:
+def deepened(given: Sequence[Floats], fresh: Sequence[Floats]) -> list[Floats] | None:
+    """Weights of a network for one with more residual blocks (after Net2DeeperNet, Chen et al. 2015).
+
+    A block that is new begins by adding nothing to what comes in, so that the answers stay the same.
+
+    Args:
+        given: The shallow network's weights, in order.
+        fresh: The deep network's weights as they are before training.
+
+    Returns:
+        The deep network's weights; None where the given ones do not fit.
+    """
+    found: list[Floats] = []
+    rest = list(given)
+    while len(found) < len(fresh):
+        block = list(fresh[len(found) : len(found) + _BLOCK])
+        if _is_block(block) and [one.shape for one in block] != [one.shape for one in rest[:_BLOCK]]:
+            block[_LAST_SCALE] = np.zeros_like(block[_LAST_SCALE])
+            found += block
+        elif rest and rest[0].shape == fresh[len(found)].shape:
+            taken = _BLOCK if _is_block(block) else 1
+            found += rest[:taken]
+            del rest[:taken]
+        else:
+            return None
+    return None if rest else found
+
+
+_BLOCK: Final = 10
+"""Weights of a residual block that changes no size: twice a kernel, scale, shift, mean and variance."""
+
+_LAST_SCALE: Final = 6
+
+
+def _is_block(weights: Sequence[Floats]) -> bool:
+    shapes = [one.shape for one in weights]
+    channels = shapes[0][-1]
+    return shapes == 2 * [(3, 3, channels, channels), *4 * [(channels,)]]
+
+
+def _residual_network(
+    side_px: int, blocks: tuple[int, int, int, int], width: int, dropout: float, name: str
+) -> keras.Model:
     pictures = keras.Input((CROP_PX, CROP_PX, 1), name="pictures")
     x = _convolution(Middle(side_px)(Standardise()(pictures)), 32 * width, stride=2)
-    for stage, (blocks, channels) in enumerate(((1, 32), (1, 64), (2, 128), (1, 256))):
-        for block in range(blocks):
+    for stage, (count, channels) in enumerate(zip(blocks, (32, 64, 128, 256), strict=True)):
+        for block in range(count):
             x = _residual(x, channels * width, stride=2 if stage and not block else 1)
     x = layers.Dropout(dropout)(layers.GlobalAveragePooling2D()(x))
     return keras.Model(pictures, layers.Dense(len(EMOTIONS), name="logits")(x), name=name)

@@ -21,7 +21,7 @@ from training.augment import Ranges
 from training.dataset import Split, hold_back, load
 from training.errors import RunError
 
-ARCHITECTURE_NAMES: Final = ("cnn", "teacher", "resnet50")
+ARCHITECTURE_NAMES: Final = ("cnn", "deep", "teacher", "resnet50")
 """What ``--arch`` takes; ``training.models.ARCHITECTURES`` builds them."""
 
 HELD_BACK_SHARE: Final = 0.05
@@ -49,8 +49,8 @@ class TrainOptions:
         votes_end: The same in the last epoch; in between it goes evenly from one to the other.
         ease: Share of the augmentation left in the last epoch, 0..1, evenly reached.
         smoothing: Label smoothing, 0..1.
-        warm_start: ``.keras`` file to begin with, of the same network or a narrower one; None for random
-            weights.
+        warm_start: ``.keras`` file to begin with, of the same network, a narrower or a shallower one; None
+            for random weights.
         weights: For ``resnet50``: ``imagenet`` (Keras fetches them), or a file of Keras' weights without the
             top; None for random ones.
         teacher: ``.keras`` file whose answers are part of the targets; None for none.

@@ -30,7 +30,7 @@ from training.errors import RunError
 from training.evaluate import keras_predict
 from training.export import load_keras
 from training.framing import detector_framings
-from training.models import OWN, resnet50, widened
+from training.models import OWN, deepened, resnet50, widened
 from training.run import TrainOptions, claim, training_parts
 from training.votes import VOTES_NAME, targets
 
@@ -213,8 +213,8 @@ def _network(options: TrainOptions) -> keras.Model:
 
 
 def _begin_with(model: keras.Model, file: Path, seed: int) -> None:
-    shapes = [weight.shape for weight in model.get_weights()]
-    found = widened(load_keras(file).get_weights(), shapes, seed)
+    given, fresh = load_keras(file).get_weights(), model.get_weights()
+    found = deepened(given, fresh) or widened(given, [one.shape for one in fresh], seed)
     if found is None:
         raise RunError(f"{file} is another kind of network than --arch {model.name}: name one of the same")
     model.set_weights(found)

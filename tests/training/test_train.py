@@ -20,7 +20,7 @@ from training.augment import Ranges  # noqa: E402
 from training.dataset import Split, load  # noqa: E402
 from training.errors import RunError  # noqa: E402
 from training.export import load_keras, multiply_adds  # noqa: E402
-from training.models import ARCHITECTURES, OWN, Middle, widened  # noqa: E402
+from training.models import ARCHITECTURES, OWN, Middle, deepened, widened  # noqa: E402
 from training.run import ARCHITECTURE_NAMES, TrainOptions, best_epoch  # noqa: E402
 from training.train import AugmentedBatches, train  # noqa: E402
 
@@ -264,6 +264,22 @@ def test_a_teacher_begun_with_its_student_answers_alike_and_its_copies_are_none(
     assert np.abs(told - asked).mean() < 0.05 * asked.std()
     assert not np.allclose(weights[0][..., :32], weights[0][..., 32:])
     assert widened(wide.get_weights(), [one.shape for one in student.get_weights()], seed=1) is None
+
+
+def test_a_deeper_network_begins_with_the_answers_of_the_shallow_one(whole: Path) -> None:
+    shallow, deep = load_keras(whole / "best.keras"), OWN["deep"]()
+    weights = deepened(shallow.get_weights(), deep.get_weights())
+    assert weights is not None
+    deep.set_weights(weights)
+    crops = np.random.default_rng(1).random((16, 48, 48, 1)).astype(np.float32)
+    assert np.asarray(deep(crops)) == pytest.approx(np.asarray(shallow(crops)), abs=1e-5)
+    assert deep.count_params() > shallow.count_params()
+    assert deepened(deep.get_weights(), shallow.get_weights()) is None
+    wide = OWN["teacher"]()
+    assert deepened(shallow.get_weights(), wide.get_weights()) is None
+    alike = deepened(shallow.get_weights(), shallow.get_weights())
+    assert alike is not None
+    assert all(np.array_equal(a, b) for a, b in zip(alike, shallow.get_weights(), strict=True))
 
 
 @pytest.mark.parametrize(
