@@ -19,6 +19,7 @@ from bot import room as rooms
 from bot.config import WebrtcSettings
 from bot.janus.announcer import Announcer
 from bot.janus.camera import Reception
+from bot.janus.events import EventQueue
 from bot.janus.messages import JanusError, JanusRefused
 from bot.janus.people import People
 from bot.janus.textroom import Line
@@ -101,11 +102,11 @@ class JanusRoom:
         self._address, self._settings, self._patience = address, settings, patience
         self._samples_per_s = samples_per_s
         self._threads = ThreadPoolExecutor(_DECODE_THREADS, thread_name_prefix="decode")
-        self._people = People(self._tell, receives=receives)
+        self._events = EventQueue()
+        self._people = People(self._events.put, receives=receives)
         self._visit: Visit | None = None
         self._announcer = Announcer(self._say, lambda: asyncio.get_running_loop().time())
         self._announced, self._must_announce = False, must_announce
-        self._events: asyncio.Queue[RoomEvent | Exception | None] = asyncio.Queue()
         self._stay: asyncio.Task[None] | None = None
         self._whispers: set[asyncio.Task[bool]] = set()
 
@@ -135,7 +136,7 @@ class JanusRoom:
         if self._visit is not None:  # left before the task had begun
             await self._drop(self._visit)
         self._threads.shutdown(wait=False, cancel_futures=True)
-        self._events.put_nowait(None)
+        self._events.end()
 
     async def events(self) -> AsyncIterator[RoomEvent]:
         """What happens, in order, until the room is left.
@@ -144,10 +145,7 @@ class JanusRoom:
             RoomError: the bot was put out, or the room is gone for good.
         """
         while (event := await self._events.get()) is not None:
-            if isinstance(event, Exception):
-                raise event
             yield event
-        self._events.put_nowait(None)  # for whoever asks again
 
     async def announce(self, text: str) -> bool:
         """Say it in the chat, with how to opt out, and to everybody who comes into the chat later."""
@@ -189,7 +187,8 @@ class JanusRoom:
             while True:
                 try:
                     reason = await visit.over()
-                    self._tell(rooms.Disconnected(f"{reason[0].upper()}{reason[1:]}: trying to come back."))
+                    said = f"{reason[0].upper()}{reason[1:]}: trying to come back."
+                    self._events.put(rooms.Disconnected(said))
                 finally:
                     await self._drop(visit)
                 visit, news = await self._come_back()
@@ -200,10 +199,10 @@ class JanusRoom:
                         "the room came back without its chat, and privacy.require_announcement asks that "
                         "everyone can be told: give the room a chat again and start a new class"
                     )
-                self._tell(rooms.Reconnected())
+                self._events.put(rooms.Reconnected())
                 self._begin(visit, news)
         except Exception as exc:  # noqa: BLE001  # raised again by ``events``, which would wait for ever
-            self._events.put_nowait(exc)
+            self._events.end(exc)
 
     async def _come_back(self) -> tuple[Visit, list[News]]:
         """Try until the room is entered again.
@@ -275,9 +274,6 @@ class JanusRoom:
             whisper = asyncio.create_task(self._visit.say(text, [username]), name="janus-whisper")
             self._whispers.add(whisper)
             whisper.add_done_callback(self._whispers.discard)
-
-    def _tell(self, event: RoomEvent) -> None:
-        self._events.put_nowait(event)
 
 
 def temporal_layer(samples_per_s: float) -> int:
