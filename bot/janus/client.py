@@ -109,8 +109,9 @@ class JanusSession:
         """Destroy the session, if it is still there, and close the socket."""
         if not self.gone.done() and self._socket is not None:
             # Without waiting for the answer: the closed socket says the same.
-            with suppress(JanusGone):
-                await self._send({"janus": "destroy", "transaction": _transaction()})
+            with suppress(JanusGone, TimeoutError):
+                async with asyncio.timeout(_CLOSE_TIMEOUT_S):
+                    await self._send({"janus": "destroy", "transaction": _transaction()})
         await self._shut()
 
     async def attach(self, plugin: str, listener: Callable[[Reply], None]) -> int:
@@ -192,11 +193,13 @@ class JanusSession:
             raise JanusGone("the Janus server does not answer") from exc
         finally:
             self._asked.pop(transaction, None)
+            if answer.done() and not answer.cancelled():
+                answer.exception()  # seen: where sending failed nobody else asks for it
         if reply.get("janus") == "error":
             error = reply.get("error")
             code = error.get("code") if isinstance(error, dict) else None
             if code == _NO_SUCH_SESSION:
-                self._lose("the Janus server dropped the session")
+                self.lose("the Janus server dropped the session")
                 raise JanusGone("the Janus server dropped the session")
             raise JanusRefused(code if isinstance(code, int) else 0)
         return reply
@@ -209,7 +212,7 @@ class JanusSession:
         try:
             await self._socket.send_json(message)
         except (ClientError, OSError) as exc:
-            self._lose("the connection to the Janus server broke")
+            self.lose("the connection to the Janus server broke")
             raise JanusGone("the connection to the Janus server broke") from exc
 
     async def _listen(self, socket: ClientWebSocketResponse) -> None:
@@ -221,7 +224,7 @@ class JanusSession:
         except (ClientError, OSError):
             reason = "the connection to the Janus server broke"
         finally:  # also where a listener failed: nobody hears this session any more
-            self._lose(reason)
+            self.lose(reason)
 
     def _take(self, text: str) -> None:
         try:
@@ -234,7 +237,7 @@ class JanusSession:
         kind, transaction = message.get("janus"), message.get("transaction")
         asked = self._asked.get(transaction) if isinstance(transaction, str) else None
         if kind == "timeout":
-            self._lose("the Janus server ended the session")
+            self.lose("the Janus server ended the session")
         elif asked is not None:
             if not asked.answer.done() and (kind != "ack" or asked.ack_is_answer):
                 asked.answer.set_result(message)
@@ -253,9 +256,10 @@ class JanusSession:
             except JanusRefused as exc:
                 _log.debug("keepalive refused", code=exc.code)
             except JanusGone as exc:
-                self._lose(str(exc))
+                self.lose(str(exc))
 
-    def _lose(self, reason: str) -> None:
+    def lose(self, reason: str) -> None:
+        """Give the session up: whatever is asked of it fails from now on."""
         if not self.gone.done():
             self.gone.set_result(reason)
         for asked in self._asked.values():
@@ -263,7 +267,7 @@ class JanusSession:
                 asked.answer.set_exception(JanusGone(reason))
 
     async def _shut(self) -> None:
-        self._lose("the session was closed")
+        self.lose("the session was closed")
         for task in self._tasks:
             task.cancel()
         if self._tasks:

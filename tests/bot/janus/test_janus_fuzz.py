@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from bot.config import WebrtcSettings
 from bot.janus.client import SUBPROTOCOL, JanusSession
 from bot.janus.messages import JanusError, Reply
-from bot.janus.room import JanusRoom, Patience
+from bot.janus.reentry import Patience
+from bot.janus.room import JanusRoom
 from bot.janus.textroom import Line, TextRoom
 from bot.janus.videoroom import RoomAddress
 from bot.room import RoomError
@@ -165,6 +166,9 @@ class Ears:
         self.lines.append(line)
 
     def on_reader(self, username: str) -> None:
+        assert isinstance(username, str)
+
+    def on_reader_gone(self, username: str) -> None:
         assert isinstance(username, str)
 
     def on_readers(self, usernames: list[str]) -> None:

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from bot.config import WebrtcSettings
-from bot.janus.room import JanusRoom, Patience
+from bot.janus.reentry import Patience
+from bot.janus.room import JanusRoom
 from bot.janus.visit import ROLL_INTERVAL_S
 from bot.room import (
     Disconnected,
