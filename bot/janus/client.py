@@ -223,7 +223,10 @@ class JanusSession:
                     self._take(message.data)
         except (ClientError, OSError):
             reason = "the connection to the Janus server broke"
-        finally:  # also where a listener failed: nobody hears this session any more
+        except Exception:  # noqa: BLE001  # a fault of ours: told, and the room is entered anew
+            _log.exception("a message of Janus could not be handled")
+            reason = "a message of the Janus server could not be handled"
+        finally:  # nobody hears this session any more
             self.lose(reason)
 
     def _take(self, text: str) -> None:

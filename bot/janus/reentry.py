@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from bot.janus.messages import JanusError, JanusRefused
-from bot.janus.videoroom import NO_SUCH_ROOM, RoomAddress, as_room_error
+from bot.janus.videoroom import NO_SUCH_ROOM, TAKES_NOBODY_NEW, RoomAddress, as_room_error
 from bot.janus.visit import Visit
 from bot.room import RoomUnavailable
 
@@ -51,24 +51,27 @@ async def come_back(enter: Callable[[], Awaitable[Visit]], address: RoomAddress,
         RoomError: it is gone for good, or no longer lets the bot in.
     """
     clock = asyncio.get_running_loop().time
-    lost_s, roomless_s, tries = clock(), None, 0
+    lost_s, tries = clock(), 0
+    roomless_s: float | None = None
+    cause: JanusError
     while True:
         try:
             return await enter()
         except JanusRefused as exc:
-            if exc.code != NO_SUCH_ROOM:
+            if exc.code not in (NO_SUCH_ROOM, TAKES_NOBODY_NEW):
                 raise as_room_error(exc, address) from exc
-            roomless_s = clock() if roomless_s is None else roomless_s
-            if clock() - roomless_s >= patience.room_s:
-                raise RoomUnavailable(
-                    f"room {address.room} is gone: the Janus server came back without it"
-                ) from exc
+            roomless, cause = exc.code == NO_SUCH_ROOM, exc
         except JanusError as exc:
-            roomless_s = None
-            if clock() - lost_s >= patience.server_s:
-                raise RoomUnavailable(
-                    "the Janus server was lost and did not come back within "
-                    f"{patience.server_s:.0f} s: check the server and the network"
-                ) from exc
+            roomless, cause = False, exc
+        roomless_s = (roomless_s or clock()) if roomless else None
+        if roomless_s is not None and clock() - roomless_s >= patience.room_s:
+            raise RoomUnavailable(
+                f"room {address.room} is gone: the Janus server came back without it"
+            ) from cause
+        if roomless_s is None and clock() - lost_s >= patience.server_s:
+            raise RoomUnavailable(
+                "the Janus server was lost and did not come back within "
+                f"{patience.server_s:.0f} s: check the server and the network"
+            ) from cause
         await asyncio.sleep(_PAUSES_S[min(tries, len(_PAUSES_S) - 1)])
         tries += 1

@@ -72,6 +72,8 @@ class Roster:
         """Take somebody in; also whether they were not in the room before."""
         student = self.find(person.feed)
         if student is not None:
+            if person.display is not None:
+                self.rename(student, person.display)
             return student, False
         student = self._returning(person)
         if student is None:

@@ -16,12 +16,16 @@ from bot.room import RoomDenied, RoomError, RoomUnavailable
 
 PLUGIN: Final = "janus.plugin.videoroom"
 NO_SUCH_ROOM: Final = 426
+TAKES_NOBODY_NEW: Final = 472
+"""Before a stop; to the bot as good as gone."""
+
 WRONG_TYPE: Final = 430
 """The room was given as a number where the server's rooms have names, or the other way round."""
 
 MOST_NAME_CHARS: Final = 200
 """Of a display name; Janus knows no limit, and nobody reads on."""
 
+_UNAUTHORIZED: Final = 433
 _DECODABLE: Final = frozenset({"vp8", "h264"})
 _REFUSALS: Final[dict[int, tuple[type[RoomError], str]]] = {
     403: (RoomDenied, "the Janus server wants an API secret, which the bot has none of: open it to the bot"),
@@ -36,7 +40,6 @@ _REFUSALS: Final[dict[int, tuple[type[RoomError], str]]] = {
 """432 is for servers other than Janus 1.1.2, where no setting makes a room full for the bot: ``publishers``
 counts those who send an offer, and the bot joins without one; joining and subscribing know no limit."""
 
-_UNAUTHORIZED: Final = 433
 _SCREEN_WORDS: Final = ("screen", "desktop", "presentation")
 
 Feed = int | str
