@@ -67,6 +67,7 @@ class Visit:
         self._chat: TextRoom | None = None
         self._chat_tried = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
+        self._leaving_chat: asyncio.Task[None] | None = None
         self._early: list[News] | None = []  # who was there and what happened since, until the stay begins
 
     async def enter(self) -> None:
@@ -138,6 +139,8 @@ class Visit:
             task.cancel()
         if self._tasks:
             await asyncio.wait(self._tasks)
+        if self._leaving_chat is not None:
+            await asyncio.wait([self._leaving_chat])
         self._chat_tried.set()
         await self.session.__aexit__(None, None, None)
 
@@ -223,4 +226,6 @@ class Visit:
         finally:
             self._chat = None
             self._chat_tried.set()
-            await chat.leave()
+            # In a task of its own: the end of the stay must not cut it off half-way.
+            self._leaving_chat = asyncio.create_task(chat.leave(), name="janus-chat-leave")
+            await asyncio.shield(self._leaving_chat)
