@@ -9,11 +9,11 @@ from __future__ import annotations
 import asyncio
 import json
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from types import TracebackType
-from typing import Final, Self
+from typing import Any, Final, Self, TypeVar
 
 import structlog
 from aiohttp import (
@@ -45,8 +45,14 @@ PULSE_TIMEOUT_S: Final = 2.5
 """With the interval: a server that hangs is noticed within 3.5 s, where TCP would take minutes."""
 
 _CLOSE_TIMEOUT_S: Final = 1.0
+_DETACH_TIMEOUT_S: Final = 2.5
+"""Short, since leaving waits for it; Janus does it also where its word for it comes too late."""
+
 _NO_SUCH_SESSION: Final = 458
 _MAX_MESSAGE_BYTES: Final = 4 << 20
+
+
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -79,6 +85,7 @@ class JanusSession:
         self._asked: dict[str, _Asked] = {}
         self._listeners: dict[int, Callable[[Reply], None]] = {}
         self._candidates: dict[int, Candidates] = {}
+        self._running: set[asyncio.Task[Any]] = set()
         self._tasks: list[asyncio.Task[None]] = []
 
     async def __aenter__(self) -> Self:
@@ -124,7 +131,13 @@ class JanusSession:
         Raises:
             JanusError: it cannot be had.
         """
-        handle = read_identifier(await self._ask({"janus": "attach", "plugin": plugin}))
+        # In a task of its own: a handle that comes when nobody waits for it any more has to be let go of.
+        asking = self._run(self._ask({"janus": "attach", "plugin": plugin}))
+        try:
+            handle = read_identifier(await asyncio.shield(asking))
+        except asyncio.CancelledError:
+            asking.add_done_callback(self._let_go)
+            raise
         self._listeners[handle] = listener
         self._candidates[handle] = Candidates()
         return handle
@@ -163,9 +176,22 @@ class JanusSession:
         if self.gone.done():
             return
         try:
-            await self._ask({"janus": "detach", "handle_id": handle})
+            await self._ask({"janus": "detach", "handle_id": handle}, _DETACH_TIMEOUT_S)
         except JanusError as exc:
             _log.debug("handle was gone", error=type(exc).__name__)
+
+    def _run(self, work: Coroutine[Any, Any, Result]) -> asyncio.Task[Result]:
+        """Have something run that ends with the session at the latest."""
+        task = asyncio.create_task(work, name="janus-request")
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+        return task
+
+    def _let_go(self, asking: asyncio.Task[Message]) -> None:
+        if asking.cancelled() or asking.exception() is not None or self.gone.done():
+            return
+        with suppress(JanusGone):  # there is none, so much the better
+            self._run(self.detach(read_identifier(asking.result())))
 
     async def _open(self) -> None:
         self._client = ClientSession()
@@ -273,8 +299,8 @@ class JanusSession:
         self.lose("the session was closed")
         for task in self._tasks:
             task.cancel()
-        if self._tasks:
-            await asyncio.wait(self._tasks)
+        if ending := [*self._tasks, *self._running]:  # what is asked fails by itself now
+            await asyncio.wait(ending)
         if self._socket is not None:
             await self._socket.close()
         if self._client is not None:

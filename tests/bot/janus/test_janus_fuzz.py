@@ -69,6 +69,7 @@ async def server(answer: dict[str, Any], noise: list[str]) -> AsyncIterator[str]
                 "create": {"janus": "success", "data": {"id": 1}},
                 "attach": {"janus": "success", "data": {"id": 7}},
                 "message": {"janus": "event", "sender": 7, **answer},
+                "detach": {"janus": "success"},
             }
             reply = replies.get(asked["janus"], {"janus": "ack"})
             await socket.send_str(json.dumps({**reply, "transaction": asked["transaction"]}))
