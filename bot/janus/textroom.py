@@ -35,6 +35,10 @@ class ChatError(Exception):
     """The chat cannot be had or used."""
 
 
+class ChatRefused(ChatError):
+    """The chat answers that it will not."""
+
+
 @dataclass(frozen=True, slots=True)
 class Line:
     """Something said in the chat.
@@ -75,11 +79,13 @@ class TextRoom:
 
     Attributes:
         lost: Set when it no longer works.
+        hopeless: Whether it is not worth another try: there is none, or it does not want the bot.
     """
 
     def __init__(self, session: JanusSession, address: RoomAddress, listener: ChatListener) -> None:
         """Set up; nothing is opened yet."""
         self.lost = asyncio.Event()
+        self.hopeless = False
         self._session, self._address, self._listener = session, address, listener
         self._room: int | str = address.room
         self._username = f"classmood-{secrets.token_hex(4)}"
@@ -99,10 +105,13 @@ class TextRoom:
             async with asyncio.timeout(_ENTER_TIMEOUT_S):
                 self._handle = await self._session.attach(PLUGIN, self._on_event)
                 if not await self._exists(self._handle):
+                    self.hopeless = True
                     return False
                 await self._connect(self._handle, ice_servers)
                 await self._join()
         except (JanusRefused, ChatError, ConnectionError, ValueError, TimeoutError) as exc:
+            no_plugin = isinstance(exc, JanusRefused) and self._handle is None
+            self.hopeless = no_plugin or isinstance(exc, ChatRefused)
             _log.info("no chat in this room", reason=type(exc).__name__)
             return False
         return True
@@ -144,7 +153,7 @@ class TextRoom:
             reply = await self._session.request(handle, request)
         except JanusRefused:
             if isinstance(self._room, str):
-                raise
+                return False
             self._room = str(self._room)
             reply = await self._session.request(handle, request | {"room": self._room})
         return reply.data.get("exists") is True
@@ -201,7 +210,7 @@ class TextRoom:
         finally:
             del self._asked[transaction]
         if reply.get("textroom") == "error":
-            raise ChatError("the chat refused a request")
+            raise ChatRefused("the chat refused a request")
         return reply
 
     def _on_message(self, text: str | bytes) -> None:

@@ -21,7 +21,7 @@ from bot.room import RoomError, RoomRemoved, RoomUnavailable
 _log = structlog.get_logger()
 
 ROLL_INTERVAL_S: Final = 3.0
-_CHAT_PAUSE_S: Final = 5.0
+_CHAT_PAUSES_S: Final = (5.0, 5.0, 5.0, 5.0, 10.0, 20.0, 40.0, 60.0)
 
 
 class VisitListener(ChatListener, Protocol):
@@ -65,6 +65,7 @@ class Visit:
         self._settings, self._listener = settings, listener
         self._end: asyncio.Future[RoomError] = asyncio.get_running_loop().create_future()
         self._chat: TextRoom | None = None
+        self._had_chat, self._chat_failures = False, 0
         self._chat_tried = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self._leaving_chat: asyncio.Task[None] | None = None
@@ -200,29 +201,28 @@ class Visit:
 
     async def _keep_chat(self) -> None:
         """Be in the chat, if there is one, as long as the stay lasts."""
-        found = False
         try:
             while not self.session.gone.done():
-                found = await self._be_in_chat() or found
-                if not found:
+                if not await self._be_in_chat():
                     return
-                await asyncio.sleep(_CHAT_PAUSE_S)
+                await asyncio.sleep(_CHAT_PAUSES_S[min(self._chat_failures, len(_CHAT_PAUSES_S) - 1)])
         finally:
             self._chat_tried.set()
 
     async def _be_in_chat(self) -> bool:
-        """Be in the chat until it is lost; False where it could not be entered."""
+        """Be in the chat until it is lost; False where another try is hopeless."""
         chat = TextRoom(self.session, self.address, self._listener)
         try:
+            self._chat_failures += 1
             if not await chat.enter(self._settings.ice_servers):
-                return False
-            self._chat = chat
+                return self._had_chat or not chat.hopeless
+            self._chat, self._had_chat, self._chat_failures = chat, True, 0
             self._chat_tried.set()
             await chat.lost.wait()
             self._listener.on_chat_lost()
             return True
         except JanusError:
-            return False
+            return True
         finally:
             self._chat = None
             self._chat_tried.set()

@@ -20,10 +20,13 @@ CAMERA = {"streams": [{"type": "video", "mindex": 0, "mid": "0", "codec": "vp8"}
 
 
 class Janus:
-    """Answers as Janus does; tells of Ada's camera before it tells who is there; answers no subscriber."""
+    """Answers as Janus does; tells of Ada's camera before it tells who is there; answers no subscriber.
+
+    There is a chat, which cannot be set up.
+    """
 
     def __init__(self) -> None:
-        self.subscribed = asyncio.Semaphore(0)
+        self.subscribed, self.set_up = asyncio.Semaphore(0), asyncio.Semaphore(0)
 
     async def serve(self, request: web.Request) -> web.WebSocketResponse:
         socket = web.WebSocketResponse(protocols=("janus-protocol",))
@@ -45,6 +48,11 @@ class Janus:
                 case "listparticipants":
                     await event(publishers=[ADA | CAMERA])
                     data = {"videoroom": "participants", "participants": [ADA | {"publisher": True}]}
+                case "exists":
+                    data = {"textroom": "success", "exists": True}
+                case "setup":
+                    self.set_up.release()
+                    data = {"textroom": "event", "error_code": 499}
             answer = {"janus": "success", "transaction": asked["transaction"], "data": {"id": 7}}
             if body:
                 answer |= {"janus": "event", "sender": 7, "plugindata": {"data": data}}
@@ -83,3 +91,12 @@ async def test_a_camera_whose_request_is_never_answered_is_asked_for_again() -> 
         await janus.subscribed.acquire()
         await janus.subscribed.acquire()
         assert not any(isinstance(event, Disconnected) for event in followed.events)
+
+
+@pytest.mark.slow
+async def test_a_chat_that_cannot_be_had_at_first_is_tried_again() -> None:
+    janus = Janus()
+    async with entered(janus) as followed, asyncio.timeout(40):
+        assert await followed.room.announce("A bot is here.") is False
+        await janus.set_up.acquire()
+        await janus.set_up.acquire()

@@ -197,6 +197,38 @@ async def test_who_goes_and_comes_back_at_once_is_the_same_and_received(server: 
         assert len(set(pids)) == 1
 
 
+async def handles(server: JanusServer, session: int) -> int:
+    return len((await server.administer({"janus": "list_handles", "session_id": session}))["handles"])
+
+
+async def test_students_who_come_and_go_leave_nothing_behind(server: JanusServer) -> None:
+    """Whatever the bot was about when they went: attaching, subscribing, connecting, receiving."""
+    async with follow(server.room_url()) as followed:
+        (session,) = (await server.administer({"janus": "list_sessions"}))["sessions"]
+        assert await followed.room.announce("A bot is here.")
+        before = await handles(server, session)
+        tasks = asyncio.all_tasks()
+
+        async def come_and_go(number: int) -> None:
+            async with JanusStudent(server.url, f"Student {number}") as student:
+                await student.publish()
+                await student.published()
+                await asyncio.sleep(number * 0.05)
+
+        await asyncio.gather(*(come_and_go(number) for number in range(12)))
+        wanted = 12
+        while wanted > sum(isinstance(event, Left) for event in followed.events):
+            await followed.until_kind(Left, len(followed.events))
+        async with asyncio.timeout(20):
+            for _ in range(200):
+                if await handles(server, session) == before:
+                    break
+                await asyncio.sleep(0.1)
+        assert await handles(server, session) == before
+        left = {task.get_name() for task in asyncio.all_tasks() - tasks}
+        assert not {name for name in left if name.startswith(("janus-camera", "janus-request", "peer"))}
+
+
 async def test_where_the_server_lets_go_of_the_bot_it_joins_again(server: JanusServer) -> None:
     async with follow(server.room_url()) as followed, named(followed, server.url, "Ada") as (ada, pid):
         mark = len(followed.events)
