@@ -229,18 +229,21 @@ async def test_students_who_come_and_go_leave_nothing_behind(server: JanusServer
         assert not {name for name in left if name.startswith(("janus-camera", "janus-request", "peer"))}
 
 
+async def handle_of(server: JanusServer, display: str) -> dict[str, int]:
+    """Where somebody of that name has joined, to whoever runs the server."""
+    for session in (await server.administer({"janus": "list_sessions"}))["sessions"]:
+        for handle in (await server.administer({"janus": "list_handles", "session_id": session}))["handles"]:
+            where = {"session_id": session, "handle_id": handle}
+            info = await server.administer({"janus": "handle_info", **where})
+            if info["info"].get("plugin_specific", {}).get("display") == display:
+                return where
+    raise AssertionError("nobody of that name")
+
+
 async def test_where_the_server_lets_go_of_the_bot_it_joins_again(server: JanusServer) -> None:
     async with follow(server.room_url()) as followed, named(followed, server.url, "Ada") as (ada, pid):
         mark = len(followed.events)
-        sessions = (await server.administer({"janus": "list_sessions"}))["sessions"]
-        for session in sessions:
-            for handle in (await server.administer({"janus": "list_handles", "session_id": session}))[
-                "handles"
-            ]:
-                where = {"session_id": session, "handle_id": handle}
-                info = await server.administer({"janus": "handle_info", **where})
-                if info["info"].get("plugin_specific", {}).get("display") == DEFAULT_NAME:
-                    await server.administer({"janus": "detach_handle", **where})
+        await server.administer({"janus": "detach_handle", **await handle_of(server, DEFAULT_NAME)})
         lost = await followed.until_kind(Disconnected, mark)
         assert lost.reason == "The Janus server let go of the bot: trying to come back."
         await followed.until_kind(Reconnected, mark)
