@@ -19,7 +19,7 @@ from aiortc.rtcrtpsender import RTCRtpSender
 
 from bot.janus.client import JanusSession
 from bot.janus.messages import JanusRefused, Reply
-from bot.janus.textroom import Line, TextRoom
+from bot.janus.textroom import PLUGIN, Line, TextRoom
 from bot.janus.videoroom import RoomAddress
 from tests.cameras import SyntheticCamera
 from tests.janus_server import OPEN_ROOM
@@ -32,7 +32,7 @@ class JanusStudent:
         self,
         url: str,
         display: str | None,
-        room: int = OPEN_ROOM,
+        room: int | str = OPEN_ROOM,
         pin: str | None = None,
         *,
         opens: dict[str, Any] | None = None,
@@ -41,9 +41,9 @@ class JanusStudent:
         """Somebody who may also open the room first, with such settings."""
         self.camera = SyntheticCamera(grey=grey)
         self._opens = opens
-        self.feed = 0
+        self.feed: int | str = 0
         self._up, self._went = asyncio.Event(), asyncio.Event()
-        self._gone: set[int] = set()
+        self._gone: set[int | str] = set()
         self._session = JanusSession(url, 5.0)
         self._join: dict[str, Any] = {"request": "join", "ptype": "publisher", "room": room}
         if display is not None:
@@ -71,19 +71,32 @@ class JanusStudent:
         self.feed = reply.data["id"]
 
     async def publish(
-        self, codec: str = "video/VP8", track: MediaStreamTrack | None = None, profile: str | None = None
+        self,
+        codec: str = "video/VP8",
+        track: MediaStreamTrack | None = None,
+        profile: str | None = None,
+        *,
+        screen: MediaStreamTrack | None = None,
     ) -> None:
-        """Publish the camera, or another track; as H264, under another profile than it has."""
+        """Publish the camera, or another track; as H264, under another profile than it has.
+
+        A screen is published before it, and called one.
+        """
         self._connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
-        transceiver = self._connection.addTransceiver(track or self.camera, direction="sendonly")
         offered = RTCRtpSender.getCapabilities("video").codecs
         chosen: list[RTCRtpCodecCapability] = [one for one in offered if one.mimeType == codec]
-        transceiver.setCodecPreferences(chosen)
+        for one in (screen, track or self.camera):
+            if one is not None:
+                transceiver = self._connection.addTransceiver(one, direction="sendonly")
+                transceiver.setCodecPreferences(chosen)
         await self._connection.setLocalDescription(await self._connection.createOffer())
         offer = self._connection.localDescription.sdp
         if profile is not None:
             offer = re.sub("profile-level-id=[0-9a-f]{6}", f"profile-level-id={profile}", offer)
-        reply = await self._offer({"request": "publish"}, {"type": "offer", "sdp": offer})
+        publish: dict[str, object] = {"request": "publish"}
+        if screen is not None:
+            publish["descriptions"] = [{"mid": "0", "description": "My Screen"}]
+        reply = await self._offer(publish, {"type": "offer", "sdp": offer})
         if profile is not None:
             reply = reply.replace(profile, "42001f")
         await self._connection.setRemoteDescription(RTCSessionDescription(sdp=reply, type="answer"))
@@ -93,7 +106,7 @@ class JanusStudent:
         async with asyncio.timeout(20):
             await self._up.wait()
 
-    async def sees_go(self, feed: int) -> None:
+    async def sees_go(self, feed: int | str) -> None:
         """Wait until Janus says that somebody has left."""
         async with asyncio.timeout(20):
             while feed not in self._gone:
@@ -124,7 +137,7 @@ class JanusStudent:
     def _on_event(self, reply: Reply) -> None:
         if reply.kind == "webrtcup":
             self._up.set()
-        if isinstance(gone := reply.data.get("leaving"), int):
+        if isinstance(gone := reply.data.get("leaving"), int | str):
             self._gone.add(gone)
             self._went.set()
 
@@ -146,13 +159,15 @@ class JanusStudent:
 class ChatStudent:
     """Somebody in the chat beside a room; ``heard`` is what others said there."""
 
-    def __init__(self, url: str, display: str, room: int = OPEN_ROOM, pin: str | None = None) -> None:
+    def __init__(self, url: str, display: str, room: int | str = OPEN_ROOM, pin: str | None = None) -> None:
         self.heard: asyncio.Queue[Line] = asyncio.Queue()
         self._session = JanusSession(url, 5.0)
+        self._handle = 0
         self._chat = TextRoom(self._session, RoomAddress(url, room, pin, display, ""), self)
 
     async def __aenter__(self) -> Self:
         await self._session.__aenter__()
+        self._handle = await self._session.attach(PLUGIN, lambda _event: None)
         assert await self._chat.enter(())
         return self
 
@@ -165,6 +180,17 @@ class ChatStudent:
     async def say(self, text: str) -> None:
         assert await self._chat.say(text)
 
+    async def whisper(self, text: str, username: str) -> bool:
+        return await self._chat.whisper(text, [username])
+
+    async def moderate(self, request: str, **more: object) -> None:
+        """What the TextRoom plugin lets anyone do where a room has no secret."""
+        await self._session.request(self._handle, {"request": request, "room": OPEN_ROOM, **more})
+
+    @property
+    def username(self) -> str:
+        return self._chat._username
+
     async def hears(self) -> Line:
         """What is said next."""
         async with asyncio.timeout(20):
@@ -175,6 +201,9 @@ class ChatStudent:
 
     def on_reader(self, username: str) -> None:
         """Not of interest."""
+
+    def on_reader_gone(self, username: str) -> None:
+        """Nor this."""
 
     def on_readers(self, usernames: list[str]) -> None:
         """Nor this."""

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from aiohttp import ClientError, ClientSession
 
@@ -41,6 +41,7 @@ class JanusServer:
         rooms: bool = True,
         full_trickle: bool = False,
         *,
+        string_ids: bool = False,
         host: str = "127.0.0.1",
         prefix: Sequence[str] = (),
     ) -> None:
@@ -51,6 +52,7 @@ class JanusServer:
             videocodec: What the rooms allow.
             rooms: Whether there are rooms at all.
             full_trickle: Whether its offers come without candidates.
+            string_ids: Whether rooms and people have names where others have numbers.
             host: Address of its websocket.
             prefix: Words before its command line, to run it elsewhere.
 
@@ -65,6 +67,7 @@ class JanusServer:
         self._folder = folder / f"janus-{self.port}"
         self._folder.mkdir(parents=True)
         self._full_trickle = "true" if full_trickle else "false"
+        self._general = f"general: {{ string_ids = {'true' if string_ids else 'false'} }}\n"
         self._process: asyncio.subprocess.Process | None = None
         self.configure(videocodec, rooms)
 
@@ -115,9 +118,9 @@ class JanusServer:
             room-{OPEN_ROOM}: {{ description = "open" }}
             room-{PIN_ROOM}: {{ description = "closed", pin = "{PIN}" }}
             """
-        _write(self._folder / "janus.plugin.videoroom.jcfg", "general: {}\n" + (video if rooms else ""))
+        _write(self._folder / "janus.plugin.videoroom.jcfg", self._general + (video if rooms else ""))
         spoken = text if rooms and chat else ""
-        _write(self._folder / "janus.plugin.textroom.jcfg", "general: {}\n" + spoken)
+        _write(self._folder / "janus.plugin.textroom.jcfg", self._general + spoken)
 
     async def start(self) -> None:
         """Start, and wait until it answers."""
@@ -140,18 +143,18 @@ class JanusServer:
 
     async def take_nobody_new(self) -> None:
         """Refuse new sessions, as is done before a server is stopped."""
-        request = {
-            "janus": "accept_new_sessions",
-            "accept": False,
-            "transaction": "drain",
-            "admin_secret": SECRET,
-        }
+        await self.administer({"janus": "accept_new_sessions", "accept": False})
+
+    async def administer(self, request: dict[str, Any]) -> dict[str, Any]:
+        """What whoever runs the server may ask of it; the answer."""
+        request = {"transaction": "admin", "admin_secret": SECRET, **request}
         url, protocols = f"ws://{self._host}:{self._admin_port}", ("janus-admin-protocol",)
         async with ClientSession() as client, client.ws_connect(url, protocols=protocols) as socket_:
             await socket_.send_json(request)
-            reply = await socket_.receive_json()
+            reply: dict[str, Any] = await socket_.receive_json()
         if reply["janus"] != "success":
-            raise RuntimeError(f"Janus goes on taking them: {reply}")
+            raise RuntimeError(f"Janus refuses: {reply}")
+        return reply
 
     async def kill(self) -> None:
         """Kill -9."""

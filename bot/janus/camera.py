@@ -20,7 +20,7 @@ from bot.config import WebrtcSettings
 from bot.frames import RawFrame
 from bot.janus import videoroom
 from bot.janus.client import JanusSession
-from bot.janus.messages import JanusGone, JanusRefused, Reply
+from bot.janus.messages import JanusError, Reply
 from bot.janus.videoroom import Camera, Feed, RoomAddress
 from bot.room import VideoTrack
 from bot.webrtc.decoding import CameraTrack
@@ -141,10 +141,11 @@ class CameraReception:
             except UnsupportedVideo as exc:
                 self._listener.on_unsupported(exc.codec)
                 return
-            except JanusGone:
-                return  # the room makes everything anew
-            except (JanusRefused, OfferError, PeerError) as exc:
+            except (JanusError, OfferError, PeerError) as exc:
+                # Of a lost session the room makes everything anew; of one slow answer, this does.
                 _log.info("camera cannot be received yet", error=type(exc).__name__, reason=str(exc))
+            except Exception:  # noqa: BLE001  # a fault of ours must not cost this student the whole class
+                _log.exception("camera is received anew after an error")
             failures = 0 if self._pictures > before else failures + 1
             await asyncio.sleep(_PAUSES_S[min(failures, len(_PAUSES_S) - 1)])
 

@@ -9,11 +9,11 @@ from __future__ import annotations
 import asyncio
 import json
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from types import TracebackType
-from typing import Final, Self
+from typing import Any, Final, Self, TypeVar
 
 import structlog
 from aiohttp import (
@@ -45,8 +45,14 @@ PULSE_TIMEOUT_S: Final = 2.5
 """With the interval: a server that hangs is noticed within 3.5 s, where TCP would take minutes."""
 
 _CLOSE_TIMEOUT_S: Final = 1.0
+_DETACH_TIMEOUT_S: Final = 2.5
+"""Short, since leaving waits for it; Janus does it also where its word for it comes too late."""
+
 _NO_SUCH_SESSION: Final = 458
 _MAX_MESSAGE_BYTES: Final = 4 << 20
+
+
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -79,6 +85,7 @@ class JanusSession:
         self._asked: dict[str, _Asked] = {}
         self._listeners: dict[int, Callable[[Reply], None]] = {}
         self._candidates: dict[int, Candidates] = {}
+        self._running: set[asyncio.Task[Any]] = set()
         self._tasks: list[asyncio.Task[None]] = []
 
     async def __aenter__(self) -> Self:
@@ -109,8 +116,9 @@ class JanusSession:
         """Destroy the session, if it is still there, and close the socket."""
         if not self.gone.done() and self._socket is not None:
             # Without waiting for the answer: the closed socket says the same.
-            with suppress(JanusGone):
-                await self._send({"janus": "destroy", "transaction": _transaction()})
+            with suppress(JanusGone, TimeoutError):
+                async with asyncio.timeout(_CLOSE_TIMEOUT_S):
+                    await self._send({"janus": "destroy", "transaction": _transaction()})
         await self._shut()
 
     async def attach(self, plugin: str, listener: Callable[[Reply], None]) -> int:
@@ -123,7 +131,13 @@ class JanusSession:
         Raises:
             JanusError: it cannot be had.
         """
-        handle = read_identifier(await self._ask({"janus": "attach", "plugin": plugin}))
+        # In a task of its own: a handle that comes when nobody waits for it any more has to be let go of.
+        asking = self._run(self._ask({"janus": "attach", "plugin": plugin}))
+        try:
+            handle = read_identifier(await asyncio.shield(asking))
+        except asyncio.CancelledError:
+            asking.add_done_callback(self._let_go)
+            raise
         self._listeners[handle] = listener
         self._candidates[handle] = Candidates()
         return handle
@@ -162,9 +176,22 @@ class JanusSession:
         if self.gone.done():
             return
         try:
-            await self._ask({"janus": "detach", "handle_id": handle})
+            await self._ask({"janus": "detach", "handle_id": handle}, _DETACH_TIMEOUT_S)
         except JanusError as exc:
             _log.debug("handle was gone", error=type(exc).__name__)
+
+    def _run(self, work: Coroutine[Any, Any, Result]) -> asyncio.Task[Result]:
+        """Have something run that ends with the session at the latest."""
+        task = asyncio.create_task(work, name="janus-request")
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+        return task
+
+    def _let_go(self, asking: asyncio.Task[Message]) -> None:
+        if asking.cancelled() or asking.exception() is not None or self.gone.done():
+            return
+        with suppress(JanusGone):  # there is none, so much the better
+            self._run(self.detach(read_identifier(asking.result())))
 
     async def _open(self) -> None:
         self._client = ClientSession()
@@ -192,11 +219,13 @@ class JanusSession:
             raise JanusGone("the Janus server does not answer") from exc
         finally:
             self._asked.pop(transaction, None)
+            if answer.done() and not answer.cancelled():
+                answer.exception()  # seen: where sending failed nobody else asks for it
         if reply.get("janus") == "error":
             error = reply.get("error")
             code = error.get("code") if isinstance(error, dict) else None
             if code == _NO_SUCH_SESSION:
-                self._lose("the Janus server dropped the session")
+                self.lose("the Janus server dropped the session")
                 raise JanusGone("the Janus server dropped the session")
             raise JanusRefused(code if isinstance(code, int) else 0)
         return reply
@@ -209,7 +238,7 @@ class JanusSession:
         try:
             await self._socket.send_json(message)
         except (ClientError, OSError) as exc:
-            self._lose("the connection to the Janus server broke")
+            self.lose("the connection to the Janus server broke")
             raise JanusGone("the connection to the Janus server broke") from exc
 
     async def _listen(self, socket: ClientWebSocketResponse) -> None:
@@ -220,8 +249,11 @@ class JanusSession:
                     self._take(message.data)
         except (ClientError, OSError):
             reason = "the connection to the Janus server broke"
-        finally:  # also where a listener failed: nobody hears this session any more
-            self._lose(reason)
+        except Exception:  # noqa: BLE001  # a fault of ours: told, and the room is entered anew
+            _log.exception("a message of Janus could not be handled")
+            reason = "a message of the Janus server could not be handled"
+        finally:  # nobody hears this session any more
+            self.lose(reason)
 
     def _take(self, text: str) -> None:
         try:
@@ -234,7 +266,7 @@ class JanusSession:
         kind, transaction = message.get("janus"), message.get("transaction")
         asked = self._asked.get(transaction) if isinstance(transaction, str) else None
         if kind == "timeout":
-            self._lose("the Janus server ended the session")
+            self.lose("the Janus server ended the session")
         elif asked is not None:
             if not asked.answer.done() and (kind != "ack" or asked.ack_is_answer):
                 asked.answer.set_result(message)
@@ -253,9 +285,10 @@ class JanusSession:
             except JanusRefused as exc:
                 _log.debug("keepalive refused", code=exc.code)
             except JanusGone as exc:
-                self._lose(str(exc))
+                self.lose(str(exc))
 
-    def _lose(self, reason: str) -> None:
+    def lose(self, reason: str) -> None:
+        """Give the session up: whatever is asked of it fails from now on."""
         if not self.gone.done():
             self.gone.set_result(reason)
         for asked in self._asked.values():
@@ -263,11 +296,11 @@ class JanusSession:
                 asked.answer.set_exception(JanusGone(reason))
 
     async def _shut(self) -> None:
-        self._lose("the session was closed")
+        self.lose("the session was closed")
         for task in self._tasks:
             task.cancel()
-        if self._tasks:
-            await asyncio.wait(self._tasks)
+        if ending := [*self._tasks, *self._running]:  # what is asked fails by itself now
+            await asyncio.wait(ending)
         if self._socket is not None:
             await self._socket.close()
         if self._client is not None:

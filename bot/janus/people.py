@@ -8,14 +8,31 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Final
 
 from bot import room as rooms
 from bot.janus.camera import CameraReception, Reception
 from bot.janus.roster import Roster, Student
-from bot.janus.videoroom import Camera, Feed, Gone, News, Person, Present, Publishes, Unpublished
+from bot.janus.videoroom import (
+    Camera,
+    Feed,
+    Gone,
+    Moderated,
+    News,
+    Person,
+    Present,
+    Publishes,
+    Renamed,
+    Unpublished,
+    read_name,
+)
 from bot.room import RoomEvent, VideoTrack
+
+_MISSED_ROLLS: Final = 2
+_MOST_OWN_FEEDS: Final = 100
 
 
 class People:
@@ -30,10 +47,13 @@ class People:
         """
         self._tell, self._receives = tell, receives
         self._roster = Roster(lambda: secrets.token_hex(8))
-        self._own_feeds: set[Feed] = set()
+        self._own_feed: Feed | None = None
+        self._own_name: str | None = None
+        self._own_before: deque[Feed] = deque(maxlen=_MOST_OWN_FEEDS)
         self._reception: Reception | None = None
         self._receptions: dict[str, asyncio.Task[None]] = {}
         self._ending: set[asyncio.Task[None]] = set()
+        self._held = False
 
     def begin(self, reception: Reception, own_feed: Feed | None, news: list[News]) -> None:
         """A stay begins.
@@ -44,8 +64,9 @@ class People:
             news: Who is there.
         """
         self._reception = reception
-        if own_feed is not None:
-            self._own_feeds.add(own_feed)
+        if self._own_feed is not None:
+            self._own_before.append(self._own_feed)
+        self._own_feed, self._own_name = own_feed, read_name(reception.address.name)
         before = self._roster.present
         for student in before:
             student.present = False
@@ -75,17 +96,31 @@ class People:
             case Unpublished(feed):
                 if (student := self._roster.find(feed)) is not None:
                     self._set_camera(student, None)
+            case Moderated(feed, mid, off):
+                student = self._roster.find(feed)
+                if student is not None and student.camera is not None and student.camera.mid == mid:
+                    self._set_camera(student, replace(student.camera, moderated=off))
+            case Renamed(feed, display):
+                if (student := self._roster.find(feed)) is not None:
+                    self._roster.rename(student, display)
             case Gone(feed):
                 if (student := self._roster.find(feed)) is not None:
                     self._farewell(student)
 
-    def on_roll(self, here: list[Person], seen: set[Feed]) -> None:
-        """Who is there, in case Janus did not tell."""
+    def on_roll(self, here: list[Person], now: set[Feed]) -> None:
+        """Who is there, in case Janus did not tell; who is missing from two rolls in a row has left."""
         for person in here:
             self._welcome(person)
         for student in self._roster.present:
-            if student.feed not in seen:
+            student.missed = 0 if student.feed in now else student.missed + 1
+            if student.missed >= _MISSED_ROLLS:
                 self._farewell(student)
+
+    def hold(self, held: bool) -> None:
+        """Whether to receive nobody who is not received already, for now."""
+        self._held = held
+        for student in self._roster.present:
+            self._receive(student)
 
     def opt_out(self, *names: str | None) -> int:
         """Leave out everybody under one of these display names; how many there are.
@@ -102,12 +137,14 @@ class People:
 
     def _welcome(self, person: Person) -> Student | None:
         """Who this is, told if they are new; None for the bot itself."""
-        if person.feed in self._own_feeds:
+        # A restarted server may give a lost bot's feed to somebody else.
+        lost_bot = person.feed in self._own_before and person.display == self._own_name
+        if person.feed == self._own_feed or lost_bot:
             return None
         student, came = self._roster.arrive(person)
         if came:
             self._tell(rooms.Joined(student.participant_id, student.display))
-            self._tell(rooms.Muted(student.participant_id, person.camera is None))
+            self._tell(rooms.Muted(student.participant_id, person.camera is None or person.camera.moderated))
             if student.opted_out:
                 self._tell(rooms.OptedOut(student.participant_id))
         return student
@@ -123,11 +160,21 @@ class People:
             return
         self._stop_receiving(student)
         student.camera = camera
-        if camera is not None and not camera.decodable:
+        if camera is None or camera.moderated:
+            self._tell(rooms.Muted(student.participant_id, True))
+        elif not camera.decodable:
             self._tell(rooms.UnsupportedCodec(student.participant_id, camera.codec))
+        else:
+            self._tell(rooms.Muted(student.participant_id, False))
+            self._receive(student)
+
+    def _receive(self, student: Student) -> None:
+        """Begin to receive a camera that can and may be, if that has not begun."""
+        camera = student.camera
+        if camera is None or camera.moderated or not camera.decodable or student.opted_out:
             return
-        self._tell(rooms.Muted(student.participant_id, camera is None))
-        if camera is None or self._reception is None or student.opted_out or not self._receives:
+        wanted = self._receives and not self._held and student.participant_id not in self._receptions
+        if self._reception is None or not wanted:
             return
         listener = _StudentCamera(student.participant_id, self._tell)
         receiving = CameraReception(self._reception, student.feed, camera, student.participant_id, listener)

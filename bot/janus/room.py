@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from types import TracebackType
 from typing import Final
 
@@ -19,17 +18,12 @@ from bot import room as rooms
 from bot.config import WebrtcSettings
 from bot.janus.announcer import Announcer
 from bot.janus.camera import Reception
+from bot.janus.events import EventQueue
 from bot.janus.messages import JanusError, JanusRefused
 from bot.janus.people import People
+from bot.janus.reentry import RECONNECT_TIMEOUT_S, USUAL_PATIENCE, Patience, come_back
 from bot.janus.textroom import Line
-from bot.janus.videoroom import (
-    NO_SUCH_ROOM,
-    Feed,
-    News,
-    Person,
-    RoomAddress,
-    as_room_error,
-)
+from bot.janus.videoroom import Feed, News, Person, RoomAddress, as_room_error
 from bot.janus.visit import Visit
 from bot.room import RoomDenied, RoomEvent, RoomUnavailable
 from bot.webrtc.moments import Moments
@@ -44,24 +38,13 @@ NOT_FOUND: Final = (
     "or switch your camera off."
 )
 
-_PAUSES_S: Final = (0.2, 0.4, 0.8, 1.0)
-_RECONNECT_TIMEOUT_S: Final = 2.5
 _CONNECTING_AT_A_TIME: Final = 4
 _DECODE_THREADS: Final = 2
-_MOST_WHISPERS: Final = 200
-
-
-@dataclass(frozen=True, slots=True)
-class Patience:
-    """How long the bot tries to come back.
-
-    Attributes:
-        server_s: While the server cannot be reached, seconds.
-        room_s: While it is back without the room, seconds.
-    """
-
-    server_s: float = 300.0
-    room_s: float = 60.0
+_MOST_ANSWERS: Final = 200
+_MUST_TELL: Final = (
+    "privacy.require_announcement asks that everyone can be told: "
+    "give the room a chat again and start a new class"
+)
 
 
 class JanusRoom:
@@ -81,7 +64,7 @@ class JanusRoom:
         samples_per_s: float,
         receives: bool = True,
         must_announce: bool = False,
-        patience: Patience = Patience(),
+        patience: Patience = USUAL_PATIENCE,
         on_dropped: Callable[[int], None] = lambda _pictures: None,
     ) -> None:
         """Set up; nothing is opened yet.
@@ -91,8 +74,8 @@ class JanusRoom:
             settings: ICE servers and timeouts.
             samples_per_s: Pictures looked at a second; the rate asked of Janus follows from it.
             receives: Whether cameras are received.
-            must_announce: Whether to stay out of a room that came back without its chat.
-            patience: How long to try to come back.
+            must_announce: Whether to leave a room in which not everybody can be told.
+            patience: How long to wait for what was lost.
             on_dropped: Told how many encoded pictures were thrown away.
         """
         self._on_dropped = on_dropped
@@ -103,13 +86,19 @@ class JanusRoom:
         self._samples_per_s = samples_per_s
         self._threads = ThreadPoolExecutor(_DECODE_THREADS, thread_name_prefix="decode")
         self._moments = Moments()
-        self._people = People(self._tell, receives=receives)
+        self._events = EventQueue()
+        self._people = People(self._events.put, receives=receives)
         self._visit: Visit | None = None
-        self._announcer = Announcer(self._say, lambda: asyncio.get_running_loop().time())
+        self._announcer = Announcer(
+            self,
+            lambda: asyncio.get_running_loop().time(),
+            self._on_untold,
+            chat_patience_s=patience.chat_s,
+        )
         self._announced, self._must_announce = False, must_announce
-        self._events: asyncio.Queue[RoomEvent | Exception | None] = asyncio.Queue()
         self._stay: asyncio.Task[None] | None = None
-        self._whispers: set[asyncio.Task[bool]] = set()
+        self._dropping: asyncio.Task[None] | None = None
+        self._answers: set[asyncio.Task[bool]] = set()
 
     async def __aenter__(self) -> JanusRoom:
         """Join.
@@ -118,12 +107,12 @@ class JanusRoom:
             RoomError: the bot is not let in.
         """
         try:
-            visit, news = await self._enter(self._settings.connect_timeout_s)
+            visit = await self._enter(self._settings.connect_timeout_s)
         except JanusRefused as exc:
             raise as_room_error(exc, self._address) from exc
         except JanusError as exc:
             raise RoomUnavailable(f"{exc}: check host, port and network") from exc
-        self._begin(visit, news)
+        self._begin(visit)
         self._stay = asyncio.create_task(self._follow(visit), name="janus-stay")
         return self
 
@@ -136,8 +125,10 @@ class JanusRoom:
             await asyncio.wait([self._stay])
         if self._visit is not None:  # left before the task had begun
             await self._drop(self._visit)
+        if self._dropping is not None:  # or while it was at it
+            await asyncio.wait([self._dropping])
         self._threads.shutdown(wait=False, cancel_futures=True)
-        self._events.put_nowait(None)
+        self._events.end()
 
     async def events(self) -> AsyncIterator[RoomEvent]:
         """What happens, in order, until the room is left.
@@ -146,18 +137,18 @@ class JanusRoom:
             RoomError: the bot was put out, or the room is gone for good.
         """
         while (event := await self._events.get()) is not None:
-            if isinstance(event, Exception):
-                raise event
             yield event
-        self._events.put_nowait(None)  # for whoever asks again
 
     async def announce(self, text: str) -> bool:
         """Say it in the chat, with how to opt out, and to everybody who comes into the chat later."""
-        visit = self._visit
-        notice = f"{text} {HOW_TO_OPT_OUT}"
-        if visit is None or not await visit.say(notice):
+        notice, visit = f"{text} {HOW_TO_OPT_OUT}", self._visit
+        has_chat = visit is not None and await visit.has_chat()
+        self._announcer.announce(notice)  # also where there is no chat: one may be there after a loss
+        if visit is None or not has_chat:
             return False
-        self._announcer.announced(notice, visit.readers)
+        if not await visit.say(notice):
+            return False
+        self._announcer.told(visit.readers)  # Janus tells of who comes before it tells that a line went out
         self._announced = True
         return True
 
@@ -165,16 +156,25 @@ class JanusRoom:
         """Leave out everybody of that display name, as if they had written it in the chat."""
         return self._people.opt_out(who)
 
-    async def _enter(self, connect_timeout_s: float) -> tuple[Visit, list[News]]:
-        visit = Visit(self._address, self._settings, self, connect_timeout_s)
-        return visit, await visit.enter()
+    async def say(self, text: str) -> bool:
+        """Say something to everyone in the chat; whether it was passed on."""
+        return self._visit is not None and await self._visit.say(text)
 
-    def _begin(self, visit: Visit, news: list[News]) -> None:
+    async def whisper(self, text: str, usernames: list[str]) -> bool:
+        """Say something to some in the chat; whether it was passed on."""
+        return self._visit is not None and await self._visit.whisper(text, usernames)
+
+    async def _enter(self, connect_timeout_s: float) -> Visit:
+        visit = Visit(self._address, self._settings, self, connect_timeout_s)
+        await visit.enter()
+        return visit
+
+    def _begin(self, visit: Visit) -> None:
         """A stay begins."""
         self._visit = visit
         reception = Reception(
             session=visit.session,
-            address=self._address,
+            address=visit.address,
             private_id=visit.private_id,
             settings=self._settings,
             threads=self._threads,
@@ -184,7 +184,7 @@ class JanusRoom:
             turnstile=asyncio.Semaphore(_CONNECTING_AT_A_TIME),
             on_dropped=self._on_dropped,
         )
-        self._people.begin(reception, visit.own_feed, news)
+        self._people.begin(reception, visit.own_feed, visit.begin())
 
     async def _follow(self, visit: Visit) -> None:
         """Stay, and come back after a loss, until the room is left or gone."""
@@ -192,95 +192,90 @@ class JanusRoom:
             while True:
                 try:
                     reason = await visit.over()
-                    self._tell(rooms.Disconnected(f"{reason[0].upper()}{reason[1:]}: trying to come back."))
+                    said = f"{reason[0].upper()}{reason[1:]}: trying to come back."
+                    self._events.put(rooms.Disconnected(said))
                 finally:
                     await self._drop(visit)
-                visit, news = await self._come_back()
-                # Before anything is received: who came meanwhile has to be told first.
-                if self._announced and self._must_announce and not await visit.has_chat():
-                    await visit.leave()
-                    raise RoomDenied(
-                        "the room came back without its chat, and privacy.require_announcement asks that "
-                        "everyone can be told: give the room a chat again and start a new class"
-                    )
-                self._tell(rooms.Reconnected())
-                self._begin(visit, news)
+                visit = await self._come_back()
+                self._events.put(rooms.Reconnected())
+                self._begin(visit)
         except Exception as exc:  # noqa: BLE001  # raised again by ``events``, which would wait for ever
-            self._events.put_nowait(exc)
+            self._events.end(exc)
 
-    async def _come_back(self) -> tuple[Visit, list[News]]:
-        """Try until the room is entered again.
+    async def _come_back(self) -> Visit:
+        """Enter the room again, where everybody must be told with its chat.
 
         Raises:
-            RoomError: it is gone for good, or no longer lets the bot in.
+            RoomError: it is gone for good, or no longer lets the bot in, or its chat is gone.
         """
-        clock = asyncio.get_running_loop().time
-        lost_s, roomless_s, tries = clock(), None, 0
-        while True:
-            try:
-                return await self._enter(_RECONNECT_TIMEOUT_S)
-            except JanusRefused as exc:
-                if exc.code != NO_SUCH_ROOM:
-                    raise as_room_error(exc, self._address) from exc
-                roomless_s = clock() if roomless_s is None else roomless_s
-                if clock() - roomless_s >= self._patience.room_s:
-                    raise RoomUnavailable(
-                        f"room {self._address.room} is gone: the Janus server came back without it"
-                    ) from exc
-            except JanusError as exc:
-                roomless_s = None
-                if clock() - lost_s >= self._patience.server_s:
-                    raise RoomUnavailable(
-                        "the Janus server was lost and did not come back within "
-                        f"{self._patience.server_s:.0f} s: check the server and the network"
-                    ) from exc
-            await asyncio.sleep(_PAUSES_S[min(tries, len(_PAUSES_S) - 1)])
-            tries += 1
+        visit = await come_back(lambda: self._enter(RECONNECT_TIMEOUT_S), self._address, self._patience)
+        try:
+            # Before anything is received: who came meanwhile has to be told first.
+            if self._announced and self._must_announce and not await visit.has_chat():
+                raise RoomDenied(f"the room came back without its chat, and {_MUST_TELL}")
+        except BaseException:
+            await visit.leave()
+            raise
+        return visit
 
     async def _drop(self, visit: Visit) -> None:
-        """End everything of a stay."""
+        """End everything of a stay, in a task of its own: cut off half-way it would leave a session open."""
         self._visit = None
-        whispers = list(self._whispers)
-        for whisper in whispers:
-            whisper.cancel()
+        self._dropping = asyncio.create_task(self._end(visit), name="janus-drop")
+        await asyncio.shield(self._dropping)
+
+    async def _end(self, visit: Visit) -> None:
+        answers = list(self._answers)
+        for answer in answers:
+            answer.cancel()
         ending = (self._people.end(), self._announcer.close())
-        await asyncio.gather(*ending, *whispers, return_exceptions=True)
+        await asyncio.gather(*ending, *answers, return_exceptions=True)
         await visit.leave()
 
     def on_news(self, news: News) -> None:
         """Something happened in the room."""
         self._people.on_news(news)
 
-    def on_roll(self, here: list[Person], seen: set[Feed]) -> None:
+    def on_roll(self, here: list[Person], now: set[Feed]) -> None:
         """Who is there, in case Janus did not tell."""
-        self._people.on_roll(here, seen)
+        self._people.on_roll(here, now)
 
     def on_line(self, line: Line) -> None:
         """Somebody said something in the chat; only an opt-out is anybody's business."""
         if line.text.strip().casefold() not in OPT_OUT_WORDS:
             return
         meant = self._people.opt_out(line.display, line.username)
-        self._whisper(OPTED_OUT if meant else NOT_FOUND, line.username)
+        self._answer(OPTED_OUT if meant else NOT_FOUND, line.username)
 
     def on_reader(self, username: str) -> None:
         """Somebody came into the chat: they are told what the others were told."""
         self._announcer.came(username)
 
+    def on_reader_gone(self, username: str) -> None:
+        """Somebody left the chat."""
+        self._announcer.gone(username)
+
     def on_readers(self, usernames: list[str]) -> None:
         """The bot came into the chat, again perhaps."""
+        self._people.hold(False)
         self._announcer.present(usernames)
 
-    async def _say(self, text: str, usernames: list[str]) -> bool:
-        return self._visit is not None and await self._visit.say(text, usernames)
+    def on_chat_lost(self) -> None:
+        """There is no chat for now: where everybody must be told, nobody new is looked at."""
+        self._people.hold(self._must_announce and self._announced)
+        self._announcer.chat_lost()
 
-    def _whisper(self, text: str, username: str) -> None:
-        if self._visit is not None and len(self._whispers) < _MOST_WHISPERS:
-            whisper = asyncio.create_task(self._visit.say(text, [username]), name="janus-whisper")
-            self._whispers.add(whisper)
-            whisper.add_done_callback(self._whispers.discard)
+    def _on_untold(self) -> None:
+        """Somebody came who cannot be told of the bot."""
+        if self._must_announce and self._announced and self._visit is not None:
+            error = RoomDenied(f"not everybody can be told by the chat any more, and {_MUST_TELL}")
+            self._visit.finish(error)
 
-    def _tell(self, event: RoomEvent) -> None:
-        self._events.put_nowait(event)
+    def _answer(self, text: str, username: str) -> None:
+        if self._visit is not None and len(self._answers) < _MOST_ANSWERS:
+            answer = asyncio.create_task(self._visit.whisper(text, [username]), name="janus-answer")
+            self._answers.add(answer)
+            answer.add_done_callback(self._answers.discard)
 
 
 def temporal_layer(samples_per_s: float) -> int:

@@ -17,7 +17,7 @@ from aiortc import RTCConfiguration, RTCDataChannel, RTCIceServer, RTCPeerConnec
 
 from bot.janus.client import JanusSession
 from bot.janus.messages import JanusRefused, Reply
-from bot.janus.videoroom import RoomAddress
+from bot.janus.videoroom import RoomAddress, read_name
 from bot.webrtc.peer import AIORTC_RAISES
 
 _log = structlog.get_logger()
@@ -33,6 +33,10 @@ _CLOSE_TIMEOUT_S: Final = 3.0
 
 class ChatError(Exception):
     """The chat cannot be had or used."""
+
+
+class ChatRefused(ChatError):
+    """The chat answers that it will not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +65,10 @@ class ChatListener(Protocol):
         """Somebody else came in."""
         ...
 
+    def on_reader_gone(self, username: str) -> None:
+        """Somebody else went."""
+        ...
+
     def on_readers(self, usernames: list[str]) -> None:
         """The bot came in; these were there."""
         ...
@@ -71,12 +79,15 @@ class TextRoom:
 
     Attributes:
         lost: Set when it no longer works.
+        hopeless: Whether it is not worth another try: there is none, or it does not want the bot.
     """
 
     def __init__(self, session: JanusSession, address: RoomAddress, listener: ChatListener) -> None:
         """Set up; nothing is opened yet."""
         self.lost = asyncio.Event()
+        self.hopeless = False
         self._session, self._address, self._listener = session, address, listener
+        self._room: int | str = address.room
         self._username = f"classmood-{secrets.token_hex(4)}"
         self._displays: dict[str, str | None] = {}
         self._asked: dict[str, asyncio.Future[dict[str, Any]]] = {}
@@ -93,14 +104,14 @@ class TextRoom:
         try:
             async with asyncio.timeout(_ENTER_TIMEOUT_S):
                 self._handle = await self._session.attach(PLUGIN, self._on_event)
-                exists = await self._session.request(
-                    self._handle, {"request": "exists", "room": self._address.room}
-                )
-                if exists.data.get("exists") is not True:
+                if not await self._exists(self._handle):
+                    self.hopeless = True
                     return False
                 await self._connect(self._handle, ice_servers)
                 await self._join()
         except (JanusRefused, ChatError, ConnectionError, ValueError, TimeoutError) as exc:
+            no_plugin = isinstance(exc, JanusRefused) and self._handle is None
+            self.hopeless = no_plugin or isinstance(exc, ChatRefused)
             _log.info("no chat in this room", reason=type(exc).__name__)
             return False
         return True
@@ -110,13 +121,18 @@ class TextRoom:
         """Everybody else in the chat, by username."""
         return list(self._displays)
 
-    async def say(self, text: str, to: list[str] | None = None) -> bool:
-        """Say something to everyone, or to some usernames; whether Janus passed it on."""
-        line: dict[str, object] = {"textroom": "message", "text": text}
-        if to is not None:
-            line["tos"] = to
+    async def say(self, text: str) -> bool:
+        """Say something to everyone; whether Janus passed it on."""
         try:
-            await self._ask(line)
+            await self._ask({"textroom": "message", "text": text})
+        except ChatError:
+            return False
+        return True
+
+    async def whisper(self, text: str, usernames: list[str]) -> bool:
+        """Say something to some; whether Janus passed it on to those of them who are there."""
+        try:
+            await self._ask({"textroom": "message", "text": text, "tos": usernames})
         except ChatError:
             return False
         return True
@@ -129,6 +145,18 @@ class TextRoom:
             await asyncio.wait([closing], timeout=_CLOSE_TIMEOUT_S)
         if self._handle is not None:
             await self._session.detach(self._handle)
+
+    async def _exists(self, handle: int) -> bool:
+        """Whether there is such a chat; its rooms may have names where the others have numbers."""
+        request = {"request": "exists", "room": self._room}
+        try:
+            reply = await self._session.request(handle, request)
+        except JanusRefused:
+            if isinstance(self._room, str):
+                return False
+            self._room = str(self._room)
+            reply = await self._session.request(handle, request | {"room": self._room})
+        return reply.data.get("exists") is True
 
     async def _connect(self, handle: int, ice_servers: tuple[str, ...]) -> None:
         offer = await self._session.request(handle, {"request": "setup"})
@@ -160,7 +188,7 @@ class TextRoom:
         reply = await self._ask(request)
         for entry in reply.get("participants") or []:
             if isinstance(entry, dict) and isinstance(entry.get("username"), str):
-                self._displays[entry["username"]] = _text(entry.get("display"))
+                self._displays[entry["username"]] = read_name(entry.get("display"))
         self._displays.pop(self._username, None)
         self._listener.on_readers(self.readers)
 
@@ -172,15 +200,17 @@ class TextRoom:
         answer: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
         self._asked[transaction] = answer
         try:
-            channel.send(json.dumps({**request, "transaction": transaction, "room": self._address.room}))
+            channel.send(json.dumps({**request, "transaction": transaction, "room": self._room}))
             async with asyncio.timeout(_ANSWER_TIMEOUT_S):
                 reply = await answer
         except TimeoutError as exc:
             raise ChatError("the chat does not answer") from exc
+        except AIORTC_RAISES as exc:  # too long a line is a ValueError
+            raise ChatError("the chat cannot pass on a request") from exc
         finally:
             del self._asked[transaction]
         if reply.get("textroom") == "error":
-            raise ChatError("the chat refused a request")
+            raise ChatRefused("the chat refused a request")
         return reply
 
     def _on_message(self, text: str | bytes) -> None:
@@ -196,26 +226,22 @@ class TextRoom:
             if not asked.done():
                 asked.set_result(message)
         elif kind == "join" and isinstance(username, str) and username != self._username:
-            self._displays[username] = _text(message.get("display"))
+            self._displays[username] = read_name(message.get("display"))
             self._listener.on_reader(username)
-        elif kind == "leave" and isinstance(username, str):
+        elif kind == "destroyed" or (kind == "kicked" and username == self._username):
+            self.lost.set()
+        elif kind in ("leave", "kicked") and isinstance(username, str):
             self._displays.pop(username, None)
-        elif kind in ("kicked", "destroyed"):
-            if kind == "destroyed" or username == self._username:
-                self.lost.set()
+            self._listener.on_reader_gone(username)
         elif kind == "message":
             self._take_line(message)
 
     def _take_line(self, message: dict[str, Any]) -> None:
         username, text = message.get("from"), message.get("text")
         if isinstance(username, str) and isinstance(text, str) and username != self._username:
-            display = self._displays.get(username) or _text(message.get("display"))
+            display = self._displays.get(username) or read_name(message.get("display"))
             self._listener.on_line(Line(username, display, text[:MOST_LINE_CHARS]))
 
     def _on_event(self, reply: Reply) -> None:
         if reply.kind in ("hangup", "detached"):
             self.lost.set()
-
-
-def _text(value: object) -> str | None:
-    return value if isinstance(value, str) else None

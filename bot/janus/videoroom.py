@@ -6,8 +6,9 @@ sends is not trusted: what does not look as documented is passed over.
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from bot.janus.messages import JanusRefused, Message
@@ -15,7 +16,16 @@ from bot.room import RoomDenied, RoomError, RoomUnavailable
 
 PLUGIN: Final = "janus.plugin.videoroom"
 NO_SUCH_ROOM: Final = 426
+TAKES_NOBODY_NEW: Final = 472
+"""Before a stop; to the bot as good as gone."""
 
+WRONG_TYPE: Final = 430
+"""The room was given as a number where the server's rooms have names, or the other way round."""
+
+MOST_NAME_CHARS: Final = 200
+"""Of a display name; Janus knows no limit, and nobody reads on."""
+
+_UNAUTHORIZED: Final = 433
 _DECODABLE: Final = frozenset({"vp8", "h264"})
 _REFUSALS: Final[dict[int, tuple[type[RoomError], str]]] = {
     403: (RoomDenied, "the Janus server wants an API secret, which the bot has none of: open it to the bot"),
@@ -30,7 +40,7 @@ _REFUSALS: Final[dict[int, tuple[type[RoomError], str]]] = {
 """432 is for servers other than Janus 1.1.2, where no setting makes a room full for the bot: ``publishers``
 counts those who send an offer, and the bot joins without one; joining and subscribing know no limit."""
 
-_UNAUTHORIZED: Final = 433
+_SCREEN_WORDS: Final = ("screen", "desktop", "presentation")
 
 Feed = int | str
 """What Janus calls a participant; new with each join."""
@@ -54,6 +64,10 @@ class RoomAddress:
     name: str
     public_url: str
 
+    def named(self) -> RoomAddress | None:
+        """The same, for a server whose rooms have names; None if the room is called by a name already."""
+        return replace(self, room=str(self.room)) if isinstance(self.room, int) else None
+
 
 @dataclass(frozen=True, slots=True)
 class Camera:
@@ -63,11 +77,13 @@ class Camera:
         mid: Its name within what the participant publishes.
         codec: In lower case; empty if Janus does not tell.
         simulcast: Whether it comes in several sizes.
+        moderated: Whether a moderator has switched it off: Janus passes nothing of it on.
     """
 
     mid: str
     codec: str
     simulcast: bool
+    moderated: bool = False
 
     @property
     def decodable(self) -> bool:
@@ -112,6 +128,23 @@ class Unpublished:
 
 
 @dataclass(frozen=True, slots=True)
+class Moderated:
+    """A moderator switched one stream of somebody off, or on again."""
+
+    feed: Feed
+    mid: str
+    off: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Renamed:
+    """Somebody goes by another name now."""
+
+    feed: Feed
+    display: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Gone:
     """Somebody went, or was put out."""
 
@@ -128,7 +161,7 @@ class Destroyed:
     """The room is no more."""
 
 
-News = Publishes | Present | Unpublished | Gone | PutOut | Destroyed
+News = Publishes | Present | Unpublished | Moderated | Renamed | Gone | PutOut | Destroyed
 
 
 def join_request(address: RoomAddress) -> dict[str, object]:
@@ -192,6 +225,12 @@ def read_news(data: Message) -> Iterator[News]:
             yield Present(person)
     if _is_feed(data.get("unpublished")):
         yield Unpublished(data["unpublished"])
+    if _is_feed(data.get("id")):
+        mid, moderation = data.get("mid"), data.get("moderation")
+        if isinstance(mid, str) and moderation in ("muted", "unmuted"):
+            yield Moderated(data["id"], mid, moderation == "muted")
+        if isinstance(data.get("display"), str):
+            yield Renamed(data["id"], read_name(data["display"]))
     if data.get("leaving") == "ok":
         yield PutOut()
     for key in ("leaving", "kicked"):
@@ -218,23 +257,34 @@ def as_room_error(exc: JanusRefused, address: RoomAddress) -> RoomError:
     return kind(text.replace("ROOM", str(room)))
 
 
+def read_name(display: object) -> str | None:
+    """A display name in one spelling, whichever keyboard it was typed on; None without one."""
+    if not isinstance(display, str):
+        return None
+    return unicodedata.normalize("NFC", display[:MOST_NAME_CHARS].strip()) or None
+
+
 def _person(entry: dict[str, Any]) -> Person | None:
-    feed, display = entry.get("id"), entry.get("display")
+    feed = entry.get("id")
     if feed is None or not _is_feed(feed):
         return None
-    name = display.strip() if isinstance(display, str) else ""
-    return Person(feed, name or None, _camera(entry))
+    return Person(feed, read_name(entry.get("display")), _camera(entry))
 
 
 def _camera(entry: dict[str, Any]) -> Camera | None:
-    """The first video stream that is on."""
+    """The first video stream that is on; rather one that is no shared screen, and one that can be decoded."""
+    found: list[tuple[bool, bool, Camera]] = []
     for stream in _objects(entry.get("streams")):
-        mid, codec = stream.get("mid"), stream.get("codec")
+        mid, codec, about = stream.get("mid"), stream.get("codec"), str(stream.get("description")).casefold()
         if stream.get("type") == "video" and not stream.get("disabled") and isinstance(mid, str):
-            return Camera(
-                mid, codec.lower() if isinstance(codec, str) else "", stream.get("simulcast") is True
+            camera = Camera(
+                mid,
+                codec.lower() if isinstance(codec, str) else "",
+                stream.get("simulcast") is True,
+                stream.get("moderated") is True,
             )
-    return None
+            found.append((any(word in about for word in _SCREEN_WORDS), not camera.decodable, camera))
+    return min(found, key=lambda entry: entry[:2])[2] if found else None
 
 
 def _is_feed(value: object) -> bool:

@@ -13,15 +13,15 @@ import structlog
 from bot.config import WebrtcSettings
 from bot.janus import videoroom
 from bot.janus.client import JanusSession
-from bot.janus.messages import JanusError, JanusRefused, Reply
+from bot.janus.messages import JanusError, JanusGone, JanusRefused, Reply
 from bot.janus.textroom import ChatListener, TextRoom
-from bot.janus.videoroom import Destroyed, Feed, News, Person, Present, PutOut, RoomAddress
+from bot.janus.videoroom import WRONG_TYPE, Destroyed, Feed, News, Person, Present, PutOut, RoomAddress
 from bot.room import RoomError, RoomRemoved, RoomUnavailable
 
 _log = structlog.get_logger()
 
 ROLL_INTERVAL_S: Final = 3.0
-_CHAT_PAUSE_S: Final = 5.0
+_CHAT_PAUSES_S: Final = (5.0, 5.0, 5.0, 5.0, 10.0, 20.0, 40.0, 60.0)
 
 
 class VisitListener(ChatListener, Protocol):
@@ -31,8 +31,12 @@ class VisitListener(ChatListener, Protocol):
         """Something happened."""
         ...
 
-    def on_roll(self, here: list[Person], seen: set[Feed]) -> None:
-        """Two calls of the roll in a row had all of ``here``; whoever is not in ``seen`` was in neither."""
+    def on_roll(self, here: list[Person], now: set[Feed]) -> None:
+        """The roll was called: ``now`` are there; all of ``here`` were there the time before, too."""
+        ...
+
+    def on_chat_lost(self) -> None:
+        """There was a chat, and it is gone; ``on_readers`` tells when it is back."""
         ...
 
 
@@ -41,6 +45,7 @@ class Visit:
 
     Attributes:
         session: Its session.
+        address: The room, as the server wants it called.
         private_id: What Janus gave the bot to show that it is a participant.
         own_feed: What Janus calls the bot.
     """
@@ -56,15 +61,18 @@ class Visit:
         self.session = JanusSession(address.socket_url, connect_timeout_s)
         self.private_id: object = None
         self.own_feed: Feed | None = None
-        self._address, self._settings, self._listener = address, settings, listener
+        self.address = address
+        self._settings, self._listener = settings, listener
         self._end: asyncio.Future[RoomError] = asyncio.get_running_loop().create_future()
         self._chat: TextRoom | None = None
+        self._had_chat, self._chat_failures = False, 0
         self._chat_tried = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
-        self._early: list[News] | None = []  # what happened since joining, until the stay begins
+        self._leaving_chat: asyncio.Task[None] | None = None
+        self._early: list[News] | None = []  # who was there and what happened since, until the stay begins
 
-    async def enter(self) -> list[News]:
-        """Join; who is there already.
+    async def enter(self) -> None:
+        """Join.
 
         Raises:
             JanusError: the server cannot be reached, or does not let the bot in; nothing is left open.
@@ -72,7 +80,7 @@ class Visit:
         await self.session.__aenter__()
         try:
             handle = await self.session.attach(videoroom.PLUGIN, self._on_event)
-            reply = await self.session.request(handle, videoroom.join_request(self._address))
+            reply = await self._join(handle)
             people = await self._ask_who_is_there(handle)
         except BaseException:
             await self.session.__aexit__(None, None, None)
@@ -83,8 +91,13 @@ class Visit:
             asyncio.create_task(self._call_the_roll(handle), name="janus-roll"),
             asyncio.create_task(self._keep_chat(), name="janus-chat"),
         ]
+        there = [*videoroom.read_news(reply.data), *map(Present, people or ())]
+        self._early = [*there, *(self._early or [])]
+
+    def begin(self) -> list[News]:
+        """Who was there when the bot joined, and what happened since; from now on the listener is told."""
         early, self._early = self._early or [], None
-        return [*videoroom.read_news(reply.data), *map(Present, people or ()), *early]
+        return early
 
     async def over(self) -> str:
         """Wait until the connection is lost; why.
@@ -107,10 +120,19 @@ class Visit:
         await self._chat_tried.wait()
         return self._chat is not None
 
-    async def say(self, text: str, to: list[str] | None = None) -> bool:
-        """Say something in the chat, to everyone or to some usernames; False where there is none."""
+    async def say(self, text: str) -> bool:
+        """Say something in the chat to everyone; False where there is none."""
         await self._chat_tried.wait()
-        return self._chat is not None and await self._chat.say(text, to)
+        return self._chat is not None and await self._chat.say(text)
+
+    async def whisper(self, text: str, usernames: list[str]) -> bool:
+        """Say something in the chat to some; False where there is none."""
+        return self._chat is not None and await self._chat.whisper(text, usernames)
+
+    def finish(self, error: RoomError) -> None:
+        """Have the stay end for good, and why; the first word counts."""
+        if not self._end.done():
+            self._end.set_result(error)
 
     async def leave(self) -> None:
         """Go and close everything."""
@@ -118,23 +140,33 @@ class Visit:
             task.cancel()
         if self._tasks:
             await asyncio.wait(self._tasks)
+        if self._leaving_chat is not None:
+            await asyncio.wait([self._leaving_chat])
         self._chat_tried.set()
         await self.session.__aexit__(None, None, None)
 
     def _on_event(self, reply: Reply) -> None:
+        if reply.kind == "detached":  # by whoever runs the server: nothing is told any more
+            self.session.lose("the Janus server let go of the bot")
         for news in videoroom.read_news(reply.data):
             if isinstance(news, PutOut):
-                self._finish(RoomRemoved("the bot was put out of the room by its moderator"))
+                self.finish(RoomRemoved("the bot was put out of the room by its moderator"))
             elif isinstance(news, Destroyed):
-                self._finish(RoomUnavailable("the room was closed on the Janus server"))
+                self.finish(RoomUnavailable("the room was closed on the Janus server"))
             elif self._early is not None:
                 self._early.append(news)  # nobody can be received yet: told now, it would be forgotten
             else:
                 self._listener.on_news(news)
 
-    def _finish(self, error: RoomError) -> None:
-        if not self._end.done():
-            self._end.set_result(error)
+    async def _join(self, handle: int) -> Reply:
+        try:
+            return await self.session.request(handle, videoroom.join_request(self.address))
+        except JanusRefused as exc:
+            named = self.address.named()
+            if exc.code != WRONG_TYPE or named is None:
+                raise
+            self.address = named
+            return await self.session.request(handle, videoroom.join_request(named))
 
     async def _ask_who_is_there(self, handle: int) -> list[Person] | None:
         """Everybody, the bot too; None where Janus does not tell.
@@ -143,7 +175,7 @@ class Visit:
             JanusGone: no answer.
         """
         try:
-            request = {"request": "listparticipants", "room": self._address.room}
+            request = {"request": "listparticipants", "room": self.address.room}
             reply = await self.session.request(handle, request)
         except JanusRefused as exc:
             _log.info("Janus does not tell who is there: students without a camera go unseen", code=exc.code)
@@ -152,35 +184,48 @@ class Visit:
 
     async def _call_the_roll(self, handle: int) -> None:
         """Ask again and again: Janus tells of nobody without a camera unless the room is set to."""
-        before: dict[Feed, Person] | None = None
-        try:
-            while (people := await self._ask_who_is_there(handle)) is not None:
-                now = {person.feed: person for person in people}
-                if before is not None:
+        before: set[Feed] = set()
+        while not self.session.gone.done():
+            try:
+                people = await self._ask_who_is_there(handle)
+                if people is None:
+                    return
+                now = {person.feed for person in people}
+                if before and self._early is None:
                     # Twice, because events on their way and the answer may overtake one another.
-                    here = [person for feed, person in now.items() if feed in before]
-                    self._listener.on_roll(here, {*now, *before})
+                    self._listener.on_roll([person for person in people if person.feed in before], now)
                 before = now
-                await asyncio.sleep(ROLL_INTERVAL_S)
-        except JanusError:
-            return  # the stay is over
+            except JanusGone as exc:
+                _log.info("the roll could not be called", reason=str(exc))  # once, or the stay is over
+            await asyncio.sleep(ROLL_INTERVAL_S)
 
     async def _keep_chat(self) -> None:
         """Be in the chat, if there is one, as long as the stay lasts."""
-        found = False
-        while not self.session.gone.done():
-            chat = TextRoom(self.session, self._address, self._listener)
-            try:
-                if await chat.enter(self._settings.ice_servers):
-                    found, self._chat = True, chat
-                    self._chat_tried.set()
-                    await chat.lost.wait()
-            except JanusError:
-                return
-            finally:
-                self._chat = None
-                self._chat_tried.set()
-                await chat.leave()
-            if not found:
-                return
-            await asyncio.sleep(_CHAT_PAUSE_S)
+        try:
+            while not self.session.gone.done():
+                if not await self._be_in_chat():
+                    return
+                await asyncio.sleep(_CHAT_PAUSES_S[min(self._chat_failures, len(_CHAT_PAUSES_S) - 1)])
+        finally:
+            self._chat_tried.set()
+
+    async def _be_in_chat(self) -> bool:
+        """Be in the chat until it is lost; False where another try is hopeless."""
+        chat = TextRoom(self.session, self.address, self._listener)
+        try:
+            self._chat_failures += 1
+            if not await chat.enter(self._settings.ice_servers):
+                return self._had_chat or not chat.hopeless
+            self._chat, self._had_chat, self._chat_failures = chat, True, 0
+            self._chat_tried.set()
+            await chat.lost.wait()
+            self._listener.on_chat_lost()
+            return True
+        except JanusError:
+            return True
+        finally:
+            self._chat = None
+            self._chat_tried.set()
+            # In a task of its own: the end of the stay must not cut it off half-way.
+            self._leaving_chat = asyncio.create_task(chat.leave(), name="janus-chat-leave")
+            await asyncio.shield(self._leaving_chat)

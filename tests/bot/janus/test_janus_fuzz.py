@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from bot.config import WebrtcSettings
 from bot.janus.client import SUBPROTOCOL, JanusSession
 from bot.janus.messages import JanusError, Reply
-from bot.janus.room import JanusRoom, Patience
+from bot.janus.reentry import Patience
+from bot.janus.room import JanusRoom
 from bot.janus.textroom import Line, TextRoom
 from bot.janus.videoroom import RoomAddress
 from bot.room import RoomError
@@ -68,6 +69,7 @@ async def server(answer: dict[str, Any], noise: list[str]) -> AsyncIterator[str]
                 "create": {"janus": "success", "data": {"id": 1}},
                 "attach": {"janus": "success", "data": {"id": 7}},
                 "message": {"janus": "event", "sender": 7, **answer},
+                "detach": {"janus": "success"},
             }
             reply = replies.get(asked["janus"], {"janus": "ack"})
             await socket.send_str(json.dumps({**reply, "transaction": asked["transaction"]}))
@@ -165,6 +167,9 @@ class Ears:
         self.lines.append(line)
 
     def on_reader(self, username: str) -> None:
+        assert isinstance(username, str)
+
+    def on_reader_gone(self, username: str) -> None:
         assert isinstance(username, str)
 
     def on_readers(self, usernames: list[str]) -> None:

@@ -81,3 +81,28 @@ def test_a_feed_that_is_somebody_elses_now_is_not_taken_for_the_person_before() 
     ada = come(roster, 1, "Ada")
     roster.depart(ada)
     assert come(roster, 1, "Bea") is not ada
+
+
+def test_a_former_name_comes_back_too_and_a_present_one_comes_first() -> None:
+    roster = make()
+    one = come(roster, 1, "Ada")
+    for name in ("Bea", "Ada", "Cem"):
+        roster.rename(one, name)
+    assert roster.called("ada") == []
+    assert roster.called("CEM") == [one]
+    two = come(roster, 2, "Bea")
+    assert two is not one, "one is present, whatever their names were"
+    roster.depart(two)
+    roster.depart(one)
+    assert come(roster, 3, "Bea") is two
+    assert come(roster, 4, "Bea") is one
+    for number in range(100):
+        roster.rename(one, f"name {number}")
+    assert len(one.former) < 10
+
+
+def test_a_name_is_called_however_it_is_spelled() -> None:
+    roster = make()
+    ada = come(roster, 1, "Zoë  Ａ")
+    assert roster.called(" zoe\u0308 a") == [ada]
+    assert roster.called("\u3000") == []

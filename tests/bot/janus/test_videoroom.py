@@ -9,10 +9,12 @@ from bot.janus.videoroom import (
     Camera,
     Destroyed,
     Gone,
+    Moderated,
     Person,
     Present,
     Publishes,
     PutOut,
+    Renamed,
     RoomAddress,
     Unpublished,
     as_room_error,
@@ -59,6 +61,24 @@ def test_the_answer_to_joining_names_cameras_and_codecs() -> None:
     assert cem == Present(Person(6, "Cem"))
 
 
+def test_of_several_streams_a_camera_that_can_be_decoded_comes_first() -> None:
+    def stream(mid: str, codec: str = "vp8", about: object = None, **more: object) -> dict[str, object]:
+        return {"type": "video", "mid": mid, "codec": codec, "description": about, **more}
+
+    for streams, chosen in (
+        ([stream("0", about="My Screen"), stream("1", about=7), stream("2")], "1"),
+        ([stream("0", "vp9"), stream("1")], "1"),
+        ([stream("0", about="desktop"), stream("1", "av1")], "1"),
+        ([stream("0", about="screen"), stream("1", disabled=True)], "0"),
+    ):
+        (told,) = read_news({"publishers": [{"id": 1, "streams": streams}]})
+        assert isinstance(told, Publishes)
+        assert told.person.camera is not None
+        assert told.person.camera.mid == chosen
+    (told,) = read_news({"publishers": [{"id": 1, "streams": [stream("0", moderated=True)]}]})
+    assert told == Publishes(Person(1, None, Camera("0", "vp8", False, moderated=True)))
+
+
 @pytest.mark.parametrize(
     ("codec", "can"),
     [("vp8", True), ("h264", True), ("vp9", False), ("av1", False), ("h265", False), ("", True)],
@@ -77,6 +97,12 @@ def test_which_codecs_are_worth_subscribing_to(codec: str, can: bool) -> None:
         ({"leaving": "ok", "reason": "kicked"}, [PutOut()]),
         ({"kicked": 1}, [Gone(1)]),
         ({"videoroom": "destroyed", "room": 1}, [Destroyed()]),
+        ({"id": 1, "mid": "0", "moderation": "muted"}, [Moderated(1, "0", True)]),
+        ({"id": 1, "mid": "0", "moderation": "unmuted"}, [Moderated(1, "0", False)]),
+        ({"id": 1, "mid": 0, "moderation": "muted"}, []),
+        ({"id": 1, "display": " Zoe\u0308 "}, [Renamed(1, "Zoë")]),
+        ({"id": 1, "display": " "}, [Renamed(1, None)]),
+        ({"id": 1, "display": "x" * 5000}, [Renamed(1, "x" * 200)]),
         ({"leaving": True, "unpublished": None, "publishers": {"id": 1}, "joining": "me"}, []),
         ({"publishers": [{"display": "nobody"}, 7, {"id": True}, {"id": [1]}]}, []),
     ],
@@ -97,7 +123,20 @@ JSON = st.recursive(
     max_leaves=12,
 )
 KEYS = st.sampled_from(
-    ["videoroom", "publishers", "attendees", "joining", "unpublished", "leaving", "kicked", "participants"]
+    [
+        "videoroom",
+        "publishers",
+        "attendees",
+        "joining",
+        "unpublished",
+        "leaving",
+        "kicked",
+        "participants",
+        "id",
+        "mid",
+        "moderation",
+        "display",
+    ]
 )
 
 

@@ -1,11 +1,16 @@
 """The chat beside a real Janus room: the notice, opting out; the host who leaves somebody out."""
 
+import asyncio
+
 import pytest
 
-from bot.room import Joined, Left, OptedOut, TrackAdded
-from bot.rooms.janus import DEFAULT_NAME
-from tests.bot.rooms.janus_rooms import ended, follow
+from bot.janus.reentry import Patience
+from bot.janus.room import JanusRoom
+from bot.room import Joined, Left, OptedOut, RoomDenied, TrackAdded
+from bot.rooms.janus import DEFAULT_NAME, parse_address
+from tests.bot.rooms.janus_rooms import QUICK, ended, follow
 from tests.cameras import needs_network
+from tests.followed import Followed
 from tests.janus_server import PIN, PIN_ROOM, SILENT_ROOM, JanusServer, needs_janus
 from tests.janus_students import ChatStudent, JanusStudent
 
@@ -75,3 +80,59 @@ async def test_an_opt_out_of_nobody_known_is_answered(server: JanusServer) -> No
         await chat.say("/optout")
         assert "No camera goes by your chat name" in (await chat.hears()).text
         assert not any(isinstance(event, OptedOut) for event in followed.events)
+
+
+def where_all_must_be_told(server: JanusServer, chat_s: float) -> Followed:
+    address = parse_address(server.room_url())
+    patience = Patience(chat_s=chat_s)
+    return Followed(
+        JanusRoom(address, QUICK.webrtc, samples_per_s=2.0, must_announce=True, patience=patience)
+    )
+
+
+@pytest.mark.slow
+async def test_where_all_must_be_told_nobody_new_is_looked_at_until_the_lost_chat_is_back(
+    server: JanusServer,
+) -> None:
+    async with (
+        where_all_must_be_told(server, 60.0) as followed,
+        ChatStudent(server.url, "Ada") as chat,
+        JanusStudent(server.url, "Ada") as ada,
+        JanusStudent(server.url, "Bea") as bea,
+    ):
+        assert await followed.room.announce("A bot is here.")
+        await ada.publish()
+        first = await followed.until_kind(TrackAdded)
+        mark = len(followed.events)
+        await chat.moderate("destroy")
+        await asyncio.sleep(0.5)  # the bot has heard of it by then
+        await bea.publish()
+        await bea.published()
+        await asyncio.sleep(2.0)
+        assert not any(isinstance(event, TrackAdded) for event in followed.events[mark:])
+        await first.track.recv()  # who has been told is looked at as before
+        await chat.moderate("create")
+        second = await followed.until_kind(TrackAdded, mark)
+        assert second.track.participant_id != first.track.participant_id
+
+
+@pytest.mark.slow
+async def test_where_all_must_be_told_a_chat_that_stays_away_ends_the_class(server: JanusServer) -> None:
+    async with where_all_must_be_told(server, 1.0) as followed, ChatStudent(server.url, "Ada") as chat:
+        assert await followed.room.announce("A bot is here.")
+        await chat.moderate("destroy")
+        error = await followed.until_error()
+        assert isinstance(error, RoomDenied)
+        assert str(error).startswith("not everybody can be told by the chat any more, and privacy.require_")
+
+
+@pytest.mark.slow
+async def test_where_nobody_must_be_told_a_lost_chat_changes_nothing(server: JanusServer) -> None:
+    async with follow(server.room_url()) as followed, ChatStudent(server.url, "Ada") as chat:
+        assert await followed.room.announce("A bot is here.")
+        await chat.moderate("destroy")
+        await asyncio.sleep(0.5)
+        async with JanusStudent(server.url, "Bea") as bea:
+            await bea.publish()
+            await followed.until_kind(TrackAdded)
+        assert followed.error is None

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from bot.config import WebrtcSettings
-from bot.janus.room import JanusRoom, Patience
+from bot.janus.reentry import Patience
+from bot.janus.room import JanusRoom
 from bot.janus.visit import ROLL_INTERVAL_S
 from bot.room import (
     Disconnected,
@@ -252,6 +253,34 @@ async def test_a_janus_that_does_not_come_back_is_given_up_on(server: JanusServe
         error = await followed.until_error()
         assert isinstance(error, RoomUnavailable)
         assert str(error).startswith("the Janus server was lost and did not come back within 1 s")
+
+
+async def test_a_janus_that_takes_nobody_new_for_a_while_is_waited_for(server: JanusServer) -> None:
+    async with follow(server, Patience(server_s=30.0, room_s=1.0)) as followed:
+        (session,) = (await server.administer({"janus": "list_sessions"}))["sessions"]
+        await server.take_nobody_new()
+        await server.administer({"janus": "destroy_session", "session_id": session})
+        lost = await followed.until(lambda event: isinstance(event, Disconnected))
+        await asyncio.sleep(2.0)
+        assert followed.error is None
+        await server.administer({"janus": "accept_new_sessions", "accept": True})
+        await followed.until_kind(Reconnected, lost)
+
+
+async def test_a_class_left_while_what_was_lost_is_being_closed_leaves_nothing_behind(
+    server: JanusServer,
+) -> None:
+    async with JanusStudent(server.url, "Ada") as ada:
+        await ada.publish()
+        tasks = asyncio.all_tasks()
+        async with follow(server) as followed:
+            assert await followed.room.announce("A bot is here.")
+            await followed.until_kind(TrackAdded)
+            server.stop()
+            await followed.until_kind(Disconnected)
+        ours = {task for task in asyncio.all_tasks() - tasks if task.get_name().startswith(("janus", "peer"))}
+        server.go_on()
+        assert not {task.get_name() for task in ours if not task.done()}
 
 
 async def test_a_class_can_be_left_while_the_bot_is_trying_to_come_back(server: JanusServer) -> None:
