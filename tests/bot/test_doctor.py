@@ -20,7 +20,6 @@ from bot.doctor import Finding, Verdict, examine
 from reports.database import alembic_config, migration_engine, resolve
 from reports.store import Store
 
-
 _KILLED_WRITER = """
 import os, sqlite3, sys
 writer = sqlite3.connect(sys.argv[1])

@@ -301,3 +301,82 @@ async def test_without_ticking_it_nothing_individual_is_asked_for(page: Page, se
     assert isinstance(joined, Joined)
     assert joined.individual is False
     await expect(page.locator("#withdraw")).to_be_hidden()
+
+
+WITHOUT_WEBRTC = "window.RTCPeerConnection = undefined;"
+WITHOUT_CAMERAS = 'Object.defineProperty(navigator, "mediaDevices", {value: undefined});'
+NO_CONNECTION = "window.RTCPeerConnection = class { constructor() { throw new DOMException(); } };"
+NO_ANSWER = "RTCPeerConnection.prototype.setRemoteDescription = async () => { throw new DOMException(); };"
+KEEPS_NOTHING = """
+  Object.defineProperty(window, "sessionStorage", {get() { throw new DOMException("", "SecurityError"); }});
+"""
+OPENED = """
+  window.opened = 0;
+  const open = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+  navigator.mediaDevices.getUserMedia = (wanted) => { window.opened += 1; return open(wanted); };
+"""
+
+
+@pytest.mark.parametrize(
+    ("browser", "trouble", "todo"),
+    [
+        (WITHOUT_WEBRTC, "WebRTC, which it needs, is switched off", "open the link in another browser"),
+        (WITHOUT_CAMERAS, "this browser gives pages none", "Open the link in another browser"),
+        (NO_CONNECTION, "could make no connection", "Turn it on to try again"),
+        (NO_ANSWER, "could make no connection", "Turn it on to try again"),
+    ],
+    ids=["no WebRTC", "no cameras", "no connection", "no answer"],
+)
+async def test_a_browser_that_can_send_no_camera_says_so_and_its_buttons_work(
+    served: Served, page: Page, browser: str, trouble: str, todo: str
+) -> None:
+    await page.add_init_script(browser)
+    await page.goto(served.url)
+    await page.check("#consent")
+    await page.click("#join")
+    joined = await served.next(Joined)
+    assert isinstance(joined, Joined)
+    await expect(page.locator("#status")).to_contain_text("You are in the class, without a camera: ")
+    await expect(page.locator("#status")).to_contain_text(trouble)
+    await expect(page.locator("#status")).to_contain_text(todo)
+    await expect(page.locator("#camera")).to_be_hidden()
+    await page.click("#pulse-lost")
+    pulse = await served.next(Pulse)
+    assert isinstance(pulse, Pulse)
+    assert pulse.participant_id == joined.participant_id
+    await page.click("#leave")
+    await served.next(Left)
+    mark = len(served.told)
+    await page.check("#consent")
+    await page.click("#join")
+    await served.next(Joined, after=mark)
+    await expect(page.locator("#status")).to_contain_text(trouble)
+    await is_accessible(page)
+
+
+async def test_without_webrtc_no_camera_is_opened_and_that_is_said_before_joining(
+    served: Served, page: Page
+) -> None:
+    await page.add_init_script(WITHOUT_WEBRTC + OPENED)
+    await page.goto(served.url)
+    await page.check("#consent")
+    await expect(page.locator("#status")).to_contain_text("There is no camera: WebRTC, which it needs")
+    await expect(page.locator("#status")).to_contain_text("You can join without one and use the buttons")
+    await page.click("#join")
+    await expect(page.locator("#camera-toggle")).to_be_hidden()
+    assert await page.evaluate("window.opened") == 0
+
+
+async def test_a_browser_that_keeps_nothing_takes_part_until_its_page_is_closed(
+    served: Served, page: Page
+) -> None:
+    await page.add_init_script(KEEPS_NOTHING)
+    await page.goto(served.url)
+    await page.check("#consent")
+    await page.click("#join")
+    await served.next(TrackAdded)
+    await expect(page.locator("#status")).to_contain_text("camera is on")
+    await page.click("#pulse-ok")
+    await served.next(Pulse)
+    await page.click("#leave")
+    await served.next(Left)
