@@ -10,7 +10,7 @@ from axe_core_python.async_playwright import Axe
 from playwright.async_api import Page, async_playwright, expect
 
 from bot.companion.room import CompanionRoom
-from bot.config import Settings, WebrtcSettings
+from bot.config import PrivacySettings, Settings, WebrtcSettings
 from bot.room import Joined, Left, Muted, OptedOut, Pulse, RoomEvent, TrackAdded, TrackRemoved
 from bot.rooms import RoomContext
 from bot.rooms.companion import Adapter
@@ -99,8 +99,9 @@ class Served:
 
 
 @pytest.fixture
-async def served() -> AsyncIterator[Served]:
-    adapter = Adapter(RoomContext(Settings(webrtc=WebrtcSettings(rejoin_s=20.0))))
+async def served(request: pytest.FixtureRequest) -> AsyncIterator[Served]:
+    privacy = PrivacySettings(jurisdiction=getattr(request, "param", "none"))
+    adapter = Adapter(RoomContext(Settings(webrtc=WebrtcSettings(rejoin_s=20.0), privacy=privacy)))
     app = web.Application()
     app.add_routes(adapter.routes())
     app.on_response_prepare.append(headers)
@@ -380,3 +381,20 @@ async def test_a_browser_that_keeps_nothing_takes_part_until_its_page_is_closed(
     await served.next(Pulse)
     await page.click("#leave")
     await served.next(Left)
+
+
+@pytest.mark.parametrize("served", ["eu-education"], indirect=True)
+async def test_a_class_that_asks_for_no_camera_says_so_after_coming_back_too(
+    served: Served, page: Page
+) -> None:
+    await page.add_init_script(OPENED)
+    await page.goto(served.url)
+    for _ in range(2):
+        mark = len(served.told)
+        await page.check("#consent")
+        await page.click("#join")
+        await served.next(Joined, after=mark)
+        await expect(page.locator("#status")).to_contain_text("without a camera: this class asks for none")
+        await page.click("#leave")
+        await served.next(Left, after=mark)
+    assert await page.evaluate("window.opened") == 0
