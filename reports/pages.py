@@ -32,6 +32,7 @@ from reports.words import (
     WORDS,
     low_group,
     profile,
+    profile_held,
 )
 
 _DEFAULT_WIDTH: Final = 960
@@ -86,6 +87,7 @@ async def live_page(request: web.Request) -> web.Response:
         synthetic=SYNTHETIC if info.synthetic else None,
         low_group=low_group(info.min_group),
         no_faces=None if info.faces_looked_at else NO_FACES,
+        profile_held=profile_held(info.faces_looked_at),
     )
 
 
