@@ -100,8 +100,9 @@ class Served:
 
 @pytest.fixture
 async def served(request: pytest.FixtureRequest) -> AsyncIterator[Served]:
-    privacy = PrivacySettings(jurisdiction=getattr(request, "param", "none"))
-    adapter = Adapter(RoomContext(Settings(webrtc=WebrtcSettings(rejoin_s=20.0), privacy=privacy)))
+    chosen = getattr(request, "param", Settings())
+    webrtc = chosen.webrtc.model_copy(update={"rejoin_s": 20.0})
+    adapter = Adapter(RoomContext(chosen.model_copy(update={"webrtc": webrtc})))
     app = web.Application()
     app.add_routes(adapter.routes())
     app.on_response_prepare.append(headers)
@@ -383,7 +384,9 @@ async def test_a_browser_that_keeps_nothing_takes_part_until_its_page_is_closed(
     await served.next(Left)
 
 
-@pytest.mark.parametrize("served", ["eu-education"], indirect=True)
+@pytest.mark.parametrize(
+    "served", [Settings(privacy=PrivacySettings(jurisdiction="eu-education"))], indirect=True
+)
 async def test_a_class_that_asks_for_no_camera_says_so_after_coming_back_too(
     served: Served, page: Page
 ) -> None:
@@ -398,3 +401,16 @@ async def test_a_class_that_asks_for_no_camera_says_so_after_coming_back_too(
         await page.click("#leave")
         await served.next(Left, after=mark)
     assert await page.evaluate("window.opened") == 0
+
+
+TURN = Settings(webrtc=WebrtcSettings(ice_servers=("stun:127.0.0.1:9", "turn:user:word@127.0.0.1:9")))
+
+
+@pytest.mark.parametrize("served", [TURN], indirect=True)
+async def test_a_browser_takes_the_servers_of_the_settings(served: Served, page: Page) -> None:
+    """Nothing answers there: the camera comes by the direct way, once the browser is done with asking."""
+    await page.goto(served.url)
+    await page.check("#consent")
+    await page.click("#join")
+    await served.next(TrackAdded, within_s=40)
+    await expect(page.locator("#status")).to_contain_text("camera is on", timeout=20_000)
