@@ -21,7 +21,7 @@ import click
 import structlog
 from tqdm import tqdm
 
-from bot.app import Server, serving
+from bot.app import Server, check_room, serving
 from bot.class_stats import ClassStats
 from bot.config import Settings
 from bot.pipeline.indicators import indicate
@@ -75,8 +75,9 @@ async def join(settings: Settings, run: ClassRun) -> bool:
 
     Raises:
         RoomRefused: the room URL is wrong.
-        RunError: the report cannot be written; where that shows beforehand, no class is begun.
+        RunError: the report cannot be written; where either shows beforehand, no server is started.
     """
+    await asyncio.to_thread(check_room, settings, run.room)
     await asyncio.to_thread(_check_folder, run.reports)
     async with _stopping() as stop, serving(settings) as server:
         _greet(server, settings)
@@ -96,7 +97,7 @@ async def demo(settings: Settings, students: int, run: ClassRun) -> bool:
     async with _stopping() as stop, serving(settings) as server:
         _greet(server, settings)
         click.echo(
-            f"{students} drawn students join over WebRTC; they are synthetic, nobody is looked at.", err=True
+            f"{_students(students)} drawn, joining over WebRTC; synthetic, nobody is looked at.", err=True
         )
         info = await _hold(server, run, stop, students=students)
     return info.state is ClassState.ENDED
@@ -224,7 +225,7 @@ def _figures(stats: ClassStats, windows: list[WindowSummary], students: int, fir
     parts = [f"{len(windows)} windows, {stats.samples} pictures looked at"]
     if students:
         full = sum(window.analysed >= students for window in windows)
-        parts.append(f"all {students} students analysed in {full} windows")
+        parts.append(f"all {_students(students)} analysed in {full} windows")
     reading_s, event_s = stats.reading_p95_s(), stats.event_p95_s()
     if reading_s is not None and event_s is not None:
         parts.append(
@@ -235,6 +236,10 @@ def _figures(stats: ClassStats, windows: list[WindowSummary], students: int, fir
     if first_mib is not None and last_mib is not None:
         parts.append(f"memory {first_mib:.0f} MiB after {_WARM_S:.0f} s, {last_mib:.0f} MiB at the end")
     return "; ".join(parts) + "."
+
+
+def _students(count: int) -> str:
+    return f"{count} student{'' if count == 1 else 's'}"
 
 
 def _resident_mib() -> float | None:

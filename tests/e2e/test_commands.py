@@ -76,10 +76,13 @@ def test_what_is_wrong_is_said_in_one_line(tmp_path: Path) -> None:
         (("analyze", "bad.yaml"), 1, "no known kind"),
         (("nonsense",), 2, "No such command"),
     ]
+    made = sorted(tmp_path.iterdir())
     for words, code, text in cases:
         done = run(tmp_path, *words, CLASSMOOD_WEB__PORT="0")
         assert text in said(done), words
+        assert "Host link" not in done.stderr, "no server was started for it"
         assert done.returncode == code, words
+    assert sorted(tmp_path.iterdir()) == made, "nothing was left behind"
 
 
 def test_a_taken_port_is_said(tmp_path: Path) -> None:
