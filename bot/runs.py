@@ -31,6 +31,7 @@ from inference.engine import read_card
 from reports.class_report import load_report, to_html
 from reports.store import Store, StoreError
 from reports.summary import ClassInfo, ClassState, WindowSummary
+from reports.words import link_limit
 
 _log = structlog.get_logger()
 
@@ -109,6 +110,8 @@ async def _hold(server: Server, run: ClassRun, stop: asyncio.Event, students: in
     click.echo(f"Live page:     {server.url}/classes/{info.id}", err=True)
     if info.student_url is not None:
         click.echo(f"Student link:  {info.student_url}", err=True)
+        if limit := link_limit(info.student_url):
+            click.echo(limit, err=True)
     running = server.sessions.running(info.id)
     stats = ClassStats() if running is None else running.stats
     news = News(server.store, info.id, run.json_lines)

@@ -6,8 +6,10 @@ Pure data. Comes in: nothing. Goes to: templates, the report's renderers and the
 from __future__ import annotations
 
 from collections.abc import Mapping
+from ipaddress import ip_address
 from types import MappingProxyType
 from typing import Final
+from urllib.parse import urlsplit
 
 from reports.summary import AlertKind, CheckInKind, ClassState, NotAnalysed, PulseKind, Sureness, Word
 
@@ -147,6 +149,26 @@ def profile_held(faces: bool) -> str:
     if faces:
         return "Profile none: faces were looked at"
     return "Profile eu-education: no face was looked at, no picture received"
+
+
+def link_limit(student_url: str) -> str | None:
+    """What to say where a student link does not reach everybody's camera; None where it does."""
+    address = urlsplit(student_url)
+    try:
+        here = ip_address(address.hostname or "").is_loopback
+    except ValueError:
+        here = address.hostname == "localhost"
+    if here:
+        return (
+            "This link works on this machine only. For students elsewhere, put a TLS proxy in front and set "
+            "web.public_url (docs/operations.md)."
+        )
+    if address.scheme != "https":
+        return (
+            "Browsers give this link no camera, only the buttons work: put a TLS proxy in front and set "
+            "web.public_url to its https address (docs/operations.md)."
+        )
+    return None
 
 
 USUAL_MIN_GROUP: Final = 5

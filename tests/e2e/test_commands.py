@@ -196,6 +196,7 @@ def test_the_demo_holds_a_class_and_says_how_it_went(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert re.search(r"Host link: +http://127.0.0.1:\d+/\?token=", done.stderr)
     assert re.search(r"Student link: +http://127.0.0.1:\d+/c/", done.stderr)
+    assert "This link works on this machine only" in done.stderr
     told = re.search(
         r"all 3 students analysed in (\d+) windows; 95 % of pictures read within ([\d.]+) s of arriving, "
         r"95 % of windows on the page within ([\d.]+) s of their end",

@@ -268,6 +268,17 @@ async def test_a_camera_that_opens_when_the_consent_is_gone_is_stopped_at_once(
     await page.evaluate("window.answer()")
     await until(page, "window.opened.getTracks().every((track) => track.readyState === 'ended')")
     await expect(page.locator("#camera")).to_be_hidden()
+    await expect(page.locator("#status")).to_have_text("You are not in the class. Your camera is off.")
+
+
+async def test_who_is_left_out_by_the_host_is_told_so(served: Served, page: Page) -> None:
+    await page.goto(served.url)
+    await page.check("#consent")
+    await page.click("#join")
+    await served.next(TrackAdded)
+    await served.room.leave_out(await page.locator("#number").inner_text())
+    await expect(page.locator("#status")).to_contain_text("You are left out of this class", timeout=20_000)
+    assert await page.evaluate("document.querySelector('#preview').srcObject") is None
 
 
 async def test_check_ins_are_a_consent_of_their_own_and_can_be_taken_back(page: Page, served: Served) -> None:

@@ -167,6 +167,17 @@ async def test_under_the_word_no_room_is_kept_that_nothing_needs(
     assert kept - used < 2 * line, "less than two lines stay empty"
 
 
+async def test_a_student_link_that_reaches_nobody_elsewhere_says_so(desk: HostDesk) -> None:
+    await running_class(desk, [])
+    page = await desk.page(LIVE, width=390)
+    await expect(page.locator("#link-limit")).to_contain_text("works on this machine only")
+    assert await violations(page) == []
+    await desk.store.put_class(a_class(student_url="https://mood.example/c/ABCD"))
+    await page.reload()
+    await expect(page.locator("#invite")).to_be_visible()
+    await expect(page.locator("#link-limit")).to_have_count(0)
+
+
 async def test_an_empty_room_asks_for_students(desk: HostDesk) -> None:
     await running_class(desk, steady(30, analysed=0, camera_off=0, shown=False))
     page = await desk.page(LIVE)

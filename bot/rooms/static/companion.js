@@ -12,6 +12,7 @@ const MANY_FAILURES = 4; // some ten seconds
 const OVER_PERHAPS = "The connection broke. Trying again… If the class is over, close this page: that turns your camera off.";
 const NO_CONNECTION =
   "the browser could make no connection for it. Turn it on to try again, or open the link in another browser.";
+const LEFT_OUT = "You are left out of this class: you are neither looked at nor counted. Your camera is off.";
 const REPORT_MS = 5000;
 const NUMBER_CHARS = 6; // as bot/companion/student.py takes it
 const SILENT_OK = new Set(["ended", "erased", "left", "idle"]);
@@ -55,7 +56,7 @@ function finish(state, text) {
 // Acts on what an answer means for everyone; false if it is an error that the caller must tell of.
 function settled(status) {
   if (status === 404) finish("ended", "The class has ended. Your camera is off.");
-  else if (status === 410) finish("erased", "You were erased from this class. Your camera is off.");
+  else if (status === 410) finish("erased", LEFT_OUT);
   else if (status === 409) join();
   else if (status === 403) {
     forgetToken();
@@ -255,6 +256,8 @@ el("consent").addEventListener("change", async () => {
   if (el("consent").checked) await camera(afterCameraChange);
   else if (SILENT_OK.has(page.state)) {
     stopCamera();
+    page.cameraTrouble = standingTrouble();
+    say("You are not in the class. Your camera is off.", "idle");
     show();
   }
 });
