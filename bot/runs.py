@@ -110,7 +110,7 @@ async def _hold(server: Server, run: ClassRun, stop: asyncio.Event, students: in
     click.echo(f"Live page:     {server.url}/classes/{info.id}", err=True)
     if info.student_url is not None:
         click.echo(f"Student link:  {info.student_url}", err=True)
-        if limit := link_limit(info.student_url):
+        if limit := link_limit(info.student_url, info.faces_looked_at):
             click.echo(limit, err=True)
     running = server.sessions.running(info.id)
     stats = ClassStats() if running is None else running.stats

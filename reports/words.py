@@ -151,8 +151,8 @@ def profile_held(faces: bool) -> str:
     return "Profile eu-education: no face was looked at, no picture received"
 
 
-def link_limit(student_url: str) -> str | None:
-    """What to say where a student link does not reach everybody's camera; None where it does."""
+def link_limit(student_url: str, faces: bool) -> str | None:
+    """What to say where a student link reaches not everybody, or no camera though ``faces`` are looked at."""
     address = urlsplit(student_url)
     try:
         here = ip_address(address.hostname or "").is_loopback
@@ -163,7 +163,7 @@ def link_limit(student_url: str) -> str | None:
             "This link works on this machine only. For students elsewhere, put a TLS proxy in front and set "
             "web.public_url (docs/operations.md)."
         )
-    if address.scheme != "https":
+    if faces and address.scheme != "https":
         return (
             "Browsers give this link no camera, only the buttons work: put a TLS proxy in front and set "
             "web.public_url to its https address (docs/operations.md)."
