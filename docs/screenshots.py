@@ -37,7 +37,9 @@ async def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         settings = Settings(
             store=StoreSettings(url=f"sqlite:///{folder}/class.db"),
-            web=WebSettings(port=0, token_file=Path(folder) / "token"),
+            web=WebSettings(
+                port=0, token_file=Path(folder) / "token", public_url="https://mood.school.example"
+            ),
             privacy=PrivacySettings(min_group=5),
         )
         async with serving(settings) as server, async_playwright() as playwright:
@@ -66,7 +68,7 @@ async def main() -> None:
             await small.locator("#word-line:not([data-word=''])").wait_for()
             await small.screenshot(path=_IMAGES / "small.png")
             companion = await browser.new_page(viewport={"width": 420, "height": 800})
-            await companion.goto(info.student_url or "")
+            await companion.goto(f"{server.url}/c/{info.code}")
             await companion.screenshot(path=_IMAGES / "companion.png", full_page=True)
             stop.set()
             await students
