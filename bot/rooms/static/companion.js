@@ -13,6 +13,8 @@ const OVER_PERHAPS = "The connection broke. Trying again… If the class is over
 const NO_CONNECTION =
   "the browser could make no connection for it. Turn it on to try again, or open the link in another browser.";
 const LEFT_OUT = "You are left out of this class: you are neither looked at nor counted. Your camera is off.";
+const NO_WAY = "no picture gets through from this network. Turn it on to try again, or use another network.";
+const MANY_UNREACHED = 3; // some forty seconds
 const REPORT_MS = 5000;
 const NUMBER_CHARS = 6; // as bot/companion/student.py takes it
 const SILENT_OK = new Set(["ended", "erased", "left", "idle"]);
@@ -35,6 +37,7 @@ async function afterCameraChange() {
 
 async function toggleCamera() {
   page.cameraOn = !page.stream;
+  page.unreached = 0;
   if (page.cameraOn) await camera(afterCameraChange);
   else stopCamera();
   await afterCameraChange();
@@ -103,6 +106,10 @@ function watch(connection) {
     if (connection !== page.connection) return;
     clearTimeout(page.broken);
     const state = connection.connectionState;
+    if (state === "connected") {
+      page.reached = true;
+      page.unreached = 0;
+    }
     if (state === "connected" && page.state === "live") sayLive();
     else if (state === "failed" || state === "closed") comeBack();
     else if (state === "disconnected") {
@@ -116,6 +123,8 @@ function watch(connection) {
 function comeBack() {
   if (page.state !== "live") return;
   page.state = "waiting";
+  if (page.connection && !page.reached) page.unreached += 1;
+  if (page.unreached >= MANY_UNREACHED) goWithoutCamera(NO_WAY);
   show();
   join();
 }
@@ -178,19 +187,21 @@ async function prepareOffer() {
   let connection = null;
   try {
     connection = page.connection = newConnection();
+    page.reached = false;
     watch(connection);
     return await makeOffer(connection, page.stream?.getVideoTracks()[0] ?? null);
   } catch {
-    if (connection === page.connection) goWithoutCamera(); // else closed by the join that overtook this one
+    if (connection === page.connection) goWithoutCamera(NO_CONNECTION); // else closed by the join that overtook this one
     return without;
   }
 }
 
 // Trying again would end the same way; the buttons work without a camera.
-function goWithoutCamera() {
+function goWithoutCamera(trouble) {
   disconnect();
   stopCamera();
-  page.cameraTrouble = NO_CONNECTION;
+  page.unreached = 0;
+  page.cameraTrouble = trouble;
 }
 
 async function accepted(connection, answer) {
@@ -198,7 +209,7 @@ async function accepted(connection, answer) {
     await connection.setRemoteDescription({ type: answer.type, sdp: answer.sdp });
     return true;
   } catch {
-    if (connection === page.connection) goWithoutCamera();
+    if (connection === page.connection) goWithoutCamera(NO_CONNECTION);
     return false;
   }
 }

@@ -24,6 +24,8 @@ export const page = {
   cameraOn: sends, // what the student wants
   cameraTrouble: standingTrouble(), // why there is no camera
   connection: null,
+  reached: false, // whether the connection has ever been one
+  unreached: 0, // connections in a row that never were
   attempt: 0, // tells a join that was overtaken from the current one
   broken: 0, // timer of a connection that may come back
   reporter: 0,
