@@ -1,5 +1,5 @@
 # Two commands do all set-up: `make demo` and `make test`.
-# Parts: setup, lint, lock, test-fast (under a minute), screenshots, clean.
+# Parts: setup, lint, lock, test-fast (under a minute), screenshots (holds a class: under four minutes), clean.
 
 PYTHON ?= python3
 VENV := .venv

@@ -13,6 +13,9 @@ import secrets
 import sys
 import tempfile
 import time
+from collections import deque
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from typing import Any, Final
 
 import aiohttp
@@ -22,6 +25,8 @@ from benchmarks.figures import percentiles
 _MOST_REQUESTS: Final = 50_000
 _START_S: Final = 60.0
 _WINDOW_S: Final = 1.0
+_LINES: Final = 5
+_READ_BYTES: Final = 64 * 1024
 
 
 async def ask(clients: int, seconds: float) -> dict[str, Any]:
@@ -45,23 +50,47 @@ async def ask(clients: int, seconds: float) -> dict[str, Any]:
             stderr=asyncio.subprocess.PIPE,
         )  # fmt: skip
         try:
-            url = await _address(server)
             headers = {"Authorization": f"Bearer {token}"}
-            async with aiohttp.ClientSession(url, headers=headers) as http:
+            async with heard(server) as url, aiohttp.ClientSession(url, headers=headers) as http:
                 return await _measure(http, clients, seconds)
         finally:
-            server.terminate()
+            with suppress(ProcessLookupError):  # it ended by itself: what it said goes up
+                server.terminate()
             await server.wait()
 
 
-async def _address(server: asyncio.subprocess.Process) -> str:
-    if server.stderr is None:
+@asynccontextmanager
+async def heard(server: asyncio.subprocess.Process) -> AsyncIterator[str]:
+    """The address in the host link a server prints, and all it says read to the end.
+
+    A server nobody listens to would stand still as soon as the pipe is full.
+
+    Raises:
+        RuntimeError: it ended, or said nothing for a minute; with the last it said.
+    """
+    stderr = server.stderr
+    if stderr is None:
         raise RuntimeError("the server's words cannot be read")
-    async with asyncio.timeout(_START_S):
-        while line := (await server.stderr.readline()).decode():
-            if line.startswith("Host link:"):
-                return line.split()[-1].partition("/?")[0]
-    raise RuntimeError("the server did not start")
+    said = deque[str](maxlen=_LINES)
+    try:
+        async with asyncio.timeout(_START_S):
+            while not (said and said[-1].startswith("Host link:")):
+                if not (line := await stderr.readline()):
+                    raise RuntimeError(f"the server did not start: {' | '.join(said)}")
+                said.append(line.decode().strip())
+    except TimeoutError as exc:
+        raise RuntimeError(f"the server did not start in {_START_S:.0f} s: {' | '.join(said)}") from exc
+
+    async def listen() -> None:
+        while await stderr.read(_READ_BYTES):
+            pass
+
+    listening = asyncio.create_task(listen())
+    try:
+        yield said[-1].split()[-1].partition("/?")[0]
+    finally:
+        listening.cancel()
+        await asyncio.wait([listening])
 
 
 async def _measure(http: aiohttp.ClientSession, clients: int, seconds: float) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from itertools import chain, count
 from pathlib import Path
@@ -19,6 +19,7 @@ import av
 import cv2
 import numpy as np
 import numpy.typing as npt
+from av.container import OutputContainer
 
 from bot.frames import RawFrame
 from inference.batcher import Reading
@@ -235,7 +236,7 @@ def _analyse_video(path: Path, analyser: Analyser, copy: Path | None) -> Iterato
                 if copy is not None:
                     if drawn is None:
                         _prepare(copy, path)
-                        drawn = stack.enter_context(_VideoCopy(copy, stream, frame))
+                        drawn = stack.enter_context(_video_copy(copy, stream, frame))
                     drawn.write(frame, reading)
                 at_s = float(frame.time) if frame.time is not None else 0.0
                 yield FrameRecord(path.name, number, at_s, reading, (frame.width, frame.height))
@@ -246,18 +247,16 @@ def _analyse_video(path: Path, analyser: Analyser, copy: Path | None) -> Iterato
         raise AnalyzeError(f"{path} cannot be read as a video ({said}): check the file") from exc
 
 
-class _VideoCopy(ExitStack):
+class _VideoCopy:
     """An H.264 file that gets the frames with boxes drawn in."""
 
-    def __init__(self, path: Path, source: av.VideoStream, first: av.VideoFrame) -> None:
-        super().__init__()
-        self._container = self.enter_context(av.open(str(path), "w"))
-        self._stream = self._container.add_stream("libx264", rate=source.average_rate or 25)
+    def __init__(self, container: OutputContainer, source: av.VideoStream, first: av.VideoFrame) -> None:
+        self._container = container
+        self._stream = container.add_stream("libx264", rate=source.average_rate or 25)
         # An even number of pixels, and not none.
         self._stream.width, self._stream.height = max(2, first.width // 2 * 2), max(2, first.height // 2 * 2)
         self._stream.pix_fmt = "yuv420p"
         self._number = 0
-        self.callback(self._flush)
 
     def write(self, frame: av.VideoFrame, reading: Reading) -> None:
         """Add a frame."""
@@ -272,9 +271,21 @@ class _VideoCopy(ExitStack):
         for packet in self._stream.encode(drawn):
             self._container.mux(packet)
 
-    def _flush(self) -> None:
+    def flush(self) -> None:
+        """Add what the encoder holds back."""
         for packet in self._stream.encode(None):
             self._container.mux(packet)
+
+
+@contextmanager
+def _video_copy(path: Path, source: av.VideoStream, first: av.VideoFrame) -> Iterator[_VideoCopy]:
+    """A copy to write to; its file is closed whatever happens, and what was written before is kept."""
+    with av.open(str(path), "w") as container:
+        copy = _VideoCopy(container, source, first)
+        try:
+            yield copy
+        finally:
+            copy.flush()
 
 
 def _prepare(copy: Path, source: Path) -> None:

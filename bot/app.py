@@ -24,13 +24,15 @@ from bot.metrics import MeteredReader, Metrics
 from bot.openapi import description_route
 from bot.pipeline.indicators import indicate
 from bot.retention import Retention
-from bot.rooms import RoomContext, adapters
+from bot.room import RoomUrlError
+from bot.rooms import RoomContext, adapters, open_room
 from bot.sessions import Sessions
 from inference.batcher import FaceReader
 from inference.classifier import DEFAULT_MODEL, CnnClassifier
 from inference.detector import BlazeFace, FaceDetector
 from inference.engine import read_card
 from inference.tiling import TiledDetector
+from reports.controller import RoomRefused
 from reports.feed import LiveFeed
 from reports.store import Store
 from reports.web import build_app
@@ -97,6 +99,18 @@ def make_reader(settings: Settings, metrics: Metrics) -> FaceReader | None:
         return None
     analysis = settings.analysis
     return FaceReader(lambda: make_live_detector(analysis), CnnClassifier, analysis.workers, metrics.on_model)
+
+
+def check_room(settings: Settings, url: str) -> None:
+    """See whether a class could be started in a room, before anything else is; may look at files.
+
+    Raises:
+        RoomRefused: the room URL is wrong.
+    """
+    try:
+        open_room(url, adapters(RoomContext(settings)))
+    except RoomUrlError as exc:
+        raise RoomRefused(str(exc)) from exc
 
 
 @asynccontextmanager

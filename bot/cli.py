@@ -23,7 +23,7 @@ from bot.analyze import AnalyzeError, analyse_file, find_media, with_copies
 from bot.app import ServeError, make_analyser
 from bot.config import ConfigError, Settings, load_settings
 from bot.core_dumps import forbid_core_dumps
-from bot.doctor import examine
+from bot.doctor import Verdict, examine
 from bot.host_token import fresh_link, renew_token
 from bot.logs import set_up_logs
 from bot.pipeline.indicators import indicate
@@ -268,13 +268,18 @@ def purge_command(context: _Context, older_than: int | None) -> None:
 @_with_settings
 @click.pass_obj
 def doctor(context: _Context) -> None:
-    """Check config, models, database, ports and codecs; say what is wrong and how to mend it."""
-    wrong = 0
+    """Check config, models, database, ports and codecs; say what is wrong and how to mend it.
+
+    Nothing is changed. Exit code 1 if something is WRONG; what is a warning works, but not for a class.
+    """
+    count = dict.fromkeys(Verdict, 0)
     for finding in examine(context.settings):
-        wrong += not finding.good
-        click.echo(f"{'ok   ' if finding.good else 'WRONG'}  {finding.subject}: {finding.text}")
-    if wrong:
-        click.echo(f"{wrong} thing{'' if wrong == 1 else 's'} to mend.", err=True)
+        count[finding.verdict] += 1
+        click.echo(f"{finding.verdict:<5}  {finding.subject}: {finding.text}")
+    for verdict, advice in ((Verdict.WARN, "to think about"), (Verdict.WRONG, "to mend")):
+        if number := count[verdict]:
+            click.echo(f"{number} thing{'' if number == 1 else 's'} {advice}.", err=True)
+    if count[Verdict.WRONG]:
         sys.exit(_FAILED)
 
 

@@ -12,9 +12,12 @@ import stat
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, IPvAnyNetwork, SecretStr, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, IPvAnyNetwork, SecretStr, ValidationError
+
+from bot.ice_servers import parse_ice_server
 
 ENV_PREFIX = "CLASSMOOD_"
 DEFAULT_PATH = Path("config.yaml")
@@ -37,6 +40,19 @@ class ConfigError(Exception):
     """The configuration cannot be used; the text is one line that names the key and what to do."""
 
 
+def _is_site(address: str) -> str:
+    parts = urlsplit(address)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.path.strip("/") or parts.query:
+        raise ValueError("write scheme and host, nothing behind them: https://mood.example.org")
+    return address
+
+
+def _are_ice_servers(servers: tuple[str, ...]) -> tuple[str, ...]:
+    for server in servers:
+        parse_ice_server(server)
+    return servers
+
+
 class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
@@ -52,7 +68,7 @@ class WebSettings(_Section):
 
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535)] = 8765
-    public_url: str | None = None
+    public_url: Annotated[str, AfterValidator(_is_site)] | None = None
     token: SecretStr | None = None
     token_file: Path = Path("classmood.token")
     trusted_proxies: tuple[IPvAnyNetwork, ...] = ()
@@ -95,7 +111,7 @@ class PrivacySettings(_Section):
 class WebrtcSettings(_Section):
     """Receiving."""
 
-    ice_servers: tuple[str, ...] = ()
+    ice_servers: Annotated[tuple[str, ...], AfterValidator(_are_ice_servers)] = ()
     connect_timeout_s: Annotated[float, Field(gt=0, le=3600)] = 10.0
     silence_timeout_s: Annotated[float, Field(gt=0, le=3600)] = 5.0
     rejoin_s: Annotated[float, Field(gt=0, le=3600)] = 30.0
@@ -209,4 +225,8 @@ def _one_line(exc: ValidationError, path: Path) -> str:
     more = f" (and {exc.error_count() - 1} more)" if exc.error_count() > 1 else ""
     if first["type"] == "extra_forbidden":
         return f"{path} or the environment: unknown key {key}: see config.yaml for the known ones{more}"
+    if first["type"] == "value_error":  # of ours: says what to do, in its own letters
+        return f"{path} or the environment: {key}: {first['ctx']['error']}{more}"
+    if first["type"] == "tuple_type":
+        return f"{path} or the environment: {key}: should be a list, in brackets even for one: [VALUE]{more}"
     return f"{path} or the environment: {key}: {first['msg'].lower()}{more}"

@@ -1,19 +1,26 @@
 """``classmood doctor``: does everything a class needs work on this machine?
 
 Comes in: settings. Goes out: one ``Finding`` a check, each tried for real: models run, the database is
-opened, the port bound, a picture sent through the codec.
+read, the port bound, a picture sent through the codec. Nothing is made or changed by it, and a server may
+run meanwhile.
 """
 
 from __future__ import annotations
 
+import errno
+import json
 import platform
 import socket
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from enum import StrEnum
 from fractions import Fraction
+from http.client import HTTPException
 from importlib.metadata import version
 from ipaddress import ip_address
 from typing import Final
+from urllib.parse import urlsplit
+from urllib.request import ProxyHandler, build_opener
 
 import av
 import numpy as np
@@ -27,25 +34,44 @@ from inference.detector import BlazeFace
 from inference.emotions import CROP_PX
 from inference.errors import InferenceError
 from reports.host_keys import HostKeysError
-from reports.store import Store, StoreError
+from reports.inspection import Standing, inspect
+from reports.store import StoreError
 
 _LIBRARIES: Final = ("aiohttp", "aiortc", "ai-edge-litert", "opencv-python-headless", "sqlalchemy")
 
 
+_ANSWER_S: Final = 2.0
+"""How long a ClassMood that runs already may take to say that it is alive."""
+
+
+class Verdict(StrEnum):
+    """What a check came to."""
+
+    OK = "ok"
+    WARN = "warn"
+    WRONG = "WRONG"
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One check. ``text`` says how it stands; where ``good`` is False, how to mend it."""
+    """One check.
+
+    Attributes:
+        subject: What was looked at.
+        verdict: ``WARN`` is for what works here but not as a class needs it.
+        text: How it stands; where that is not well, what to do.
+    """
 
     subject: str
-    good: bool
+    verdict: Verdict
     text: str
 
 
 def examine(settings: Settings) -> Iterator[Finding]:
     """Check one thing after another."""
-    yield Finding("settings", True, _profile(settings))
+    yield Finding("settings", Verdict.OK, _profile(settings))
     libraries = ", ".join(f"{name} {version(name)}" for name in _LIBRARIES)
-    yield Finding("program", True, f"Python {platform.python_version()}, {libraries}")
+    yield Finding("program", Verdict.OK, f"Python {platform.python_version()}, {libraries}")
     checks: tuple[tuple[str, Callable[[Settings], str]], ...] = (
         ("models", _models),
         ("database", _database),
@@ -58,7 +84,9 @@ def examine(settings: Settings) -> Iterator[Finding]:
     )
     for subject, check in checks:
         try:
-            yield Finding(subject, True, check(settings))
+            yield Finding(subject, Verdict.OK, check(settings))
+        except _Doubtful as exc:
+            yield Finding(subject, Verdict.WARN, str(exc))
         except (
             ConfigError,
             HostKeysError,
@@ -69,7 +97,11 @@ def examine(settings: Settings) -> Iterator[Finding]:
             NoUdp,
             _Wrong,
         ) as exc:
-            yield Finding(subject, False, str(exc))
+            yield Finding(subject, Verdict.WRONG, str(exc))
+
+
+class _Doubtful(Exception):
+    """It works, but not as a class needs it; the text says what to do."""
 
 
 class _Wrong(Exception):
@@ -97,39 +129,91 @@ def _models(settings: Settings) -> str:
 
 
 def _database(settings: Settings) -> str:
-    Store.open(settings.store.url).close()
-    return "opens, is of this version and can be written"
+    seen = inspect(settings.store.url)
+    if seen.standing is Standing.NEWER:
+        raise _Wrong(f"{seen.name} was written by a newer ClassMood: update this one, or change store.url")
+    told = {
+        Standing.ABSENT: f"there is no {seen.name} yet: the first start makes it",
+        Standing.EMPTY: f"{seen.name} has no tables yet: the next start makes them",
+        Standing.OLDER: (
+            f"{seen.name} is at revision {seen.found}: the next start brings it to {seen.wanted}, "
+            "so make a backup first"
+        ),
+    }
+    return told.get(seen.standing, f"{seen.name} is of this version, revision {seen.found}")
 
 
 def _port(settings: Settings) -> str:
     web = settings.web
+    if web.port == 0:
+        return f"any free one of {web.host} is taken"
     family = socket.AF_INET6 if ":" in web.host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((web.host, web.port))
         except OSError as exc:
+            if exc.errno != errno.EADDRINUSE:
+                raise _Wrong(
+                    f"cannot listen on {web.host}:{web.port} ({exc.strerror}): check web.host and web.port"
+                ) from exc
+            if _runs_already(web.local_url()):
+                return f"ClassMood runs on {web.host}:{web.port} already; a second one needs another port"
             raise _Wrong(
-                f"cannot listen on {web.host}:{web.port} ({exc.strerror}): set web.port to another port"
+                f"another program has port {web.port} on {web.host}: end it, or set web.port to another port"
             ) from exc
     return f"{web.host}:{web.port} is free"
 
 
+def _runs_already(url: str) -> bool:
+    """Whether what listens there is a ClassMood."""
+    try:
+        # Not by a proxy the environment names: it is this machine that is asked.
+        with build_opener(ProxyHandler({})).open(f"{url}/healthz", timeout=_ANSWER_S) as response:
+            alive: bool = json.loads(response.read(1024)) == {"alive": True}
+            return alive and response.headers.get("Server") == "ClassMood"
+    except (OSError, ValueError, HTTPException):
+        return False
+
+
 def _exposure(settings: Settings) -> str:
     web = settings.web
+    local = _is_this_machine(web.host)
+    public = urlsplit((web.public_url or "").lower())
+    encrypted = public.scheme == "https"
+    doubts = []
+    if not local and not encrypted:
+        doubts.append(
+            f"web.host {web.host} lets other machines in without encryption, and browsers give students no "
+            "camera there: put a TLS proxy in front (docs/operations.md), set web.public_url to its https "
+            "address and web.host to 127.0.0.1"
+        )
+    elif not local:
+        doubts.append(
+            f"web.host {web.host} lets other machines in past the TLS proxy, without encryption: "
+            "set it to 127.0.0.1, or to an address only the proxy reaches"
+        )
+    elif web.public_url and not encrypted and not _is_this_machine(public.hostname or ""):
+        doubts.append(
+            "web.public_url is no https address, and browsers give students no camera there: put a TLS "
+            "proxy in front (docs/operations.md) and set web.public_url to its https address"
+        )
+    if encrypted and not web.trusted_proxies:
+        doubts.append("name the TLS proxy in web.trusted_proxies, or all students share one address's limits")
+    if doubts:
+        raise _Doubtful("; ".join(doubts))
+    if encrypted:
+        return "this machine only, behind the TLS proxy named"
+    return (
+        "this machine only, student links too: for a class elsewhere set web.public_url (docs/operations.md)"
+    )
+
+
+def _is_this_machine(host: str) -> bool:
     try:
-        local = ip_address(web.host).is_loopback
+        return ip_address(host).is_loopback
     except ValueError:
-        local = web.host == "localhost"
-    public = (web.public_url or "").lower()
-    told = [] if local else [f"anyone who reaches {web.host} can ask, without encryption: keep 127.0.0.1"]
-    if not public:
-        told.append("web.public_url is not set: student links work on this machine only")
-    elif not public.startswith("https://"):
-        told.append("web.public_url is no https address: browsers will give it no camera")
-    if public and not web.trusted_proxies:
-        told.append("name the TLS proxy in web.trusted_proxies, or all students share one address's limits")
-    return "; ".join(told) or "this machine only, behind the TLS proxy named"
+        return host == "localhost"
 
 
 def _token(settings: Settings) -> str:

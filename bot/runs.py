@@ -21,7 +21,7 @@ import click
 import structlog
 from tqdm import tqdm
 
-from bot.app import Server, serving
+from bot.app import Server, check_room, serving
 from bot.class_stats import ClassStats
 from bot.config import Settings
 from bot.pipeline.indicators import indicate
@@ -31,6 +31,7 @@ from inference.engine import read_card
 from reports.class_report import load_report, to_html
 from reports.store import Store, StoreError
 from reports.summary import ClassInfo, ClassState, WindowSummary
+from reports.words import link_limit
 
 _log = structlog.get_logger()
 
@@ -75,8 +76,9 @@ async def join(settings: Settings, run: ClassRun) -> bool:
 
     Raises:
         RoomRefused: the room URL is wrong.
-        RunError: the report cannot be written; where that shows beforehand, no class is begun.
+        RunError: the report cannot be written; where either shows beforehand, no server is started.
     """
+    await asyncio.to_thread(check_room, settings, run.room)
     await asyncio.to_thread(_check_folder, run.reports)
     async with _stopping() as stop, serving(settings) as server:
         _greet(server, settings)
@@ -96,7 +98,7 @@ async def demo(settings: Settings, students: int, run: ClassRun) -> bool:
     async with _stopping() as stop, serving(settings) as server:
         _greet(server, settings)
         click.echo(
-            f"{students} drawn students join over WebRTC; they are synthetic, nobody is looked at.", err=True
+            f"{_students(students)} drawn, joining over WebRTC; synthetic, nobody is looked at.", err=True
         )
         info = await _hold(server, run, stop, students=students)
     return info.state is ClassState.ENDED
@@ -108,6 +110,8 @@ async def _hold(server: Server, run: ClassRun, stop: asyncio.Event, students: in
     click.echo(f"Live page:     {server.url}/classes/{info.id}", err=True)
     if info.student_url is not None:
         click.echo(f"Student link:  {info.student_url}", err=True)
+        if limit := link_limit(info.student_url, info.faces_looked_at):
+            click.echo(limit, err=True)
     running = server.sessions.running(info.id)
     stats = ClassStats() if running is None else running.stats
     news = News(server.store, info.id, run.json_lines)
@@ -224,7 +228,7 @@ def _figures(stats: ClassStats, windows: list[WindowSummary], students: int, fir
     parts = [f"{len(windows)} windows, {stats.samples} pictures looked at"]
     if students:
         full = sum(window.analysed >= students for window in windows)
-        parts.append(f"all {students} students analysed in {full} windows")
+        parts.append(f"all {_students(students)} analysed in {full} windows")
     reading_s, event_s = stats.reading_p95_s(), stats.event_p95_s()
     if reading_s is not None and event_s is not None:
         parts.append(
@@ -235,6 +239,10 @@ def _figures(stats: ClassStats, windows: list[WindowSummary], students: int, fir
     if first_mib is not None and last_mib is not None:
         parts.append(f"memory {first_mib:.0f} MiB after {_WARM_S:.0f} s, {last_mib:.0f} MiB at the end")
     return "; ".join(parts) + "."
+
+
+def _students(count: int) -> str:
+    return f"{count} student{'' if count == 1 else 's'}"
 
 
 def _resident_mib() -> float | None:

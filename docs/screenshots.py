@@ -1,6 +1,7 @@
 """Makes the pictures of the README: a demo class in a real Chromium. Run by ``make screenshots``.
 
-The students are drawn, so the pictures show nobody.
+The students are drawn, so the pictures show nobody. It takes as long as the class it holds, three minutes and
+a half: the word for a class needs three minutes to know what is usual for it.
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
-from playwright.async_api import async_playwright
+from playwright.async_api import Page, async_playwright
+from tqdm import tqdm
 
 from bot.app import serving
 from bot.config import PrivacySettings, Settings, StoreSettings, WebSettings
@@ -20,9 +22,13 @@ from bot.demo.students import run_students
 _IMAGES: Final = Path(__file__).parent / "images"
 _CHROMIUM: Final = "/usr/bin/chromium"
 _STUDENTS: Final = 8
-_SECONDS: Final = 300
-_LIVE_HEIGHT: Final = 1720
-"""Shows the live page whole: its footer sticks to the bottom of the window."""
+SECONDS: Final = 190
+"""Just longer than the page takes to settle on what is usual."""
+
+_BEGIN_S: Final = 60.0
+"""Where in their story the students begin: just before it gets hard, so that it is well again at the end."""
+
+_MARKER_S: Final = 100
 
 
 async def main() -> None:
@@ -31,7 +37,9 @@ async def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         settings = Settings(
             store=StoreSettings(url=f"sqlite:///{folder}/class.db"),
-            web=WebSettings(port=0, token_file=Path(folder) / "token"),
+            web=WebSettings(
+                port=0, token_file=Path(folder) / "token", public_url="https://mood.school.example"
+            ),
             privacy=PrivacySettings(min_group=5),
         )
         async with serving(settings) as server, async_playwright() as playwright:
@@ -41,30 +49,41 @@ async def main() -> None:
             )
             info = await server.sessions.start("companion:?synthetic=1", "Biology 9b: the cell")
             stop = asyncio.Event()
-            students = asyncio.create_task(run_students(server.url, info.code or "", _STUDENTS, 1, stop))
-            context = await browser.new_context(viewport={"width": 1100, "height": _LIVE_HEIGHT})
+            students = asyncio.create_task(
+                run_students(server.url, info.code or "", _STUDENTS, 1, stop, begin_s=_BEGIN_S)
+            )
+            context = await browser.new_context(viewport={"width": 1100, "height": 900})
             page = await context.new_page()
             await page.goto(server.host_link)
             await page.locator("#start-class").wait_for()  # the link's page has gone on to the list
             await page.goto(f"{server.url}/classes/{info.id}")
-            await asyncio.sleep(_SECONDS / 2)
-            await server.sessions.mark(info.id, "mitosis")
-            await asyncio.sleep(_SECONDS / 2)
-            await page.screenshot(path=_IMAGES / "live.png")
+            for second in tqdm(range(SECONDS), desc="holding the class", unit="s"):
+                if second == _MARKER_S:
+                    await server.sessions.mark(info.id, "mitosis")
+                await asyncio.sleep(1)
+            await take_whole(page, _IMAGES / "live.png")
             small = await context.new_page()
             await small.set_viewport_size({"width": 320, "height": 660})
             await small.goto(f"{server.url}/classes/{info.id}?view=small")
             await small.locator("#word-line:not([data-word=''])").wait_for()
             await small.screenshot(path=_IMAGES / "small.png")
             companion = await browser.new_page(viewport={"width": 420, "height": 800})
-            await companion.goto(info.student_url or "")
+            await companion.goto(f"{server.url}/c/{info.code}")
             await companion.screenshot(path=_IMAGES / "companion.png", full_page=True)
             stop.set()
             await students
             await server.sessions.end(info.id)
             await page.goto(f"{server.url}/api/classes/{info.id}/report.html")
+            await page.set_viewport_size({"width": 1100, "height": 1680})
             await page.screenshot(path=_IMAGES / "report.png")
             await browser.close()
+
+
+async def take_whole(page: Page, file: Path) -> None:
+    """Take a page whole: its footer sticks to the bottom of the window, which is made as tall as the page."""
+    height = await page.evaluate("document.documentElement.scrollHeight")
+    await page.set_viewport_size({"width": 1100, "height": height})
+    await page.screenshot(path=file)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,7 @@
 """The timeline as SVG: the seven expressions stacked over time, with what was not seen shown as such.
 
+Where faces are not looked at, how many were present stands in the place of the expressions.
+
 Comes in: windows, markers, pulses of one class. Goes out: one SVG text, used as it is by the live page
 (inside its document, redrawn for its width) and by the report. Pure; bounded in size however long the
 class. Colours stand as attributes for a viewer without style sheet; ``emotion_css`` and chart.css, by
@@ -35,12 +37,15 @@ COLOURS: Final[Mapping[str, str]] = MappingProxyType(
 STACK: Final = ("happy", "surprise", "neutral", "sad", "fear", "disgust", "angry")
 """From the bottom up: pleasant ones on the floor, tense ones hanging from the ceiling."""
 
+PRESENT, CAMERAS = "#d3d9de", "#98a6b0"
+"""Colours of the counts of those present, and of those with a camera."""
+
 MIN_WIDTH: Final = 240
 MAX_WIDTH: Final = 1600
 
 _LEFT, _RIGHT = 58, 10
 _LABEL_ROWS, _LABEL_ROW_PX = 3, 16
-_AREA_PX, _STRIP_PX, _LANE_PX = 170, 20, 14
+_AREA_PX, _PRESENT_PX, _STRIP_PX, _LANE_PX = 170, 64, 20, 14
 _CHAR_PX = 7.4
 _SHORTEST_S = 120.0
 _MOST_COLUMNS = 480
@@ -71,7 +76,7 @@ def timeline_svg(
         markers: Drawn as lines across; as many are labelled as there is room for.
         pulses: Drawn as ticks in one lane a kind.
         width: Pixels, taken between ``MIN_WIDTH`` and ``MAX_WIDTH``.
-        faces: Whether faces are looked at in this class; if not, markers and pulses are all there is to draw.
+        faces: Whether faces are looked at in this class; if not, who is present is drawn instead.
 
     Returns:
         Well-formed SVG, one user unit a pixel.
@@ -107,9 +112,9 @@ class _Timeline:
         self.labels = self._place_labels()
         rows = max((row for _, row, _ in self.labels), default=-1) + 1
         self.top = 8 + rows * _LABEL_ROW_PX
-        self.floor = self.top + _AREA_PX
+        self.floor = self.top + (_AREA_PX if faces else _PRESENT_PX)
         self.strip = self.floor + 8
-        self.lanes = self.strip + _STRIP_PX + 6 if faces else self.top + 2
+        self.lanes = self.strip + (_STRIP_PX + 6 if faces else 0)
         self.axis = self.lanes + len(PulseKind) * _LANE_PX + 4
 
     def x(self, at_s: float) -> float:
@@ -119,9 +124,12 @@ class _Timeline:
         return round(self.floor - _AREA_PX * min(max(share, 0.0), 1.0), 1)
 
     def svg(self) -> str:
-        legend, height = self._legend(self.axis + 36) if self.faces else ([], self.axis + 24)
-        seen = (*self._areas(), *self._suppressed(), *self._coverage()) if self.faces else ()
-        said = "Visible expressions over time" if self.faces else "Taps and markers over time"
+        legend, height = self._legend(self.axis + 36)
+        if self.faces:
+            seen = (*self._areas(), *self._suppressed(), *self._coverage())
+        else:
+            seen = tuple(self._present())
+        said = "Visible expressions over time" if self.faces else "Present, taps and markers over time"
         parts = [
             f'<svg xmlns="http://www.w3.org/2000/svg" class="timeline" role="img" '
             f'aria-labelledby="tl-title tl-desc" width="{self.width}" height="{height}" '
@@ -153,6 +161,8 @@ class _Timeline:
             )
         if self.faces:
             said.append(f"{sum(window.suppressed for window in self.windows)} windows withheld.")
+        else:
+            said.append(f"At most {max(window.participants for window in self.windows)} present.")
         said.append(f"{gaps(self.windows)} gaps, {len(self.markers)} markers.")
         return " ".join(said)
 
@@ -211,6 +221,27 @@ class _Timeline:
             yield f'<path class="tl-all" fill="#e3e6e8" d="{"".join(all_of)}"/>'
             yield f'<path class="tl-seen" fill="#66717b" d="{"".join(seen)}"/>'
 
+    def _present(self) -> Iterable[str]:
+        """How many were there, and with a camera where the room tells."""
+        most = max([1.0, *(column.participants for column in self.columns)])
+        right = self.width - _RIGHT
+        for y, text in ((self.top, f"{most:.0f}"), (self.floor, "0")):
+            yield f'<path class="tl-grid" d="M{_LEFT} {y}H{right}" stroke="#d5d8db" fill="none"/>'
+            yield _text(_LEFT - 6, y + 4, text, anchor="end")
+        yield _text(_LEFT - 6, (self.top + self.floor) / 2 + 4, "present", anchor="end")
+        for kind, fill, counts in (
+            ("cov-present", PRESENT, [column.participants for column in self.columns]),
+            ("cov-cameras", CAMERAS, [column.cameras_on for column in self.columns]),
+        ):
+            path = "".join(
+                f"M{self.x(column.start_s):g} {self.floor}V{self.floor - _PRESENT_PX * count / most:.1f}"
+                f"H{self.x(column.end_s):g}V{self.floor}Z"
+                for column, count in zip(self.columns, counts, strict=True)
+                if count
+            )
+            if path:
+                yield f'<path class="{kind}" fill="{fill}" d="{path}"/>'
+
     def _pulses(self) -> Iterable[str]:
         for lane, kind in enumerate(PulseKind):
             y = self.lanes + lane * _LANE_PX
@@ -256,9 +287,17 @@ class _Timeline:
 
     def _legend(self, y: float) -> tuple[list[str], int]:
         """The legend from ``y`` down and the height it ends at."""
-        entries = [(f'class="emo-{one}" fill="{COLOURS[one]}"', one) for one in STACK]
-        if any(column.shares is None for column in self.columns):
-            entries.append(('class="tl-withheld" fill="url(#tl-hatch)"', "withheld for privacy"))
+        if self.faces:
+            entries = [(f'class="emo-{one}" fill="{COLOURS[one]}"', one) for one in STACK]
+            if any(column.shares is None for column in self.columns):
+                entries.append(('class="tl-withheld" fill="url(#tl-hatch)"', "withheld for privacy"))
+        elif any(column.cameras_on for column in self.columns):
+            entries = [
+                (f'class="cov-present" fill="{PRESENT}"', "present"),
+                (f'class="cov-cameras" fill="{CAMERAS}"', "camera on"),
+            ]
+        else:
+            return [], round(y) - 12
         parts, x = [], float(_LEFT)
         for look, text in entries:
             wide = 15 + _CHAR_PX * len(text) + 12

@@ -33,7 +33,7 @@ from typing import Any, Final
 from inference.emotions import EMOTIONS
 from reports.charts import STACK, timeline_svg
 from reports.comparison import AROUND_S, AroundTaps, Session, around_taps, same_title, session
-from reports.coverage_chart import coverage_svg, layers
+from reports.coverage_chart import LAYERS, coverage_svg
 from reports.intervals import BATCH_S
 from reports.moments import Moment, moments
 from reports.segments import Segment, by_kind, segments
@@ -202,8 +202,8 @@ def to_html(report: ClassReport) -> str:
         metrics=(report.card or {}).get("metrics"),
         recalls=_recalls(report.card),
         alert_words=ALERT_WORDS,
-        coverage_chart=coverage_svg(report.windows, faces),
-        coverage_layers=[(kind, name) for kind, name, _ in layers(faces)],
+        coverage_chart=coverage_svg(report.windows),
+        coverage_layers=[(kind, name) for kind, name, _ in LAYERS],
         batch_s=f"{BATCH_S:.0f}",
         around_s=f"{AROUND_S:.0f}",
         this=session(report.info, report.windows),

@@ -1,6 +1,7 @@
 """How many were there, had the camera on and were analysed, over time, as SVG.
 
-Comes in: windows. Goes out: one SVG text for the report. Pure; bounded in size however long the class.
+Comes in: windows. Goes out: one SVG text for the report of a class whose faces are looked at (for others the
+timeline says who was present). Pure; bounded in size however long the class.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Final
 
+from reports.charts import CAMERAS, PRESENT
 from reports.columns import Column, columns
 from reports.summary import WindowSummary
 
@@ -22,16 +24,11 @@ LAYERS: Final[tuple[tuple[str, str, Callable[[Column], float]], ...]] = (
 )
 """Class of the style sheet, name, and figure of each layer, from the back to the front."""
 
-_FILLS: Final = {"cov-present": "#d3d9de", "cov-cameras": "#98a6b0", "cov-analysed": "#3f6f87"}
+_FILLS: Final = {"cov-present": PRESENT, "cov-cameras": CAMERAS, "cov-analysed": "#3f6f87"}
 
 
-def layers(faces: bool) -> list[tuple[str, str, Callable[[Column], float]]]:
-    """What is drawn: nobody is analysed in a class whose faces are not looked at."""
-    return [layer for layer in LAYERS if faces or layer[0] != "cov-analysed"]
-
-
-def coverage_svg(windows: Sequence[WindowSummary], faces: bool = True) -> str:
-    """Draw it, without the analysed where no ``faces`` are looked at; gaps stay empty."""
+def coverage_svg(windows: Sequence[WindowSummary]) -> str:
+    """Draw it; gaps stay empty."""
     found = columns(windows, _MOST_COLUMNS)
     most = max((column.participants for column in found), default=0.0) or 1.0
     end_s = max((column.end_s for column in found), default=0.0) or 1.0
@@ -40,13 +37,13 @@ def coverage_svg(windows: Sequence[WindowSummary], faces: bool = True) -> str:
     def x(at_s: float) -> str:
         return f"{_LEFT + plot * min(max(at_s, 0.0), end_s) / end_s:.1f}"
 
-    said = ", ".join(name for _, name, _ in layers(faces)).capitalize()
+    said = ", ".join(name for _, name, _ in LAYERS).capitalize()
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" class="timeline" role="img" '
         f'aria-label="{said} over time, at most {most:.0f} present" width="{_WIDTH}" height="{_HEIGHT}" '
         f'viewBox="0 0 {_WIDTH} {_HEIGHT}" font-family="system-ui, sans-serif" font-size="12">'
     ]
-    for kind, _, figure in layers(faces):
+    for kind, _, figure in LAYERS:
         path = "".join(
             f"M{x(column.start_s)} {floor}V{floor - (floor - _TOP) * figure(column) / most:.1f}"
             f"H{x(column.end_s)}V{floor}Z"

@@ -30,8 +30,10 @@ from reports.words import (
     TERMS,
     WORD_MEANINGS,
     WORDS,
+    link_limit,
     low_group,
     profile,
+    profile_held,
 )
 
 _DEFAULT_WIDTH: Final = 960
@@ -86,6 +88,8 @@ async def live_page(request: web.Request) -> web.Response:
         synthetic=SYNTHETIC if info.synthetic else None,
         low_group=low_group(info.min_group),
         no_faces=None if info.faces_looked_at else NO_FACES,
+        link_limit=None if info.student_url is None else link_limit(info.student_url, info.faces_looked_at),
+        profile_held=profile_held(info.faces_looked_at),
     )
 
 

@@ -41,7 +41,6 @@ _HEADERS: Final = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cache-Control": "no-store",
-    "Server": "ClassMood",
 }
 _log = structlog.get_logger()
 
@@ -100,6 +99,7 @@ async def _let_go(app: web.Application) -> None:
 async def _add_headers(_request: web.Request, response: web.StreamResponse) -> None:
     for name, value in _HEADERS.items():
         response.headers.setdefault(name, value)
+    response.headers[hdrs.SERVER] = "ClassMood"  # aiohttp's own names its version
 
 
 @web.middleware

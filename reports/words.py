@@ -6,8 +6,10 @@ Pure data. Comes in: nothing. Goes to: templates, the report's renderers and the
 from __future__ import annotations
 
 from collections.abc import Mapping
+from ipaddress import ip_address
 from types import MappingProxyType
 from typing import Final
+from urllib.parse import urlsplit
 
 from reports.summary import AlertKind, CheckInKind, ClassState, NotAnalysed, PulseKind, Sureness, Word
 
@@ -63,19 +65,19 @@ WORDS: Final[Mapping[str, str]] = MappingProxyType(
 
 WORD_MEANINGS: Final[Mapping[str, str]] = MappingProxyType(
     {
-        Word.SETTLING.value: "Finding out how faces usually look here: about three minutes.",
-        Word.UNSEEN.value: "Too few faces for a figure in which nobody stands out.",
+        Word.SETTLING.value: "Finding out what is usual here: three minutes or so.",
+        Word.UNSEEN.value: "Too few faces: a figure would show single students.",
         Word.STEADY.value: "Faces look as they usually do here.",
         Word.LIVELIER.value: "More smiles and surprise than usual here.",
-        Word.QUIETER.value: "Fewer smiles than usual here: a question or a pause may help.",
-        Word.TENSER.value: "More tense looks than usual here: a reason to ask, not an answer.",
+        Word.QUIETER.value: "Fewer smiles than usual: ask something, or pause.",
+        Word.TENSER.value: "More tense looks than usual: ask, do not conclude.",
         Word.CALMER.value: "Fewer tense looks than usual here.",
-        Word.LOST.value: "Students tap that they are lost: slow down, ask where.",
-        Word.TOO_SLOW.value: "Students tap that it is too slow: go a little faster.",
-        Word.OK.value: "Students tap that it is OK: go on.",
+        Word.LOST.value: "Students tap “lost”: slow down, ask where.",
+        Word.TOO_SLOW.value: "Students tap “too slow”: go a little faster.",
+        Word.OK.value: "Students tap “OK”: go on.",
     }
 )
-"""What each word says, and what a host may do about it; stands under the word."""
+"""What each word says, and what a host may do about it; stands under the word, on one line of a desktop."""
 
 TERMS: Final[Mapping[str, str]] = MappingProxyType(
     {
@@ -118,7 +120,7 @@ NOT_MEANT: Final = (
 """Stays in view wherever the figures are."""
 
 NOT_MEANT_WITHOUT_FACES: Final = (
-    "Taps and who is present, no face looked at. Not for grading, discipline or attendance."
+    "Taps and how many were present, no face looked at. Not for grading, discipline or attendance."
 )
 """Instead of ``NOT_MEANT``, where no figure is about faces."""
 
@@ -147,6 +149,26 @@ def profile_held(faces: bool) -> str:
     if faces:
         return "Profile none: faces were looked at"
     return "Profile eu-education: no face was looked at, no picture received"
+
+
+def link_limit(student_url: str, faces: bool) -> str | None:
+    """What to say where a student link reaches not everybody, or no camera though ``faces`` are looked at."""
+    address = urlsplit(student_url)
+    try:
+        here = ip_address(address.hostname or "").is_loopback
+    except ValueError:
+        here = address.hostname == "localhost"
+    if here:
+        return (
+            "This link works on this machine only. For students elsewhere, put a TLS proxy in front and set "
+            "web.public_url (docs/operations.md)."
+        )
+    if faces and address.scheme != "https":
+        return (
+            "Browsers give this link no camera, only the buttons work: put a TLS proxy in front and set "
+            "web.public_url to its https address (docs/operations.md)."
+        )
+    return None
 
 
 USUAL_MIN_GROUP: Final = 5

@@ -13,11 +13,12 @@ from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 import structlog
-from aiortc import RTCConfiguration, RTCDataChannel, RTCIceServer, RTCPeerConnection, RTCSessionDescription
+from aiortc import RTCConfiguration, RTCDataChannel, RTCPeerConnection, RTCSessionDescription
 
 from bot.janus.client import JanusSession
 from bot.janus.messages import JanusRefused, Reply
 from bot.janus.videoroom import RoomAddress, read_name
+from bot.webrtc.ice import rtc_servers
 from bot.webrtc.peer import AIORTC_RAISES
 
 _log = structlog.get_logger()
@@ -160,7 +161,7 @@ class TextRoom:
 
     async def _connect(self, handle: int, ice_servers: tuple[str, ...]) -> None:
         offer = await self._session.request(handle, {"request": "setup"})
-        servers = [RTCIceServer(urls=url) for url in ice_servers]
+        servers = rtc_servers(ice_servers)
         connection = self._connection = RTCPeerConnection(RTCConfiguration(iceServers=servers))
         try:
             await connection.setRemoteDescription(RTCSessionDescription(sdp=offer.sdp or "", type="offer"))

@@ -180,7 +180,7 @@ class Indicators:
         )
         if verdict is not None and outranked:
             if word not in (Word.UNSEEN, Word.SETTLING) and (verdict is PulseKind.OK or word not in _UNEASY):
-                disagreement = f"Faces look {_as_usual(word)}, the taps say otherwise: the taps count."
+                disagreement = f"Faces look {_as_usual(word)}; the taps count."
             part = taps[verdict] / max(window.participants, 1)
             sure = Sureness.HIGH if part >= 2 * _SHARE_OF_TAPS else Sureness.MEDIUM
             word, arrow, from_pulses = Word(verdict.value), "level", True

@@ -36,6 +36,7 @@ from bot.companion.requests import (
     parse_withdrawal,
 )
 from bot.companion.room import CompanionRoom
+from bot.ice_servers import parse_ice_server
 from bot.room import Room, RoomUrlError
 from bot.rooms import RoomContext
 
@@ -169,9 +170,12 @@ class Adapter:
             fps=f"{self._wanted_fps:g}",
             retention_days=privacy.retention_days,
             individual_hours=privacy.individual_hours,
-            ice_servers=json.dumps([{"urls": url} for url in self._settings.webrtc.ice_servers]),
+            ice_servers=json.dumps(self._ice_servers() if privacy.looks_at_faces else []),
         )
         return web.Response(text=page, content_type="text/html", headers={"Cache-Control": "no-store"})
+
+    def _ice_servers(self) -> list[dict[str, str]]:
+        return [parse_ice_server(one).for_browsers() for one in self._settings.webrtc.ice_servers]
 
     async def _show_file(self, request: web.Request) -> web.Response:
         assets = await asyncio.to_thread(_assets)

@@ -1,14 +1,26 @@
-"""ICE that leaves nothing behind when it is closed while it is still connecting.
+"""ICE: the servers of the settings, and a connection that leaves nothing behind when closed while connecting.
 
-Stands in for aioice's ``Connection``, for every connection of aiortc's in this process (``setup``).
+The connection stands in for aioice's ``Connection``, for every one of aiortc's in this process (``setup``).
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from typing import Any
 
 from aioice import Connection
+from aiortc import RTCIceServer
+
+from bot.ice_servers import parse_ice_server
+
+
+def rtc_servers(given: Iterable[str]) -> list[RTCIceServer]:
+    """``webrtc.ice_servers`` as aiortc takes them."""
+    return [
+        RTCIceServer(urls=server.url, username=server.username, credential=server.credential)
+        for server in map(parse_ice_server, given)
+    ]
 
 
 class ClosingConnection(Connection):

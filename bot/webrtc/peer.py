@@ -25,11 +25,12 @@ from enum import StrEnum
 from typing import Final
 
 import structlog
-from aiortc import RTCBundlePolicy, RTCConfiguration, RTCIceServer, RTCPeerConnection, RTCSessionDescription
+from aiortc import RTCBundlePolicy, RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 from aiortc.exceptions import InternalError, InvalidAccessError, InvalidStateError, OperationError
 
 from bot.config import WebrtcSettings
 from bot.webrtc.decoding import CameraTrack
+from bot.webrtc.ice import rtc_servers
 from bot.webrtc.moments import Moments
 from bot.webrtc.offers import check_offer
 from bot.webrtc.receiver import VideoReceiver
@@ -167,7 +168,7 @@ class ReceivingPeer:
         await self._shut()
 
     async def _negotiate(self, sdp: str) -> str:
-        servers = [RTCIceServer(urls=url) for url in self._settings.ice_servers]
+        servers = rtc_servers(self._settings.ice_servers)
         configuration = RTCConfiguration(iceServers=servers, bundlePolicy=RTCBundlePolicy.MAX_BUNDLE)
         connection = self._connection = RTCPeerConnection(configuration)
         connection.on("connectionstatechange", self._changed.set)

@@ -2,7 +2,7 @@
 import { readCheckIns } from "./check_ins.js";
 import { call, clock } from "./common.js";
 import { offerLeavingOut } from "./leave_out.js";
-import { showAlerts, showIndicator } from "./word.js";
+import { isOver, lookBack, showAlerts, showIndicator } from "./word.js";
 
 const page = document.getElementById("class");
 const words = JSON.parse(page.dataset.words);
@@ -37,11 +37,18 @@ function showState(info) {
     text("student-link", info.student_url);
   }
   if (ended) {
-    text("now-title", "Faces at the end");
+    putInThePast();
     stream?.close();
     byId("end-dialog").close();
     showConnection("ended", "class over");
   }
+}
+
+function putInThePast() {
+  if (isOver()) return; // as the server made the page
+  lookBack();
+  for (const element of document.querySelectorAll("[data-over]")) element.textContent = element.dataset.over;
+  showWindow();
 }
 
 function showConnection(state, said) {
@@ -83,7 +90,7 @@ function showShares(last) {
     ? `Withheld: fewer than ${page.dataset.minGroup} faces were analysed in this window.`
     : "Withheld: beside an earlier window this one would give a single student away.";
   const turned = last.facing === null
-    ? "Too few faces are large enough to tell whether they are turned to the screen."
+    ? "Turned to the screen: too few faces large enough to tell."
     : "Turned is where heads point: no measure of attention.";
   text("shares-note", shares ? `Mean shares over the faces analysed. ${turned}` : withheld);
 }
@@ -108,7 +115,8 @@ function showReasons(last) {
   if (!rows.length) {
     const row = document.createElement("li");
     row.className = "none";
-    row.textContent = last.participants ? "Everyone present is analysed." : "Nobody is present.";
+    const tense = isOver() ? "was" : "is";
+    row.textContent = last.participants ? `Everyone present ${tense} analysed.` : `Nobody ${tense} present.`;
     rows.push(row);
   }
   byId("not-analysed").replaceChildren(...rows);

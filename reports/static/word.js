@@ -7,18 +7,33 @@ const byId = (id) => document.getElementById(id);
 
 const ARROWS = { up: "M5 19 19 5M8 5h11v11", down: "M5 5l14 14M8 19h11V8", level: "M3 12h17m-6-6 6 6-6 6" };
 const SOURCES = { settling: "Baseline:", unseen: "Faces:" };
-const TAPS_ONLY = { source: "Taps:", word: "Few", meaning: "Too few taps for a word. Faces are not looked at in this class." };
+const TAPS_ONLY = { source: "Taps:", word: "Few", meaning: "Too few taps for a word; no face is looked at." };
 const NOBODY = { source: "In the room:", word: "Nobody", meaning: "Nobody is here now." };
-const NOBODY_YET = { ...NOBODY, meaning: "Give the student link to your class: they join by it." };
+const NOBODY_YET = { ...NOBODY, meaning: "Give the student link to your class." };
+const TOO_SHORT = { source: "For a word:", word: "Too short" };
 const QUIET_KEY = "classmood-quiet";
 
 let shown = null; // the indicator on the page
 const alerts = new Map(); // at_s -> alert
 
+/** Whether the class is over: its word is then one of the past, and advice is too late. */
+export const isOver = () => document.body.classList.contains("over");
+
+/** Say it as of a class that is over. */
+export function lookBack() {
+  if (isOver()) return;
+  document.body.classList.add("over");
+  if (shown) say(shown);
+}
+
 /** Show an indicator, unless a newer one is on the page already. */
 export function showIndicator(now) {
   if (!now || (shown && now.at_s < shown.at_s)) return;
   shown = now;
+  say(now);
+}
+
+function say(now) {
   const line = byId("word-line");
   line.dataset.word = now.word;
   line.dataset.arrow = now.arrow;
@@ -31,16 +46,23 @@ export function showIndicator(now) {
   byId("arrow").setAttribute("aria-label", now.arrow);
   byId("arrow").classList.toggle("none", now.from_pulses || now.word in SOURCES);
   byId("sure").textContent = now.word in SOURCES ? "" : words.sure[now.sure];
-  const detail = now.word in SOURCES ? "" : now.detail; // there the meaning says it all
+  const detail = now.word in SOURCES || isOver() ? "" : now.detail; // for the former the meaning says it all
   byId("word-detail").textContent = detail ? `${detail[0].toUpperCase()}${detail.slice(1)}.` : "";
-  byId("disagreement").textContent = now.disagreement;
+  byId("disagreement").textContent = isOver() ? "" : now.disagreement;
 }
 
 function saying(now) {
-  if (now.word === "unseen" && !now.participants) return byId("invite").hidden ? NOBODY : NOBODY_YET;
-  if (now.word === "unseen" && page.dataset.faces === "no") return TAPS_ONLY;
-  const source = now.from_pulses ? "Students say" : SOURCES[now.word] ?? "Faces look";
-  return { source, word: words.words[now.word] ?? now.word, meaning: words.meanings[now.word] ?? "" };
+  const over = isOver();
+  const said = { source: sourceOf(now, over), word: words.words[now.word] ?? now.word, meaning: words.meanings[now.word] ?? "" };
+  if (now.word === "unseen" && !now.participants) Object.assign(said, byId("invite").hidden ? NOBODY : NOBODY_YET);
+  else if (now.word === "unseen" && page.dataset.faces === "no") Object.assign(said, TAPS_ONLY);
+  else if (now.word === "settling" && over) Object.assign(said, TOO_SHORT);
+  return over ? { ...said, meaning: "" } : said;
+}
+
+function sourceOf(now, over) {
+  if (now.from_pulses) return over ? "At the end, students said" : "Students say";
+  return SOURCES[now.word] ?? (over ? "At the end, faces looked" : "Faces look");
 }
 
 function row(alert, tag) {

@@ -82,6 +82,29 @@ def test_an_unknown_variable_is_named() -> None:
         load_settings(ROOT / "config.yaml", {"CLASSMOOD_WEB__PROT": "1"})
 
 
+@pytest.mark.parametrize("url", ["mood.example", "ftp://mood.example", "https://", "https://a.example/mood"])
+def test_an_address_that_no_student_link_can_begin_with_is_refused(tmp_path: Path, url: str) -> None:
+    with pytest.raises(ConfigError, match=r"web\.public_url: write scheme and host, .*https://mood"):
+        load_settings(write(tmp_path, f"web:\n  public_url: {url}\n"), {})
+
+
+def test_addresses_that_student_links_begin_with(tmp_path: Path) -> None:
+    for url in ("https://mood.example", "http://localhost:9000/", "https://[::1]:8443"):
+        assert load_settings(write(tmp_path, f"web:\n  public_url: {url}\n"), {}).web.public_url == url
+
+
+def test_one_proxy_without_brackets_is_told_that_it_is_a_list(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"web\.trusted_proxies: should be a list, in brackets"):
+        load_settings(write(tmp_path, "web:\n  trusted_proxies: 127.0.0.1\n"), {})
+
+
+def test_a_server_neither_browser_nor_bot_can_use_is_refused_without_its_password(tmp_path: Path) -> None:
+    text = "webrtc:\n  ice_servers: ['turns://mood:secret@relay.example']\n"
+    with pytest.raises(ConfigError, match=r"webrtc\.ice_servers: write each server as stun:HOST") as caught:
+        load_settings(write(tmp_path, text), {})
+    assert "secret" not in str(caught.value)
+
+
 def test_a_missing_file_is_an_error_only_when_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert load_settings(None, {}) == Settings()

@@ -1,4 +1,4 @@
-"""A host's desk: the pages, served over a store in a temporary folder."""
+"""A host's desk, the pages served over a store in a temporary folder; a class and a student's page of it."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.host_desk import HostDesk, host_desk
+from tests.e2e.student_page import page, served
+
+__all__ = ["desk", "page", "served"]
 
 
 @pytest.fixture

@@ -76,10 +76,13 @@ def test_what_is_wrong_is_said_in_one_line(tmp_path: Path) -> None:
         (("analyze", "bad.yaml"), 1, "no known kind"),
         (("nonsense",), 2, "No such command"),
     ]
+    made = sorted(tmp_path.iterdir())
     for words, code, text in cases:
         done = run(tmp_path, *words, CLASSMOOD_WEB__PORT="0")
         assert text in said(done), words
+        assert "Host link" not in done.stderr, "no server was started for it"
         assert done.returncode == code, words
+    assert sorted(tmp_path.iterdir()) == made, "nothing was left behind"
 
 
 def test_a_taken_port_is_said(tmp_path: Path) -> None:
@@ -100,11 +103,19 @@ def test_a_second_server_on_the_same_database_is_refused(tmp_path: Path) -> None
         done = run(tmp_path, "serve", "--port", "0")
         assert done.returncode == 1
         assert "another ClassMood is running" in said(done)
+        looked = run(tmp_path, "doctor", CLASSMOOD_WEB__PORT=url_port(line))
+        assert looked.returncode == 0, looked.stdout
+        assert "ok     port: ClassMood runs on 127.0.0.1:" in looked.stdout
         assert run(tmp_path, "classes").returncode == 0
     finally:
         first.send_signal(signal.SIGINT)
         first.communicate(timeout=10)
     assert first.returncode == 0
+
+
+def url_port(line: str) -> str:
+    """The port in a line that ends with a host link."""
+    return line.partition("/?token=")[0].rpartition(":")[2]
 
 
 def test_the_token_is_rotated_under_a_server_that_runs(tmp_path: Path) -> None:
@@ -185,6 +196,7 @@ def test_the_demo_holds_a_class_and_says_how_it_went(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert re.search(r"Host link: +http://127.0.0.1:\d+/\?token=", done.stderr)
     assert re.search(r"Student link: +http://127.0.0.1:\d+/c/", done.stderr)
+    assert "This link works on this machine only" in done.stderr
     told = re.search(
         r"all 3 students analysed in (\d+) windows; 95 % of pictures read within ([\d.]+) s of arriving, "
         r"95 % of windows on the page within ([\d.]+) s of their end",
@@ -215,6 +227,11 @@ def test_doctor_finds_all_well_and_all_ill(tmp_path: Path) -> None:
     done = run(tmp_path, "doctor", CLASSMOOD_WEB__PORT="0")
     assert done.returncode == 0, done.stdout + done.stderr
     assert len(re.findall(r"^ok ", done.stdout, re.MULTILINE)) == 10
+    assert list(tmp_path.iterdir()) == [], "looking makes nothing"
+    open_to_all = run(tmp_path, "doctor", CLASSMOOD_WEB__PORT="0", CLASSMOOD_WEB__HOST="0.0.0.0")
+    assert open_to_all.returncode == 0
+    assert "warn   exposure: web.host 0.0.0.0 lets other machines in" in open_to_all.stdout
+    assert open_to_all.stderr == "1 thing to think about.\n"
     (tmp_path / "classmood.db").write_bytes(b"this is no database at all, not even close to one")
     (tmp_path / "classmood.token").write_text("{}")
     (tmp_path / "classmood.token").chmod(0o644)

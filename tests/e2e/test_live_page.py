@@ -56,9 +56,7 @@ async def test_word_alert_and_pulses_come_as_they_happen_and_nothing_jumps(desk:
     await desk.go_on(a_window(900, lost=3))
     await expect(page.locator("#word")).to_have_text("Lost")
     await expect(page.locator("#word-source")).to_have_text("Students say")
-    await expect(page.locator("#disagreement")).to_have_text(
-        "Faces look as usual, the taps say otherwise: the taps count."
-    )
+    await expect(page.locator("#disagreement")).to_have_text("Faces look as usual; the taps count.")
     await expect(page.locator("#newest-alert")).to_contain_text("3 of 3 taps in the last 2 min say lost")
     await expect(page.locator("[data-pulse=lost]")).to_have_text("3")
     for index in range(1, 4):
@@ -108,7 +106,7 @@ async def test_facing_the_screen_is_shown_beside_the_shares_and_withheld_with_th
     await expect(page.locator("#shares-note")).to_contain_text("no measure of attention")
     await desk.go_on(a_window(30))
     await expect(page.locator("#facing .share")).to_have_text("–")
-    await expect(page.locator("#shares-note")).to_contain_text("Too few faces are large enough to tell")
+    await expect(page.locator("#shares-note")).to_contain_text("too few faces large enough to tell")
     await desk.go_on(a_window(35, shown=False, analysed=3))
     await expect(page.locator("#shares-note")).to_contain_text("Withheld")
     await expect(page.locator("#facing")).to_have_attribute("data-share", "")
@@ -152,6 +150,34 @@ async def test_whatever_stands_under_the_word_moves_nothing(desk: HostDesk, path
     assert await page.locator("section.now").bounding_box() == now
 
 
+@pytest.mark.parametrize(("path", "width"), [(LIVE, 390), (LIVE, 768), (LIVE, 1280), (SMALL, 320)])
+async def test_under_the_word_no_room_is_kept_that_nothing_needs(
+    desk: HostDesk, path: str, width: int
+) -> None:
+    await running_class(desk, steady(900))
+    page = await desk.page(path, width=width)
+    await expect(page.locator("#word")).to_have_text("Steady")
+    kept, used, line = await page.locator(".said").evaluate(
+        """said => {
+          const bottoms = [...said.querySelectorAll("p")].map((p) => p.getBoundingClientRect().bottom);
+          const box = said.getBoundingClientRect();
+          return [box.height, Math.max(...bottoms) - box.top, parseFloat(getComputedStyle(said).lineHeight)];
+        }"""
+    )
+    assert kept - used < 2 * line, "less than two lines stay empty"
+
+
+async def test_a_student_link_that_reaches_nobody_elsewhere_says_so(desk: HostDesk) -> None:
+    await running_class(desk, [])
+    page = await desk.page(LIVE, width=390)
+    await expect(page.locator("#link-limit")).to_contain_text("works on this machine only")
+    assert await violations(page) == []
+    await desk.store.put_class(a_class(student_url="https://mood.example/c/ABCD"))
+    await page.reload()
+    await expect(page.locator("#invite")).to_be_visible()
+    await expect(page.locator("#link-limit")).to_have_count(0)
+
+
 async def test_an_empty_room_asks_for_students(desk: HostDesk) -> None:
     await running_class(desk, steady(30, analysed=0, camera_off=0, shown=False))
     page = await desk.page(LIVE)
@@ -168,6 +194,7 @@ async def test_where_faces_are_not_looked_at_nothing_looks_like_figures_of_faces
     await expect(page.locator("#coverage")).to_have_text("9 present")
     await expect(page.locator("#timeline svg")).to_be_visible()
     await expect(page.locator("#timeline .tl-withheld")).to_have_count(0)
+    await expect(page.locator("#timeline .cov-present")).to_be_visible()
     for hidden in ("#shares", "#facing", "#not-analysed", "#why"):
         await expect(page.locator(hidden)).to_be_hidden()
     await expect(page.locator("main")).not_to_contain_text("seen")

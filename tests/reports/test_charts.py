@@ -6,6 +6,7 @@ import itertools
 import math
 import re
 import xml.etree.ElementTree as ET
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -199,3 +200,32 @@ def test_a_class_whose_faces_are_not_looked_at_is_drawn_without_them() -> None:
         assert len(by_class(root, kept)) == 1
     assert "withheld" not in root.findtext("s:desc", "", NS)
     assert float(root.get("height", "0")) < float(draw(windows, markers, pulses).get("height", "0"))
+
+
+def test_where_faces_are_not_looked_at_those_present_are_drawn_over_time() -> None:
+    few = [a_window(5 * n, analysed=0, camera_off=4, happy=None) for n in range(12)]
+    many = [a_window(120 + 5 * n, analysed=0, camera_off=8, happy=None) for n in range(12)]
+    root = draw([*few, *many], faces=False)
+    (present,) = by_class(root, "cov-present")
+    heights = [
+        float(floor) - float(y) for floor, y in re.findall(r"M\S+ ([\d.]+)V([\d.]+)H", present.get("d", ""))
+    ]
+    assert len(heights) == 24
+    assert heights[0] == pytest.approx(heights[-1] / 2)
+    first, gap_from, gap_to = xs(present)[0], xs(present)[23], xs(present)[24]
+    assert gap_to - gap_from == pytest.approx(gap_from - first, abs=0.5), (
+        "a minute of nothing between two of four"
+    )
+    assert not by_class(root, "cov-cameras")
+    assert "At most 8 present" in root.findtext("s:desc", "", NS)
+    told = [element.text for element in root.iter() if element.tag.endswith("text")]
+    assert {"8", "0", "present"} <= set(told)
+
+
+def test_cameras_are_drawn_where_a_room_tells_of_them_without_looking() -> None:
+    windows = [
+        replace(a_window(5 * n, analysed=0, camera_off=4, happy=None), cameras_on=3) for n in range(12)
+    ]
+    root = draw(windows, faces=False)
+    assert len(by_class(root, "cov-cameras")) == 2, "the area and its swatch in the legend"
+    assert float(root.get("height", "0")) > float(draw(windows[:0], faces=False).get("height", "0"))

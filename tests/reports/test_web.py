@@ -228,6 +228,7 @@ async def test_headers_guard_every_answer(host: Host) -> None:
             assert "frame-ancestors 'none'" in policy
             assert "unsafe" not in policy
             assert response.headers["X-Content-Type-Options"] == "nosniff"
+            assert response.headers["Server"] == "ClassMood"
             assert response.headers["Referrer-Policy"] == "no-referrer"
             assert response.headers["Permissions-Policy"].startswith("camera=(self), microphone=()")
             assert response.headers["Cross-Origin-Opener-Policy"] == "same-origin"

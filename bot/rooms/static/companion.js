@@ -2,12 +2,19 @@
 // Nothing is sent before Join; the camera stops whenever the student is out of the class.
 import { camera, stopCamera } from "./companion_camera.js";
 import { makeOffer, newConnection } from "./companion_connection.js";
-import { address, el, forgetToken, keepToken, page, say, sayLive, send, show, token } from "./companion_page.js";
+import {
+  address, el, forgetToken, keepToken, page, say, sayLive, send, sends, show, standingTrouble, token,
+} from "./companion_page.js";
 
 const BREAK_MS = 3000;
 const RETRY_MS = [500, 1000, 2000, 4000, 8000, 15000];
 const MANY_FAILURES = 4; // some ten seconds
 const OVER_PERHAPS = "The connection broke. Trying again… If the class is over, close this page: that turns your camera off.";
+const NO_CONNECTION =
+  "the browser could make no connection for it. Turn it on to try again, or open the link in another browser.";
+const LEFT_OUT = "You are left out of this class: you are neither looked at nor counted. Your camera is off.";
+const NO_WAY = "no picture gets through from this network. Turn it on to try again, or use another network.";
+const MANY_UNREACHED = 3; // some forty seconds
 const REPORT_MS = 5000;
 const NUMBER_CHARS = 6; // as bot/companion/student.py takes it
 const SILENT_OK = new Set(["ended", "erased", "left", "idle"]);
@@ -30,6 +37,7 @@ async function afterCameraChange() {
 
 async function toggleCamera() {
   page.cameraOn = !page.stream;
+  page.unreached = 0;
   if (page.cameraOn) await camera(afterCameraChange);
   else stopCamera();
   await afterCameraChange();
@@ -51,7 +59,7 @@ function finish(state, text) {
 // Acts on what an answer means for everyone; false if it is an error that the caller must tell of.
 function settled(status) {
   if (status === 404) finish("ended", "The class has ended. Your camera is off.");
-  else if (status === 410) finish("erased", "You were erased from this class. Your camera is off.");
+  else if (status === 410) finish("erased", LEFT_OUT);
   else if (status === 409) join();
   else if (status === 403) {
     forgetToken();
@@ -98,6 +106,10 @@ function watch(connection) {
     if (connection !== page.connection) return;
     clearTimeout(page.broken);
     const state = connection.connectionState;
+    if (state === "connected") {
+      page.reached = true;
+      page.unreached = 0;
+    }
     if (state === "connected" && page.state === "live") sayLive();
     else if (state === "failed" || state === "closed") comeBack();
     else if (state === "disconnected") {
@@ -111,6 +123,8 @@ function watch(connection) {
 function comeBack() {
   if (page.state !== "live") return;
   page.state = "waiting";
+  if (page.connection && !page.reached) page.unreached += 1;
+  if (page.unreached >= MANY_UNREACHED) goWithoutCamera(NO_WAY);
   show();
   join();
 }
@@ -134,15 +148,10 @@ async function join() {
 
 async function tryToJoin(attempt) {
   disconnect();
-  const withCamera = Boolean(page.stream) || (!page.cameraOn && !page.cameraTrouble);
-  let connection = null;
+  const offer = await prepareOffer();
+  if (attempt !== page.attempt) return true;
+  const connection = page.connection;
   try {
-    let offer = { sdp: null, type: null };
-    if (withCamera) {
-      connection = page.connection = newConnection();
-      watch(connection);
-      offer = await makeOffer(connection, page.stream?.getVideoTracks()[0] ?? null);
-    }
     const known = token();
     const { status, answer } = await send("/offer", {
       sdp: offer.sdp,
@@ -161,12 +170,46 @@ async function tryToJoin(attempt) {
     }
     if (status === 404 || status === 410) return settled(status);
     if (status !== 200 && status !== 422) return refused(status, answer);
-    if (answer.sdp) await connection.setRemoteDescription({ type: answer.type, sdp: answer.sdp });
-    else disconnect();
+    if (!answer.sdp) disconnect();
+    else if (!(await accepted(connection, answer))) return attempt !== page.attempt;
     live(status === 422 ? answer.error : "");
     return true;
   } catch {
     if (connection === page.connection) disconnect();
+    return false;
+  }
+}
+
+// The offer of a new connection for the camera: without one where there is none, or none can be sent.
+async function prepareOffer() {
+  const without = { sdp: null, type: null };
+  if (!page.stream && (page.cameraOn || page.cameraTrouble)) return without;
+  let connection = null;
+  try {
+    connection = page.connection = newConnection();
+    page.reached = false;
+    watch(connection);
+    return await makeOffer(connection, page.stream?.getVideoTracks()[0] ?? null);
+  } catch {
+    if (connection === page.connection) goWithoutCamera(NO_CONNECTION); // else closed by the join that overtook this one
+    return without;
+  }
+}
+
+// Trying again would end the same way; the buttons work without a camera.
+function goWithoutCamera(trouble) {
+  disconnect();
+  stopCamera();
+  page.unreached = 0;
+  page.cameraTrouble = trouble;
+}
+
+async function accepted(connection, answer) {
+  try {
+    await connection.setRemoteDescription({ type: answer.type, sdp: answer.sdp });
+    return true;
+  } catch {
+    if (connection === page.connection) goWithoutCamera(NO_CONNECTION);
     return false;
   }
 }
@@ -196,8 +239,8 @@ function live(trouble) {
 async function leave() {
   const known = token();
   finish("left", "You left the class. Your camera is off. You can join again.");
-  page.cameraOn = true;
-  page.cameraTrouble = "";
+  page.cameraOn = sends;
+  page.cameraTrouble = standingTrouble();
   show();
   el("consent").checked = false;
   el("join").disabled = true;
@@ -224,6 +267,8 @@ el("consent").addEventListener("change", async () => {
   if (el("consent").checked) await camera(afterCameraChange);
   else if (SILENT_OK.has(page.state)) {
     stopCamera();
+    page.cameraTrouble = standingTrouble();
+    say("You are not in the class. Your camera is off.", "idle");
     show();
   }
 });

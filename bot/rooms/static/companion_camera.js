@@ -1,10 +1,11 @@
 // The student's camera: asked for after the consent, stopped whenever the student is out of the class.
-import { FPS, el, looks, page, say, show } from "./companion_page.js";
+import { FPS, el, looks, page, say, sends, show } from "./companion_page.js";
 
 const CAMERA = { width: { ideal: 320 }, height: { ideal: 180 }, frameRate: { ideal: FPS, max: Math.max(FPS, 15) } };
 
 function cameraError(error) {
-  if (!navigator.mediaDevices) return "this page was not opened over https, so the browser gives no camera.";
+  if (!isSecureContext) return "this page was not opened over https, so the browser gives no camera. Ask for an https link.";
+  if (!navigator.mediaDevices?.getUserMedia) return "this browser gives pages none. Open the link in another browser.";
   if (error?.name === "NotAllowedError") return "the browser was not allowed to use it. You can change that beside the address.";
   if (error?.name === "NotFoundError") return "none was found.";
   if (error?.name === "NotReadableError") return "another program is using it.";
@@ -25,7 +26,7 @@ export function stopCamera() {
 async function openCamera(onLost) {
   const wanted = el("camera-select").value;
   try {
-    if (!navigator.mediaDevices) throw new Error("no mediaDevices");
+    if (!navigator.mediaDevices?.getUserMedia) throw new Error("no camera for pages");
     const video = wanted ? { ...CAMERA, deviceId: { exact: wanted } } : CAMERA;
     const stream = await navigator.mediaDevices.getUserMedia({ video, audio: false });
     if (!el("consent").checked || page.state === "ended" || page.state === "erased") {
@@ -48,16 +49,25 @@ async function openCamera(onLost) {
   } catch (error) {
     stopCamera();
     page.cameraTrouble = cameraError(error);
-    if (page.state === "idle" || page.state === "left") {
-      say(`There is no camera: ${page.cameraTrouble} You can join without one and use the buttons.`, "trouble");
-    }
+    sayNoCamera();
   }
   show();
 }
 
-/** Open it, if the class looks at faces; one opening at a time. ``onLost`` is called when it is unplugged. */
+function sayNoCamera() {
+  if (page.state !== "idle" && page.state !== "left") return;
+  say(`There is no camera: ${page.cameraTrouble} You can join without one and use the buttons.`, "trouble");
+}
+
+/**
+ * Open it, if the class looks at faces and the browser can send; one opening at a time. ``onLost`` is called
+ * when it is unplugged.
+ */
 export function camera(onLost) {
-  if (!looks) return Promise.resolve();
+  if (!sends) {
+    if (looks) sayNoCamera();
+    return Promise.resolve();
+  }
   page.opening ??= openCamera(onLost).finally(() => { page.opening = null; });
   return page.opening;
 }

@@ -2,6 +2,8 @@
 
 export const FPS = Number(document.body.dataset.fps); // twice what is looked at: more would be sent for nothing
 export const looks = document.body.dataset.faces === "yes"; // else no camera is asked for at all
+export const sends = looks && typeof RTCPeerConnection === "function"; // else no camera is opened: it would be for nothing
+const NO_WEBRTC = "WebRTC, which it needs, is switched off in this browser. Switch it on, or open the link in another browser.";
 export const el = (id) => document.getElementById(id);
 
 const code = document.body.dataset.code;
@@ -9,21 +11,48 @@ const tokenKey = `classmood-${code.toLowerCase()}`;
 const ALONE = "Only you see this. Nothing is sent before you join.";
 const READ = "Nobody sees this but you. A program reads it and keeps no picture.";
 
+/** Why no camera can be had, whatever the student does; empty where nothing stands against one. */
+export function standingTrouble() {
+  if (!looks) return "this class asks for none.";
+  return sends ? "" : NO_WEBRTC;
+}
+
 export const page = {
   state: "idle", // idle, joining, live, waiting, left, ended, erased
   stream: null, // what the camera gives
   opening: null, // promise of the camera being opened
-  cameraOn: looks, // what the student wants
-  cameraTrouble: looks ? "" : "this class asks for none.", // why there is no camera
+  cameraOn: sends, // what the student wants
+  cameraTrouble: standingTrouble(), // why there is no camera
   connection: null,
+  reached: false, // whether the connection has ever been one
+  unreached: 0, // connections in a row that never were
   attempt: 0, // tells a join that was overtaken from the current one
   broken: 0, // timer of a connection that may come back
   reporter: 0,
 };
 
-export const token = () => sessionStorage.getItem(tokenKey);
-export const keepToken = (given) => sessionStorage.setItem(tokenKey, given);
-export const forgetToken = () => sessionStorage.removeItem(tokenKey);
+let unstored = null; // the token where the browser keeps nothing; it then ends with the page
+
+function stored(work) {
+  try {
+    return work(sessionStorage); // naming it raises where a browser is told to keep nothing
+  } catch {
+    return null;
+  }
+}
+
+export const token = () => stored((storage) => storage.getItem(tokenKey)) ?? unstored;
+
+export function keepToken(given) {
+  unstored = given;
+  stored((storage) => storage.setItem(tokenKey, given));
+}
+
+export function forgetToken() {
+  unstored = null;
+  stored((storage) => storage.removeItem(tokenKey));
+}
+
 export const address = (path) => `/api/companion/${encodeURIComponent(code)}${path}`;
 
 /** Ask the server; a failed network throws. */
@@ -55,7 +84,7 @@ export function show() {
   el("camera").hidden = over || !page.stream;
   el("join").disabled = !el("consent").checked || page.state === "joining";
   el("preview-note").textContent = inClass ? READ : ALONE;
-  el("camera-toggle").hidden = !looks;
+  el("camera-toggle").hidden = !sends;
   el("camera-toggle").textContent = page.stream ? "Turn camera off" : "Turn camera on";
   for (const button of document.querySelectorAll(".pulses button")) {
     button.disabled = page.state !== "live";

@@ -101,7 +101,7 @@ async def test_giving_up_while_servers_are_asked_for_addresses_leaves_nothing_be
     before, sockets_before = asyncio.all_tasks(), open_sockets()
     with ThreadPoolExecutor(1) as threads, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as mute:
         mute.bind(("127.0.0.1", 0))
-        urls = [f"{kind}:127.0.0.1:{mute.getsockname()[1]}" for kind in ("stun", "turn")]
+        urls = [f"{kind}127.0.0.1:{mute.getsockname()[1]}" for kind in ("stun:", "turn:user:word@")]
         sender = Sender()
         offer = await sender.offer()
         settings = WebrtcSettings(ice_servers=tuple(urls))

@@ -1,0 +1,99 @@
+"""The live page of a class that is over, in a real browser: it speaks of the past and offers what is left."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+
+import pytest
+from playwright.async_api import Page, expect
+
+from reports.summary import ClassState
+from tests.bot.pipeline.classes import a_window
+from tests.e2e.chromium import needs_chromium
+from tests.e2e.host_desk import HostDesk
+from tests.e2e.live_classes import LIVE, running_class, steady
+from tests.reports.builders import START, a_class
+
+pytestmark = [pytest.mark.browser, needs_chromium]
+
+OVER = {
+    "state": ClassState.ENDED,
+    "reason": "The host ended it.",
+    "ended_at": START + timedelta(minutes=17),
+}
+PRESENT_TENSE = re.compile(r"\b(now|so far|is|are|look|say|go on|slow down)\b", re.IGNORECASE)
+
+
+async def reads_of_the_past(page: Page) -> None:
+    """Nothing in view speaks of the present; what the words mean is folded away."""
+    await expect(page.locator("#connection")).to_have_text("class over")
+    await expect(page.locator("#pop-out")).to_be_hidden()
+    for hidden in ("#word-meaning", "#word-detail", "#disagreement", "#earlier-alerts"):
+        await expect(page.locator(hidden)).to_be_hidden()
+    text = await page.locator("main").inner_text()
+    assert PRESENT_TENSE.findall(text) == [], text
+
+
+@pytest.mark.parametrize(
+    ("last", "source", "word"),
+    [
+        (steady(30, 900), "At the end, faces looked", "Steady"),
+        (steady(30, 900, tense=0.45, ok=1), "At the end, students said", "OK"),
+        (steady(30, 900, analysed=0, camera_off=0, shown=False), "In the room:", "Nobody"),
+    ],
+)
+@pytest.mark.parametrize("width", [1280, 390])
+async def test_a_class_that_is_over_is_told_as_such(
+    desk: HostDesk, width: int, last: list[object], source: str, word: str
+) -> None:
+    await desk.add_class([*steady(900), *last], info=a_class(**OVER))
+    page = await desk.page(LIVE, width=width)
+    await expect(page.locator("#word-source")).to_have_text(source)
+    await expect(page.locator("#word")).to_have_text(word)
+    await reads_of_the_past(page)
+    said = await page.locator(".said").bounding_box()
+    assert said is not None
+    assert said["height"] == 0, "no blank lines below the word"
+
+
+async def test_a_page_that_is_open_when_the_class_ends_turns_to_the_past(desk: HostDesk) -> None:
+    await running_class(desk, steady(900))
+    page = await desk.page(LIVE)
+    await expect(page.locator("#word-source")).to_have_text("Faces look")
+    await desk.go_on(a_window(900, lost=3))
+    await expect(page.locator("#word-source")).to_have_text("Students say")
+    await page.click("#end-class")
+    await page.click("#end-confirm")
+    await expect(page.locator("#word-source")).to_have_text("At the end, students said")
+    await expect(page.locator("#now-title")).to_have_text("Faces at the end")
+    await expect(page.locator("#report-link")).to_be_visible()
+    await page.reload()
+    await expect(page.locator("#word-source")).to_have_text("At the end, students said")
+
+
+async def test_a_short_class_has_no_word(desk: HostDesk) -> None:
+    await desk.add_class(steady(60), info=a_class(**OVER))
+    page = await desk.page(LIVE)
+    await expect(page.locator("#word-line")).to_contain_text("For a word: Too short")
+    await reads_of_the_past(page)
+
+
+async def test_a_class_without_a_window_shows_no_empty_drawings(desk: HostDesk) -> None:
+    await desk.add_class([], info=a_class(**OVER))
+    page = await desk.page(LIVE)
+    await expect(page.locator("#word")).to_have_text("Nothing")
+    for hidden in ("#timeline", "#shares", "#not-analysed"):
+        await expect(page.locator(hidden)).to_be_hidden()
+    await reads_of_the_past(page)
+
+
+async def test_a_class_whose_faces_were_not_looked_at_is_told_as_such(desk: HostDesk) -> None:
+    quiet = steady(60, analysed=0, camera_off=9, shown=False)
+    await desk.add_class(quiet, info=a_class(jurisdiction="eu-education", **OVER))
+    page = await desk.page(LIVE)
+    await expect(page.locator("#no-faces")).to_have_text(
+        "Profile eu-education: no face was looked at, no picture received."
+    )
+    await expect(page.locator("#timeline .cov-present")).to_be_visible()
+    await reads_of_the_past(page)

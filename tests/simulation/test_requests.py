@@ -1,0 +1,37 @@
+"""The benchmark of requests: its server is listened to for as long as it talks."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+
+import pytest
+
+from benchmarks.requests import heard
+
+TALKATIVE = """
+import sys
+print("It is early.", file=sys.stderr)
+print("Host link:     http://127.0.0.1:1234/?token=abc", file=sys.stderr)
+sys.stderr.write(("x" * 999 + "\\n") * 1000)
+"""
+
+
+async def start(program: str) -> asyncio.subprocess.Process:
+    return await asyncio.create_subprocess_exec(sys.executable, "-c", program, stderr=asyncio.subprocess.PIPE)
+
+
+async def test_a_server_that_says_more_than_a_pipe_holds_does_not_stand_still() -> None:
+    server = await start(TALKATIVE)
+    async with heard(server) as url:
+        assert url == "http://127.0.0.1:1234"
+        async with asyncio.timeout(30):
+            assert await server.wait() == 0
+
+
+async def test_a_server_that_does_not_start_is_told_with_its_words() -> None:
+    server = await start("import sys; sys.exit('port 1 is taken')")
+    with pytest.raises(RuntimeError, match="did not start: port 1 is taken"):
+        async with heard(server):
+            pass
+    await server.wait()
