@@ -13,6 +13,7 @@ from bot.janus.client import JanusSession
 from bot.janus.people import People
 from bot.janus.videoroom import Camera, Feed, Moderated, Person, Present, Publishes, Renamed, RoomAddress
 from bot.room import Joined, Left, Muted, RoomEvent, UnsupportedCodec
+from bot.webrtc.moments import Moments
 
 ADA, BEA = Person(1, "Ada"), Person(2, "Bea")
 CAMERA = Camera("0", "vp8", False)
@@ -32,6 +33,7 @@ class Stay:
             private_id=None,
             settings=WebrtcSettings(),
             threads=ThreadPoolExecutor(1),
+            moments=Moments(),
             temporal=0,
             wanted_fps=4.0,
             turnstile=asyncio.Semaphore(1),
