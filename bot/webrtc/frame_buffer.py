@@ -15,9 +15,9 @@ from typing import Final
 from bot.webrtc.layers import LayerGate
 from bot.webrtc.packets import Fragment
 
-GAP_PATIENCE_S: Final = 0.5
+GAP_PATIENCE_S: Final = 0.6
 """How long a lost packet may take to come after all: long enough to be sent again three times by Janus, which
-lets 200 ms pass in between."""
+lets 200 ms pass in between, and to be missed and taken at ``Moments`` only."""
 
 _CAPACITY: Final = 512
 _MAX_JUMP: Final = 3000
