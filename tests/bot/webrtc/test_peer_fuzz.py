@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -87,6 +88,13 @@ async def answered(sdp: str) -> None:
         assert not [task.get_name() for task in asyncio.all_tasks() - before], "something is left behind"
 
 
+@pytest.fixture(scope="module")
+def runner() -> Iterator[asyncio.Runner]:
+    """One loop for all offers, as the product has: aioice keeps the lock of its mDNS across loops."""
+    with asyncio.Runner() as one:
+        yield one
+
+
 @settings(max_examples=60)
 @given(st.integers(0, 2**32), st.lists(ODD | st.text(max_size=30), max_size=5), st.booleans())
 @example(0, ["a=candidate:1 1 udp 1 nobody.local 9 typ host"], True)
@@ -97,7 +105,9 @@ async def answered(sdp: str) -> None:
 @example(0, ["a=mid:\x00"], True)
 @example(0, ["a=rtpmap:98 VP8/0"], True)
 @example(0, ["a=setup:passive"], True)
-def test_any_offer_is_answered_or_refused_soon(seed: int, odd: list[str], whole: bool) -> None:
+def test_any_offer_is_answered_or_refused_soon(
+    runner: asyncio.Runner, seed: int, odd: list[str], whole: bool
+) -> None:
     chance = random.Random(seed)
     lines = list(GOOD[:-1])
     if not whole:
@@ -105,7 +115,7 @@ def test_any_offer_is_answered_or_refused_soon(seed: int, odd: list[str], whole:
             del lines[chance.randrange(1, len(lines))]
     for line in odd:
         lines.insert(len(lines) if whole else chance.randint(1, len(lines)), line)
-    asyncio.run(answered("\r\n".join([*lines, ""])))
+    runner.run(answered("\r\n".join([*lines, ""])))
 
 
 @pytest.mark.parametrize("count", [1, 64])
