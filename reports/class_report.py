@@ -35,7 +35,7 @@ from reports.charts import STACK, timeline_svg
 from reports.comparison import AROUND_S, AroundTaps, Session, around_taps, same_title, session
 from reports.coverage_chart import LAYERS, coverage_svg
 from reports.intervals import BATCH_S
-from reports.moments import Moment, moments
+from reports.moments import Moment, moments, too_short
 from reports.segments import Segment, by_kind, segments
 from reports.shares import Coverage, coverage, gaps, mean_facing, mean_shares, not_analysed_totals
 from reports.store import Store
@@ -93,6 +93,7 @@ class ClassReport:
         facing: Mean share turned to the screen; None when no window has one.
         segments: From marker to marker.
         moments: Worth a look, oldest first.
+        too_short: Whether the class is too short for one.
         alerts: As the host was told of them, oldest first.
         around: Faces around the taps of each kind.
         earlier: Earlier classes of the same title, oldest first.
@@ -112,6 +113,7 @@ class ClassReport:
     facing: float | None
     segments: tuple[Segment, ...]
     moments: tuple[Moment, ...]
+    too_short: bool
     alerts: tuple[Alert, ...]
     around: tuple[AroundTaps, ...]
     earlier: tuple[Session, ...]
@@ -146,6 +148,7 @@ def build_report(
         facing=mean_facing(ordered),
         segments=segments(ordered, marked, tapped, length_s),
         moments=moments(ordered, marked, tapped),
+        too_short=too_short(ordered),
         alerts=tuple(alerts),
         around=around_taps(ordered, tapped),
         earlier=tuple(earlier),

@@ -1,8 +1,8 @@
-"""The moments of a class worth a look: at most three minutes that stand out from the rest.
+"""The moments of a class worth a look: at most three that stand out from the rest.
 
 Comes in: windows, markers and pulses, each in time order. Goes out: moments in time order. Pure.
 
-The class is cut into blocks of ``BLOCK_S`` seconds. A block stands out by
+The class is cut into blocks of a minute, a short class into half minutes. A block stands out by
 
 * tension above, or liveliness above or below, the mean of all blocks, by at least ``EFFECT``, scored in
   standard deviations over the blocks and at least ``LEAST_SCORE`` of them;
@@ -28,6 +28,9 @@ from reports.words import PULSE_WORDS
 BLOCK_S: Final = 60.0
 """Length of a block, seconds."""
 
+SHORT_S: Final = 480.0
+"""Observed time below which blocks are half as long, seconds."""
+
 APART_S: Final = 180.0
 """Least time between two moments, seconds."""
 
@@ -45,7 +48,7 @@ _MOST: Final = 3
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """One minute worth a look.
+    """One block worth a look.
 
     Attributes:
         start_s: Start, seconds since the class began.
@@ -73,27 +76,39 @@ def moments(
     windows: Sequence[WindowSummary], markers: Sequence[Marker], pulses: Sequence[PulseRecord]
 ) -> tuple[Moment, ...]:
     """The moments worth a look, oldest first; none when nothing stands out."""
-    blocks: dict[int, list[WindowSummary]] = {}
-    for window in windows:
-        blocks.setdefault(math.floor(window.start_s / BLOCK_S), []).append(window)
-    blocks = {
-        block: inside
-        for block, inside in blocks.items()
-        if sum(window.length_s for window in inside) >= BLOCK_S / 2
-    }
+    block_s, blocks = _cut(windows)
     if len(blocks) < FEWEST:
         return ()
-    apart_s = min(APART_S, max(2 * BLOCK_S, len(blocks) * BLOCK_S / 8))
-    found = [*_by_faces(blocks), *_by_pulses(blocks, pulses)]
+    apart_s = min(APART_S, max(2 * block_s, len(blocks) * block_s / 8))
+    found = [*_by_faces(blocks), *_by_pulses(block_s, blocks, pulses)]
     chosen: list[_Candidate] = []
     for one in sorted(found, key=lambda one: (-one.score, one.block)):
-        if all(abs(one.block - other.block) * BLOCK_S >= apart_s for other in chosen):
+        if all(abs(one.block - other.block) * block_s >= apart_s for other in chosen):
             chosen.append(one)
         if len(chosen) == _MOST:
             break
     return tuple(
-        _moment(one, blocks[one.block], markers) for one in sorted(chosen, key=lambda one: one.block)
+        _moment(one, block_s, blocks[one.block], markers) for one in sorted(chosen, key=lambda one: one.block)
     )
+
+
+def too_short(windows: Sequence[WindowSummary]) -> bool:
+    """Whether there are too few blocks for one to stand out."""
+    return len(_cut(windows)[1]) < FEWEST
+
+
+def _cut(windows: Sequence[WindowSummary]) -> tuple[float, dict[int, list[WindowSummary]]]:
+    """Length of a block in seconds, and the windows of each that was observed for half of it or more."""
+    short = sum(window.length_s for window in windows) < SHORT_S
+    block_s = BLOCK_S / 2 if short else BLOCK_S
+    blocks: dict[int, list[WindowSummary]] = {}
+    for window in windows:
+        blocks.setdefault(math.floor(window.start_s / block_s), []).append(window)
+    return block_s, {
+        block: inside
+        for block, inside in blocks.items()
+        if sum(window.length_s for window in inside) >= block_s / 2
+    }
 
 
 def _by_faces(blocks: dict[int, list[WindowSummary]]) -> list[_Candidate]:
@@ -118,10 +133,12 @@ def _by_faces(blocks: dict[int, list[WindowSummary]]) -> list[_Candidate]:
     return found
 
 
-def _by_pulses(blocks: dict[int, list[WindowSummary]], pulses: Sequence[PulseRecord]) -> list[_Candidate]:
+def _by_pulses(
+    block_s: float, blocks: dict[int, list[WindowSummary]], pulses: Sequence[PulseRecord]
+) -> list[_Candidate]:
     taps: dict[int, Counter[PulseKind]] = {}
     for pulse in pulses:
-        taps.setdefault(math.floor(pulse.at_s / BLOCK_S), Counter())[pulse.kind] += 1
+        taps.setdefault(math.floor(pulse.at_s / block_s), Counter())[pulse.kind] += 1
     found = []
     for block, counted in taps.items():
         if block not in blocks:
@@ -137,8 +154,10 @@ def _by_pulses(blocks: dict[int, list[WindowSummary]], pulses: Sequence[PulseRec
     return found
 
 
-def _moment(found: _Candidate, inside: Sequence[WindowSummary], markers: Sequence[Marker]) -> Moment:
-    start_s = found.block * BLOCK_S
-    before = [marker.label for marker in markers if marker.at_s < start_s + BLOCK_S / 2]
-    end_s = min(start_s + BLOCK_S, max(window.end_s for window in inside))
+def _moment(
+    found: _Candidate, block_s: float, inside: Sequence[WindowSummary], markers: Sequence[Marker]
+) -> Moment:
+    start_s = found.block * block_s
+    before = [marker.label for marker in markers if marker.at_s < start_s + block_s / 2]
+    end_s = min(start_s + block_s, max(window.end_s for window in inside))
     return Moment(start_s, end_s, found.what, before[-1] if before else "", coverage(inside))

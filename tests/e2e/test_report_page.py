@@ -120,17 +120,18 @@ async def test_it_prints(desk: HostDesk) -> None:
 
 
 async def test_odd_classes_have_a_report(desk: HostDesk) -> None:
+    even, brief = "Nothing stands out", "Too little was observed"
     odd = {
-        "empty": [],
-        "faceless": [a_window(5 * n, analysed=0, camera_off=4, shown=False) for n in range(60)],
-        "alone": [a_window(5 * n, analysed=1, camera_off=0) for n in range(60)],
-        "jump": [a_window(0), a_window(1e6), a_window(1e6 + 5)],
+        "empty": ([], even),
+        "faceless": ([a_window(5 * n, analysed=0, camera_off=4, shown=False) for n in range(60)], even),
+        "alone": ([a_window(5 * n, analysed=1, camera_off=0) for n in range(60)], even),
+        "jump": ([a_window(0), a_window(1e6), a_window(1e6 + 5)], brief),
     }
-    for name, windows in odd.items():
+    for name, (windows, said) in odd.items():
         # The wall clock was set back during the class.
         info = replace(OVER, id=name, title="عنوان " + name, ended_at=START - timedelta(hours=1))
         await desk.add_class(windows, info=info)
         page = await desk.page(f"/api/classes/{name}/report.html")
         await expect(page.locator("h1")).to_have_text("عنوان " + name)
-        await expect(page.locator("section[aria-labelledby=moments]")).to_contain_text("No minute stands out")
+        await expect(page.locator("section[aria-labelledby=moments]")).to_contain_text(said)
         await page.context.close()

@@ -13,7 +13,7 @@ import pytest
 from reports.comparison import around_taps, same_title, session
 from reports.coverage_chart import coverage_svg
 from reports.intervals import BATCH_S, FEWEST, margins
-from reports.moments import APART_S, moments
+from reports.moments import APART_S, moments, too_short
 from reports.summary import ClassState, Marker, PulseKind, PulseRecord
 from reports.templating import points
 from tests.bot.pipeline.classes import a_window as shown_window
@@ -95,6 +95,14 @@ def test_nothing_stands_out_of_an_even_a_short_or_a_faceless_class() -> None:
     assert moments([shown_window(0, tense=0.5), shown_window(5)], [], []) == ()
     assert moments([shown_window(5 * n, shown=False) for n in range(360)], [], []) == ()
     assert moments([], [], [PulseRecord("c1", 1, PulseKind.LOST)] * 9) == ()
+
+
+def test_a_short_class_is_looked_at_in_half_minutes() -> None:
+    windows = [shown_window(5 * n, tense=0.5 if 12 <= n < 18 else 0.1) for n in range(38)]
+    assert [(one.start_s, one.end_s) for one in moments(windows, [], [])] == [(60, 90)]
+    assert not too_short(windows)
+    assert too_short(windows[:20])
+    assert moments(windows[:20], [], []) == ()
 
 
 def test_a_rest_of_a_minute_is_no_moment() -> None:
