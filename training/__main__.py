@@ -123,6 +123,10 @@ def main() -> None:
     help="Label smoothing.",
 )  # fmt: skip
 @click.option(
+    "--average", type=click.FloatRange(0, min_open=True), default=0.1, show_default=True,
+    help="How many epochs the average of the weights reaches back.",
+)  # fmt: skip
+@click.option(
     "--warm-start",
     type=click.Path(path_type=Path, dir_okay=False),
     help="A .keras file whose weights to begin with; those of cnn do for deep and for teacher.",

@@ -11,13 +11,14 @@ from __future__ import annotations
 import io
 import json
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 import keras
 import numpy as np
 
+from inference.arrays import Floats
 from training import atomic
 from training.errors import RunError
 
@@ -28,18 +29,35 @@ History = list[dict[str, float]]
 
 
 class EpochKeeper(keras.callbacks.SwapEMAWeights):  # type: ignore[misc]
-    """Validates and saves the averaged weights, goes on training with the raw ones."""
+    """Validates and saves the averaged weights, goes on training with the raw ones.
 
-    def __init__(self, run: Path, history: History) -> None:
+    Statistics of batch normalisation belong to the weights they were gathered with: those of the averaged
+    ones are gathered anew (Izmailov et al. 2018, arXiv 1803.05407).
+    """
+
+    def __init__(self, run: Path, history: History, pictures: Callable[[int], Iterable[Floats]]) -> None:
         """Keep a run.
 
         Args:
             run: Folder of the run.
             history: Epochs it has behind it, from ``restore``.
+            pictures: Batches (B, 48, 48, 1) of the training pictures, by epoch from 0, the same each time.
         """
         super().__init__(swap_on_epoch=True)
-        self._run = run
-        self._history = list(history)
+        self._run, self._history, self._pictures = run, list(history), pictures
+        self._averaged: list[Floats] = []
+
+    def on_test_begin(self, logs: dict[str, float] | None = None) -> None:
+        """Put the averaged weights in, with statistics of their own."""
+        raw = _statistics(self.model)
+        super().on_test_begin(logs)
+        gather_statistics(self.model, self._pictures(len(self._history)))
+        self._averaged, self._raw = _statistics(self.model), raw
+
+    def on_test_end(self, logs: dict[str, float] | None = None) -> None:
+        """Put the raw ones back."""
+        super().on_test_end(logs)
+        _put(self.model, self._raw)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Save the epoch."""
@@ -49,11 +67,27 @@ class EpochKeeper(keras.callbacks.SwapEMAWeights):  # type: ignore[misc]
         state = _packed(self.model, self._history)  # before the averaged weights take the place of the raw
         super().on_epoch_end(epoch, logs)
         if row["val_accuracy"] > best_before:
+            _put(self.model, self._averaged)
             staged = self._run / ".best.part.keras"
             self.model.save(staged)
             staged.replace(self._run / "best.keras")
+            _put(self.model, self._raw)
         atomic.write(self._run / STATE_NAME, state)
         write_history(self._run, self._history)
+
+
+def gather_statistics(model: keras.Model, pictures: Iterable[Floats]) -> None:
+    """Make the statistics of batch normalisation the means over batches (B, 48, 48, 1) of pictures."""
+    layers = [layer for layer in model.layers if isinstance(layer, keras.layers.BatchNormalization)]
+    usual = [layer.momentum for layer in layers]
+    try:
+        for count, batch in enumerate(pictures):
+            for layer in layers:
+                layer.momentum = count / (count + 1)
+            model(batch, training=True)
+    finally:
+        for layer, momentum in zip(layers, usual, strict=True):
+            layer.momentum = momentum
 
 
 def restore(model: keras.Model, run: Path) -> History:
@@ -97,6 +131,20 @@ def write_history(run: Path, history: History) -> None:
             ",".join(str(int(value)) if name == "epoch" else str(value) for name, value in row.items())
         )
     atomic.write(run / "history.csv", ("\n".join(lines) + "\n").encode())
+
+
+def _normalised(model: keras.Model) -> list[Any]:
+    layers = [layer for layer in model.layers if isinstance(layer, keras.layers.BatchNormalization)]
+    return [variable for layer in layers for variable in (layer.moving_mean, layer.moving_variance)]
+
+
+def _statistics(model: keras.Model) -> list[Floats]:
+    return [variable.numpy() for variable in _normalised(model)]
+
+
+def _put(model: keras.Model, statistics: Sequence[Floats]) -> None:
+    for variable, value in zip(_normalised(model), statistics, strict=True):
+        variable.assign(value)
 
 
 def _packed(model: keras.Model, history: History) -> bytes:

@@ -44,8 +44,10 @@ _USUAL: Final = {
     one.name: one.default
     for one in fields(run.TrainOptions)
     if one.name
-    in {"votes", "votes_end", "ease", "smoothing", "distil", "balance", "side", "bfloat16", *_FILES}
-}
+    in {
+        "votes", "votes_end", "ease", "smoothing", "average", "distil", "balance", "side", "bfloat16", *_FILES
+    }
+}  # fmt: skip
 """Options the card's command names only where they are not the usual ones."""
 
 TOLERANCE: Final = 1e-3

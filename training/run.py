@@ -49,6 +49,7 @@ class TrainOptions:
         votes_end: The same in the last epoch; in between it goes evenly from one to the other.
         ease: Share of the augmentation left in the last epoch, 0..1, evenly reached.
         smoothing: Label smoothing, 0..1.
+        average: How far back the average of the weights reaches, epochs.
         warm_start: ``.keras`` file to begin with, of the same network, a narrower or a shallower one; None
             for random weights.
         weights: For ``resnet50``: ``imagenet`` (Keras fetches them), or a file of Keras' weights without the
@@ -74,6 +75,7 @@ class TrainOptions:
     votes_end: float = 0.0
     ease: float = 1.0
     smoothing: float = 0.1
+    average: float = 0.1
     warm_start: Path | None = None
     weights: str | None = None
     teacher: Path | None = None

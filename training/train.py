@@ -10,10 +10,10 @@ import io
 import math
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import keras
 import numpy as np
@@ -33,6 +33,9 @@ from training.framing import detector_framings
 from training.models import OWN, deepened, resnet50, widened
 from training.run import TrainOptions, claim, training_parts
 from training.votes import VOTES_NAME, targets
+
+STATISTICS_BATCHES: Final = 32
+"""Batches from which the averaged weights' statistics are gathered."""
 
 
 class AugmentedBatches(keras.utils.PyDataset):  # type: ignore[misc]
@@ -79,7 +82,8 @@ class AugmentedBatches(keras.utils.PyDataset):  # type: ignore[misc]
             # It sees the same, but as FER-2013 framed it and without a codec: what it knows best.
             clearer = replace(ranges, framed_share=0.0, codec_share=0.0)
             clear = pictures if clearer == ranges else changed(clearer)
-            aim = (1 - options.distil) * aim + options.distil * self._teacher(clear)
+            both = self._teacher(np.concatenate([clear, clear[:, :, ::-1]]))  # mirrored: it knows better
+            aim = (1 - options.distil) * aim + options.distil * (both[: len(rows)] + both[len(rows) :]) / 2
         return (pictures, aim, self._weights[labels]) if options.balance else (pictures, aim)
 
     def on_epoch_end(self) -> None:
@@ -139,7 +143,12 @@ def train(options: TrainOptions) -> Path:
         keras.utils.set_random_seed(options.seed)
         model = _compiled(options, steps=len(training) // options.batch)
     history = restore(model, options.run)
-    callbacks: list[keras.callbacks.Callback] = [EpochKeeper(options.run, history)]
+
+    def shown(epoch: int) -> Iterator[Floats]:
+        batches = AugmentedBatches(training, options, epoch, framings=framings)
+        return (batches[step][0] for step in range(min(len(batches), STATISTICS_BATCHES)))
+
+    callbacks: list[keras.callbacks.Callback] = [EpochKeeper(options.run, history, shown)]
     if options.minutes is not None:
         callbacks.append(_Deadline(options.minutes))
     if len(history) < options.epochs:
@@ -185,7 +194,7 @@ def _compiled(options: TrainOptions, steps: int) -> keras.Model:
     )
     optimizer = keras.optimizers.SGD(
         schedule, momentum=0.9, nesterov=True, weight_decay=5e-3, use_ema=True,
-        ema_momentum=min(0.998, math.exp(-10 / steps)),
+        ema_momentum=math.exp(-1 / (options.average * steps)),
     )  # fmt: skip
     optimizer.exclude_from_weight_decay(var_names=["gamma", "beta", "bias"])
     model = _network(options)

@@ -17,6 +17,7 @@ pytestmark = pytest.mark.training
 
 from inference.emotions import EMOTIONS  # noqa: E402
 from training.augment import Ranges  # noqa: E402
+from training.checkpoint import gather_statistics  # noqa: E402
 from training.dataset import Split, load  # noqa: E402
 from training.errors import RunError  # noqa: E402
 from training.export import load_keras, multiply_adds  # noqa: E402
@@ -97,8 +98,9 @@ def test_votes_give_way_to_the_label_from_the_first_epoch_to_the_last(tmp_path: 
         assert aim[:, 0] == pytest.approx(1 - weight)
 
 
-def test_a_teacher_is_asked_about_the_pictures_shown_and_weighed(tmp_path: Path) -> None:
+def test_a_teacher_is_asked_about_the_pictures_shown_and_their_mirror_images(tmp_path: Path) -> None:
     images = np.repeat(np.arange(8, dtype=np.uint8), 48 * 48).reshape(8, 48, 48)
+    images[:, :, -1] += 1
     split = Split(images, np.zeros(8, np.int64))
     options = TrainOptions(data=tmp_path, run=tmp_path, batch=8, distil=0.25, ranges=STILL)
 
@@ -106,7 +108,9 @@ def test_a_teacher_is_asked_about_the_pictures_shown_and_weighed(tmp_path: Path)
         return np.eye(7, dtype=np.float32)[(pictures[:, 0, 0, 0] * 255).round().astype(int) % 7]
 
     pictures, aim = _batch(options, split, 0, teacher)
-    assert aim == pytest.approx(0.75 * np.eye(7)[[0] * 8] + 0.25 * teacher(pictures))
+    both = (teacher(pictures) + teacher(pictures[:, :, ::-1])) / 2
+    assert (both.max(axis=1) == 0.5).all()
+    assert aim == pytest.approx(0.75 * np.eye(7)[[0] * 8] + 0.25 * both)
 
 
 def test_a_teacher_sees_the_pictures_as_fer_2013_framed_them(tmp_path: Path) -> None:
@@ -119,11 +123,11 @@ def test_a_teacher_sees_the_pictures_as_fer_2013_framed_them(tmp_path: Path) -> 
 
     def teacher(pictures: np.ndarray) -> np.ndarray:
         seen.append(pictures)
-        return np.full((8, 7), 1 / 7, np.float32)
+        return np.full((len(pictures), 7), 1 / 7, np.float32)
 
     framings = np.tile(np.array([0.5, 0, 0], np.float32), (8, 1))
     pictures, _ = AugmentedBatches(split, options, 0, teacher, framings)[0]
-    assert (seen[0] > 0.5).sum(axis=(1, 2, 3)).tolist() == [64] * 8
+    assert (seen[0] > 0.5).sum(axis=(1, 2, 3)).tolist() == [64] * 16
     assert ((pictures > 0.5).sum(axis=(1, 2, 3)) > 150).all()
 
 
@@ -174,6 +178,42 @@ def test_a_run_leaves_its_epochs_and_the_best_weights(whole: Path, data: Path) -
     )
     found = (logits.argmax(axis=1) == validation.labels).mean()
     assert found == pytest.approx(best.val_accuracy, abs=1e-6)
+
+
+def test_the_average_reaches_back_as_far_as_told(whole: Path, data: Path, tmp_path: Path) -> None:
+    """Far enough back, and what comes out is what went in, though training moved on."""
+    given = load_keras(whole / "best.keras").get_layer("logits").get_weights()[0]
+    moved = []
+    for name, average in (("near", 0.1), ("far", 1e6)):
+        options = replace(_options(data, tmp_path / name), epochs=1, warm_start=whole / "best.keras")
+        train(replace(options, average=average))
+        moved.append(
+            np.abs(
+                load_keras(tmp_path / name / "best.keras").get_layer("logits").get_weights()[0] - given
+            ).max()
+        )
+    near, far = moved
+    assert near > 10 * far
+
+
+def test_statistics_are_the_means_over_the_pictures_shown() -> None:
+    network = OWN["cnn"]()
+    usual = [one.momentum for one in network.layers if isinstance(one, keras.layers.BatchNormalization)]
+    rng = np.random.default_rng(1)
+    batches = [rng.random((16, 48, 48, 1)).astype(np.float32) for _ in range(3)]
+    first = next(one for one in network.layers if isinstance(one, keras.layers.BatchNormalization))
+    before = keras.Model(network.input, first.input)
+    gather_statistics(network, batches)
+    means = np.mean([np.asarray(before(batch)).mean(axis=(0, 1, 2)) for batch in batches], axis=0)
+    assert first.moving_mean.numpy() == pytest.approx(means, abs=1e-5)
+    # For a batch alike, answers are the same as in training but for the dropout.
+    gather_statistics(network, batches[:1])
+    inner = keras.Model(network.input, network.get_layer(index=-3).output)
+    assert np.asarray(inner(batches[0])) == pytest.approx(
+        np.asarray(inner(batches[0], training=True)), abs=1e-3
+    )
+    layers = [one for one in network.layers if isinstance(one, keras.layers.BatchNormalization)]
+    assert [one.momentum for one in layers] == usual
 
 
 def test_a_complete_run_is_left_alone(whole: Path, data: Path) -> None:
@@ -302,7 +342,7 @@ def test_what_is_not_there_is_said(change: dict, said: str, data: Path, tmp_path
 def test_every_option_at_once_survives_a_break(whole: Path, data: Path, tmp_path: Path) -> None:
     options = replace(
         _options(data, tmp_path / "one"), epochs=2, teacher=whole / "best.keras", balance=0.5, ease=0.3,
-        smoothing=0.05, warm_start=whole / "best.keras", side=40,
+        smoothing=0.05, average=2, warm_start=whole / "best.keras", side=40,
         ranges=Ranges(codec_share=0.3, erase_share=0.3, framed_share=0.3),
     )  # fmt: skip
     train(options)
