@@ -179,6 +179,7 @@ async def test_check_ins_are_a_consent_of_their_own_and_can_be_taken_back(page: 
     assert (taken_back.participant_id, taken_back.individual) == (joined.participant_id, False)
     await expect(page.locator("#withdraw")).to_be_hidden()
     await expect(page.locator("#pulse-note")).to_contain_text("Check-ins are off")
+    await expect(page.locator("#in-class-title")).to_be_focused()
 
 
 async def test_without_ticking_it_nothing_individual_is_asked_for(page: Page, served: Served) -> None:

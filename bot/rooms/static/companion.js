@@ -88,7 +88,7 @@ async function pulse(button) {
     else if (status === 429) note.textContent = "Not sent: one tap a second. Tap again.";
     else if (!settled(status)) note.textContent = answer.error ?? "That did not work: try again.";
   } catch {
-    note.textContent = "Not sent: there is no connection.";
+    note.textContent = "Not sent: there was no connection. Tap again.";
     comeBack();
   }
 }
