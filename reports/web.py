@@ -141,7 +141,7 @@ def _address(request: web.Request) -> str | None:
 
 
 def _is_page(request: web.Request) -> bool:
-    return "text/html" in request.headers.get(hdrs.ACCEPT, "") and not request.path.startswith("/api/")
+    return "text/html" in request.headers.get(hdrs.ACCEPT, "")  # a report's link is under /api/ and is a page too
 
 
 def _one_line(exc: web.HTTPException) -> str:

@@ -182,9 +182,10 @@ async def test_a_wrong_method_says_which_is_right(host: Host) -> None:
 
 
 async def test_people_get_errors_as_a_page(host: Host) -> None:
-    response = await host.client.get("/classes/none", headers=BEARER | {"Accept": "text/html"})
-    assert (response.status, response.content_type) == (404, "text/html")
-    assert "no such class" in await response.text()
+    for path in ("/classes/none", "/api/classes/none/report.html"):
+        response = await host.client.get(path, headers=BEARER | {"Accept": "text/html"})
+        assert (response.status, response.content_type) == (404, "text/html")
+        assert "No such class" in await response.text()
 
 
 async def test_reports_are_the_command_lines_bytes(host: Host) -> None:
