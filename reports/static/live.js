@@ -224,6 +224,7 @@ function connect() {
   stream = new EventSource(`${api}/live`);
   stream.addEventListener("open", () => {
     showConnection("open", "connected");
+    byId("failed").textContent = ""; // what failed while the server was away
     // Only now, so that nothing falls between what is read and what is followed.
     catchUp().catch(() => {});
   });
@@ -290,10 +291,13 @@ function confirmed(dialog, button, work) {
 
 confirmed(byId("end-dialog"), byId("end-class"), async () => {
   showState(await call("POST", `${api}/end`));
+  byId("report-link").focus(); // the button is gone, and the focus with it
   await catchUp();
 });
 confirmed(byId("delete-dialog"), byId("delete-class"), async () => {
-  await call("DELETE", api);
+  await call("DELETE", api).catch((refused) => {
+    if (refused.status !== 404) throw refused; // deleted in another window
+  });
   location.assign("/");
 });
 
