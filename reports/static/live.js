@@ -26,6 +26,7 @@ function showState(info) {
   text("state", words.states[info.state] ?? info.state);
   byId("state").dataset.state = info.state;
   text("reason", info.reason);
+  showAge();
   ended = words.finals.includes(info.state);
   byId("after").hidden = !ended;
   byId("marker-form").hidden = ended;
@@ -53,8 +54,14 @@ function putInThePast() {
 
 function showConnection(state, said) {
   byId("connection").dataset.state = state;
-  document.body.classList.toggle("stale", state === "lost"); // the word stands for a moment that has passed
+  showAge();
   text("connection", said);
+}
+
+/** Whether the word stands for a moment that has passed: this page has lost the server, or the server the room. */
+function showAge() {
+  const stale = byId("connection").dataset.state === "lost" || byId("state").dataset.state === "reconnecting";
+  document.body.classList.toggle("stale", stale);
 }
 
 function newest() {

@@ -72,6 +72,7 @@ async def test_a_student_takes_part_leaves_comes_back_and_is_erased(served: Serv
     await page.click("#erase-confirm")
     assert await served.next(OptedOut) == OptedOut(joined.participant_id)
     await expect(page.locator("#status")).to_contain_text("erased")
+    await expect(page.locator("#status")).to_be_focused()
     await expect(page.locator("#in-class")).to_be_hidden()
 
 

@@ -299,6 +299,11 @@ async def test_the_small_window_tells_when_the_room_is_lost(desk: HostDesk) -> N
     desk.feed.publish("c1", "state", lost.to_json())
     await expect(small.locator(".state-line")).to_contain_text("Connection to the room lost, trying again")
     await expect(small.locator("#reason")).to_be_visible()
+    await expect(small.locator("body.stale")).to_have_count(1)
+    desk.feed.publish("c1", "state", info.to_json())
+    await expect(small.locator("body.stale")).to_have_count(0)
+    desk.feed.publish("c1", "state", lost.to_json())
+    await expect(small.locator("body.stale")).to_have_count(1)
     assert await small.evaluate("document.documentElement.scrollWidth") <= 320
 
 

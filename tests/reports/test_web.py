@@ -296,6 +296,17 @@ async def test_pages_escape_what_people_wrote(host: Host) -> None:
         assert "&lt;img" in text
 
 
+async def test_without_javascript_the_live_page_says_that_it_shows_no_figures(host: Host) -> None:
+    over = {"state": ClassState.ENDED, "ended_at": START + timedelta(minutes=1)}
+    for more, said in (({}, "The figures so far are in"), (over, "The figures are in")):
+        await host.store.put_class(a_class(**more))
+        text = await host.page("/classes/c1")
+        found = re.search(r"<noscript>(.*?)</noscript>", text, re.DOTALL)
+        assert found is not None
+        assert said in " ".join(found[1].split())
+        assert 'href="/api/classes/c1/report.html"' in found[1]
+
+
 async def test_the_list_shows_classes_and_the_form(host: Host) -> None:
     assert "No class yet" in await host.page("/")
     await host.store.put_class(a_class("run", title="Running one"))

@@ -253,8 +253,10 @@ async function erase() {
   el("erase-dialog").close();
   try {
     const { status, answer } = await send("/me", { token: token() }, "DELETE");
-    if (status === 200) finish("erased", "You were erased from this class. Your camera is off.");
-    else if (!settled(status)) say(answer.error ?? "Erasing did not work: try again.", "trouble");
+    if (status === 200) {
+      finish("erased", "You were erased from this class. Your camera is off.");
+      el("status").focus(); // the button is gone, and the focus with it
+    } else if (!settled(status)) say(answer.error ?? "Erasing did not work: try again.", "trouble");
   } catch {
     say("Erasing did not work, there is no connection: try again.", "trouble");
   }
