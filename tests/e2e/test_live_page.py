@@ -375,6 +375,7 @@ async def test_check_ins_wait_behind_a_closed_list_and_show_no_ranking(desk: Hos
     await page.keyboard.press("Enter")
     names = page.locator("#check-in-list strong")
     await expect(names).to_have_text(["<b>Anna</b>", "Zoë"])
+    await expect(page.locator("#check-ins-title")).to_be_focused()
     await expect(page.locator("#check-in-list")).to_contain_text(
         "+22 points over their own baseline for 6 min"
     )
