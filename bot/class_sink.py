@@ -42,6 +42,7 @@ class ClassSink:
         self._metrics, self._stats = metrics, stats
         self._on_connection = on_connection
         self._indicators = Indicators()
+        self._checked_in: set[str] = set()  # participants of whom a page may show a check-in
 
     async def on_window(self, window: WindowSummary, behind_s: float) -> None:
         clock = asyncio.get_running_loop().time
@@ -64,15 +65,27 @@ class ClassSink:
 
     async def on_consent(self, consent: Consent) -> None:
         self._backlog.put(lambda: self._store.add_consent(consent), must=True)
+        if not consent.individual:
+            await self._take_off_pages(consent.participant_id)
 
     async def on_check_in(self, check_in: CheckIn) -> None:
         self._backlog.put(lambda: self._store.add_check_in(check_in))
+        self._checked_in.add(check_in.participant_id)
         await self._backlog.settle(_KEPT_FIRST_S)
         # Without the name: what is on the feed may be kept for pages that come back.
         self._feed.publish(check_in.class_id, "check_in", {})
 
     async def on_erase(self, participant_id: str) -> None:
         self._backlog.put(lambda: self._store.erase_participant(self._class_id, participant_id), must=True)
+        await self._take_off_pages(participant_id)
+
+    async def _take_off_pages(self, participant_id: str) -> None:
+        """The check-ins of a participant are deleted: pages that show them read them anew."""
+        if participant_id not in self._checked_in:
+            return
+        self._checked_in.remove(participant_id)
+        await self._backlog.settle(_KEPT_FIRST_S)
+        self._feed.publish(self._class_id, "check_in", {})
 
     async def on_connection(self, up: bool, reason: str) -> None:
         await self._on_connection(up, reason)

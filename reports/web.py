@@ -141,7 +141,8 @@ def _address(request: web.Request) -> str | None:
 
 
 def _is_page(request: web.Request) -> bool:
-    return "text/html" in request.headers.get(hdrs.ACCEPT, "") and not request.path.startswith("/api/")
+    # Also under /api/: a report is opened from a link.
+    return "text/html" in request.headers.get(hdrs.ACCEPT, "")
 
 
 def _one_line(exc: web.HTTPException) -> str:

@@ -26,7 +26,8 @@ export async function readCheckIns(api) {
   byId("to-check-ins").textContent = `${found.length} may need a word`;
 }
 
-byId("to-check-ins").addEventListener("click", () => {
+byId("to-check-ins").addEventListener("click", (event) => {
+  event.preventDefault(); // following the link would take the focus away again
   byId("check-ins").open = true;
   byId("check-ins-title").focus();
 });

@@ -26,6 +26,7 @@ function showState(info) {
   text("state", words.states[info.state] ?? info.state);
   byId("state").dataset.state = info.state;
   text("reason", info.reason);
+  showAge();
   ended = words.finals.includes(info.state);
   byId("after").hidden = !ended;
   byId("marker-form").hidden = ended;
@@ -53,8 +54,14 @@ function putInThePast() {
 
 function showConnection(state, said) {
   byId("connection").dataset.state = state;
-  document.body.classList.toggle("stale", state === "lost"); // the word stands for a moment that has passed
+  showAge();
   text("connection", said);
+}
+
+/** Whether the word stands for a moment that has passed: this page has lost the server, or the server the room. */
+function showAge() {
+  const stale = byId("connection").dataset.state === "lost" || byId("state").dataset.state === "reconnecting";
+  document.body.classList.toggle("stale", stale);
 }
 
 function newest() {
@@ -224,6 +231,7 @@ function connect() {
   stream = new EventSource(`${api}/live`);
   stream.addEventListener("open", () => {
     showConnection("open", "connected");
+    byId("failed").textContent = ""; // what failed while the server was away
     // Only now, so that nothing falls between what is read and what is followed.
     catchUp().catch(() => {});
   });
@@ -290,10 +298,13 @@ function confirmed(dialog, button, work) {
 
 confirmed(byId("end-dialog"), byId("end-class"), async () => {
   showState(await call("POST", `${api}/end`));
+  byId("report-link").focus(); // the button is gone, and the focus with it
   await catchUp();
 });
 confirmed(byId("delete-dialog"), byId("delete-class"), async () => {
-  await call("DELETE", api);
+  await call("DELETE", api).catch((refused) => {
+    if (refused.status !== 404) throw refused; // deleted in another window
+  });
   location.assign("/");
 });
 

@@ -23,7 +23,9 @@ export const isOver = () => document.body.classList.contains("over");
 export function lookBack() {
   if (isOver()) return;
   document.body.classList.add("over");
-  if (shown) say(shown);
+  if (shown) return say(shown);
+  byId("word").textContent = "Nothing"; // as the server makes the page of a class without a window
+  byId("coverage").textContent = "was seen";
 }
 
 /** Show an indicator, unless a newer one is on the page already. */

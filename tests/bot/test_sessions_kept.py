@@ -46,6 +46,27 @@ async def test_the_host_can_have_somebody_left_out_and_the_class_goes_on(desk: C
     assert await held.sessions.leave_out(info.id, "b") is None, "the class is over"
 
 
+@pytest.mark.parametrize("gone", [Joined("a", consented=True), OptedOut("a")], ids=["taken back", "erased"])
+async def test_check_ins_go_off_the_pages_when_their_consent_does(
+    desk: Callable[..., Desk], monkeypatch: pytest.MonkeyPatch, gone: Joined | OptedOut
+) -> None:
+    monkeypatch.setattr("bot.pipeline.check_ins._SPREAD_S", 0.0)
+    held = desk()
+    info = await held.start()
+
+    async def told_of_check_ins() -> int:
+        await anext(event async for event in follower if event.event == "check_in")
+        return len(await held.store.check_ins(info.id))
+
+    with held.feed.subscribe(info.id) as follower:
+        held.room.tell(Joined("a", name="Ada", individual=True, consented=True))
+        held.room.tell(*[Pulse("a", PulseKind.LOST)] * 3)
+        assert await asyncio.wait_for(told_of_check_ins(), 10) == 1
+        held.room.tell(gone)
+        assert await asyncio.wait_for(told_of_check_ins(), 10) == 0
+    await held.sessions.end(info.id)
+
+
 @pytest.mark.parametrize("jump", [timedelta(hours=-2), timedelta(days=400)])
 async def test_a_wall_clock_that_jumps_changes_neither_windows_nor_the_length(
     desk: Callable[..., Desk], jump: timedelta

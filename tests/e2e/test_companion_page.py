@@ -72,6 +72,7 @@ async def test_a_student_takes_part_leaves_comes_back_and_is_erased(served: Serv
     await page.click("#erase-confirm")
     assert await served.next(OptedOut) == OptedOut(joined.participant_id)
     await expect(page.locator("#status")).to_contain_text("erased")
+    await expect(page.locator("#status")).to_be_focused()
     await expect(page.locator("#in-class")).to_be_hidden()
 
 
@@ -156,6 +157,37 @@ async def test_who_is_left_out_by_the_host_is_told_so(served: Served, page: Page
     assert await page.evaluate("document.querySelector('#preview').srcObject") is None
 
 
+@pytest.mark.parametrize("duplicated", [False, True], ids=["opened anew", "duplicated"])
+async def test_a_second_tab_takes_over_and_nobody_is_counted_twice(
+    served: Served, page: Page, duplicated: bool
+) -> None:
+    await page.goto(served.url)
+    await page.check("#consent")
+    await page.click("#join")
+    joined = await served.next(Joined)
+    await served.next(TrackAdded)
+    mark = len(served.told)
+    async with page.expect_popup() as opening:  # with an opener, it gets a copy of what the page keeps
+        await page.evaluate(f"void open(location.href, '_blank', '{'' if duplicated else 'noopener'}')")
+    other = await opening.value
+    await other.check("#consent")
+    await other.click("#join")
+    await expect(other.locator("#status")).to_contain_text("camera is on")
+    await expect(page.locator("#status")).to_contain_text("You joined in another tab")
+    assert await page.evaluate("document.querySelector('#preview').srcObject") is None
+    again = await served.next(Joined, after=mark) if not duplicated else joined
+    assert isinstance(joined, Joined)
+    assert isinstance(again, Joined)
+    assert (again.participant_id == joined.participant_id) is duplicated
+    if not duplicated:
+        assert await served.next(Left, after=mark) == Left(joined.participant_id)
+    await expect(page.locator("#consent")).not_to_be_checked()
+    await page.check("#consent")
+    await page.click("#join")
+    await expect(page.locator("#status")).to_contain_text("camera is on")
+    await expect(other.locator("#status")).to_contain_text("You joined in another tab")
+
+
 async def test_check_ins_are_a_consent_of_their_own_and_can_be_taken_back(page: Page, served: Served) -> None:
     await page.goto(served.url)
     await expect(page.locator("#individual")).not_to_be_checked()
@@ -179,6 +211,7 @@ async def test_check_ins_are_a_consent_of_their_own_and_can_be_taken_back(page: 
     assert (taken_back.participant_id, taken_back.individual) == (joined.participant_id, False)
     await expect(page.locator("#withdraw")).to_be_hidden()
     await expect(page.locator("#pulse-note")).to_contain_text("Check-ins are off")
+    await expect(page.locator("#in-class-title")).to_be_focused()
 
 
 async def test_without_ticking_it_nothing_individual_is_asked_for(page: Page, served: Served) -> None:

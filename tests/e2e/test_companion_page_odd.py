@@ -91,6 +91,25 @@ async def test_a_browser_that_keeps_nothing_takes_part_until_its_page_is_closed(
     await served.next(Left)
 
 
+BUSY_WHEN_CHOSEN = """
+  const open = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+  const busy = () => Promise.reject(new DOMException("", "NotReadableError"));
+  navigator.mediaDevices.getUserMedia = (wanted) => (wanted.video.deviceId ? busy() : open(wanted));
+"""
+
+
+async def test_a_chosen_camera_that_fails_is_not_insisted_on(served: Served, page: Page) -> None:
+    """The list of cameras goes with the preview: there would be no way to choose another."""
+    await page.add_init_script(BUSY_WHEN_CHOSEN)
+    await page.goto(served.url)
+    await page.check("#consent")
+    await expect(page.locator("#status")).to_contain_text("Your camera is ready")
+    await page.locator("#camera-select").dispatch_event("change")
+    await expect(page.locator("#status")).to_contain_text("another program is using it")
+    await page.click("#join")
+    await expect(page.locator("#status")).to_contain_text("camera is on")
+
+
 @pytest.mark.parametrize(
     "served", [Settings(privacy=PrivacySettings(jurisdiction="eu-education"))], indirect=True
 )

@@ -208,6 +208,10 @@ async def test_a_dropped_stream_comes_back_and_fills_what_it_missed(desk: HostDe
     page = await desk.page(LIVE)
     await expect(page.locator("#connection")).to_have_text("connected")
     await expect(page.locator("#as-of")).to_have_text("at 10:00")
+    await page.route("**/markers", lambda route: route.abort())
+    await page.click("#add-marker")
+    await expect(page.locator("#failed")).to_contain_text("the server cannot be reached")
+    await page.unroute("**/markers")
     desk.feed.close("c1")
     await expect(page.locator("#connection")).to_have_text("connection lost, trying again…")
     await expect(page.locator("body.stale")).to_have_count(1)
@@ -217,6 +221,7 @@ async def test_a_dropped_stream_comes_back_and_fills_what_it_missed(desk: HostDe
     await expect(page.locator("#as-of")).to_have_text("at 10:30")
     await expect(page.locator("body.stale")).to_have_count(0)
     await expect(page.locator("[data-pulse=ok]")).to_have_text("6")
+    await expect(page.locator("#failed")).to_be_empty()
     await desk.go_on(a_window(630, ok=1))
     await expect(page.locator("#as-of")).to_have_text("at 10:35")
 
@@ -294,6 +299,11 @@ async def test_the_small_window_tells_when_the_room_is_lost(desk: HostDesk) -> N
     desk.feed.publish("c1", "state", lost.to_json())
     await expect(small.locator(".state-line")).to_contain_text("Connection to the room lost, trying again")
     await expect(small.locator("#reason")).to_be_visible()
+    await expect(small.locator("body.stale")).to_have_count(1)
+    desk.feed.publish("c1", "state", info.to_json())
+    await expect(small.locator("body.stale")).to_have_count(0)
+    desk.feed.publish("c1", "state", lost.to_json())
+    await expect(small.locator("body.stale")).to_have_count(1)
     assert await small.evaluate("document.documentElement.scrollWidth") <= 320
 
 
@@ -342,6 +352,11 @@ async def test_a_class_is_started_with_a_title_or_in_a_room_of_ones_own(desk: Ho
     await page.fill("#room", "nowhere")
     await page.keyboard.press("Enter")
     await expect(page.locator("#start-error")).to_contain_text("'nowhere' is no room URL")
+    await page.fill("#room", "n" * 60)
+    await page.keyboard.press("Enter")
+    await page.set_viewport_size({"width": 320, "height": 700})
+    await expect(page.locator("#start-error")).to_contain_text("n" * 60)
+    assert await page.locator("#start-class").evaluate("form => form.scrollWidth <= form.clientWidth")
 
 
 async def test_check_ins_wait_behind_a_closed_list_and_show_no_ranking(desk: HostDesk) -> None:
@@ -360,6 +375,7 @@ async def test_check_ins_wait_behind_a_closed_list_and_show_no_ranking(desk: Hos
     await page.keyboard.press("Enter")
     names = page.locator("#check-in-list strong")
     await expect(names).to_have_text(["<b>Anna</b>", "Zoë"])
+    await expect(page.locator("#check-ins-title")).to_be_focused()
     await expect(page.locator("#check-in-list")).to_contain_text(
         "+22 points over their own baseline for 6 min"
     )

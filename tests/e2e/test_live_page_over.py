@@ -88,6 +88,27 @@ async def test_a_class_without_a_window_shows_no_empty_drawings(desk: HostDesk) 
     await reads_of_the_past(page)
 
 
+async def test_a_class_that_ends_before_its_first_window_waits_no_longer(desk: HostDesk) -> None:
+    await desk.add_class([])
+    page = await desk.page(LIVE)
+    await expect(page.locator("#word")).to_have_text("Waiting")
+    await page.locator("#end-class").focus()
+    for key in ("Enter", "Tab", "Enter"):
+        await page.keyboard.press(key)
+    await expect(page.locator("#word")).to_have_text("Nothing")
+    await expect(page.locator("#coverage")).to_have_text("was seen")
+    await expect(page.locator("#report-link")).to_be_focused()
+
+
+async def test_a_class_deleted_in_another_window_can_be_left(desk: HostDesk) -> None:
+    await desk.add_class(steady(30), info=a_class(**OVER))
+    page = await desk.page(LIVE)
+    await desk.store.delete_class("c1")
+    await page.click("#delete-class")
+    await page.click("#delete-confirm")
+    await expect(page.locator("h1")).to_have_text("Classes")
+
+
 async def test_a_class_whose_faces_were_not_looked_at_is_told_as_such(desk: HostDesk) -> None:
     quiet = steady(60, analysed=0, camera_off=9, shown=False)
     await desk.add_class(quiet, info=a_class(jurisdiction="eu-education", **OVER))

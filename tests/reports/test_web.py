@@ -182,9 +182,10 @@ async def test_a_wrong_method_says_which_is_right(host: Host) -> None:
 
 
 async def test_people_get_errors_as_a_page(host: Host) -> None:
-    response = await host.client.get("/classes/none", headers=BEARER | {"Accept": "text/html"})
-    assert (response.status, response.content_type) == (404, "text/html")
-    assert "no such class" in await response.text()
+    for path in ("/classes/none", "/api/classes/none/report.html"):
+        response = await host.client.get(path, headers=BEARER | {"Accept": "text/html"})
+        assert (response.status, response.content_type) == (404, "text/html")
+        assert "No such class" in await response.text()
 
 
 async def test_reports_are_the_command_lines_bytes(host: Host) -> None:
@@ -293,6 +294,17 @@ async def test_pages_escape_what_people_wrote(host: Host) -> None:
         text = await host.page(path)
         assert "<img" not in text
         assert "&lt;img" in text
+
+
+async def test_without_javascript_the_live_page_says_that_it_shows_no_figures(host: Host) -> None:
+    over = {"state": ClassState.ENDED, "ended_at": START + timedelta(minutes=1)}
+    for more, said in (({}, "The figures so far are in"), (over, "The figures are in")):
+        await host.store.put_class(a_class(**more))
+        text = await host.page("/classes/c1")
+        found = re.search(r"<noscript>(.*?)</noscript>", text, re.DOTALL)
+        assert found is not None
+        assert said in " ".join(found[1].split())
+        assert 'href="/api/classes/c1/report.html"' in found[1]
 
 
 async def test_the_list_shows_classes_and_the_form(host: Host) -> None:

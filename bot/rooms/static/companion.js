@@ -13,6 +13,9 @@ const OVER_PERHAPS = "The connection broke. Trying again… If the class is over
 const NO_CONNECTION =
   "the browser could make no connection for it. Turn it on to try again, or open the link in another browser.";
 const LEFT_OUT = "You are left out of this class: you are neither looked at nor counted. Your camera is off.";
+const LEFT = "You left the class. Your camera is off. You can join again.";
+const ELSEWHERE =
+  "You joined in another tab of this browser. This one has left, so that you count once; its camera is off. You can join here again.";
 const NO_WAY = "no picture gets through from this network. Turn it on to try again, or use another network.";
 const MANY_UNREACHED = 3; // some forty seconds
 const REPORT_MS = 5000;
@@ -88,7 +91,7 @@ async function pulse(button) {
     else if (status === 429) note.textContent = "Not sent: one tap a second. Tap again.";
     else if (!settled(status)) note.textContent = answer.error ?? "That did not work: try again.";
   } catch {
-    note.textContent = "Not sent: there is no connection.";
+    note.textContent = "Not sent: there was no connection. Tap again.";
     comeBack();
   }
 }
@@ -236,9 +239,8 @@ function live(trouble) {
 
 // ---- leaving -----------------------------------------------------------------------------------
 
-async function leave() {
-  const known = token();
-  finish("left", "You left the class. Your camera is off. You can join again.");
+async function leave(said, known) {
+  finish("left", said);
   page.cameraOn = sends;
   page.cameraTrouble = standingTrouble();
   show();
@@ -249,12 +251,20 @@ async function leave() {
   el("status").focus();
 }
 
+// The pages of this class in one browser: who joins in another leaves this one. A duplicated tab has the same token.
+const tabs = typeof BroadcastChannel === "function" ? new BroadcastChannel(address("")) : null;
+tabs?.addEventListener("message", ({ data: joining }) => {
+  if (!SILENT_OK.has(page.state)) leave(ELSEWHERE, token() === joining ? null : token());
+});
+
 async function erase() {
   el("erase-dialog").close();
   try {
     const { status, answer } = await send("/me", { token: token() }, "DELETE");
-    if (status === 200) finish("erased", "You were erased from this class. Your camera is off.");
-    else if (!settled(status)) say(answer.error ?? "Erasing did not work: try again.", "trouble");
+    if (status === 200) {
+      finish("erased", "You were erased from this class. Your camera is off.");
+      el("status").focus(); // the button is gone, and the focus with it
+    } else if (!settled(status)) say(answer.error ?? "Erasing did not work: try again.", "trouble");
   } catch {
     say("Erasing did not work, there is no connection: try again.", "trouble");
   }
@@ -277,6 +287,7 @@ el("join-form").addEventListener("submit", async (event) => {
   event.preventDefault();
   if (!el("consent").checked || page.state === "joining") return;
   page.state = "joining";
+  tabs?.postMessage(token());
   el("join-more").after(el("status"));
   show();
   if (!page.stream) await camera(afterCameraChange);
@@ -289,7 +300,7 @@ el("camera-select").addEventListener("change", async () => {
 });
 
 el("camera-toggle").addEventListener("click", toggleCamera);
-el("leave").addEventListener("click", leave);
+el("leave").addEventListener("click", () => leave(LEFT, token()));
 el("erase").addEventListener("click", () => el("erase-dialog").showModal());
 el("erase-confirm").addEventListener("click", erase);
 el("erase-cancel").addEventListener("click", () => el("erase-dialog").close());

@@ -48,6 +48,7 @@ async function openCamera(onLost) {
     if (page.state === "idle" || page.state === "left") say("Your camera is ready. You have not joined yet.", "idle");
   } catch (error) {
     stopCamera();
+    if (wanted) el("camera-select").value = ""; // hidden now: the next try takes any camera, not the one that failed
     page.cameraTrouble = cameraError(error);
     sayNoCamera();
   }

@@ -22,6 +22,7 @@ el("withdraw").addEventListener("click", async () => {
     const { status } = await send("/individual", { token: token(), individual: false });
     if (status !== 200) throw new Error(String(status));
     takeBack();
+    el("in-class-title").focus(); // the button is gone, and the focus with it
     el("pulse-note").textContent = "Check-ins are off; your name and what came of them are deleted.";
   } catch {
     el("pulse-note").textContent = "Not done: there is no connection. Try again.";
