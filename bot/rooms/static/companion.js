@@ -15,7 +15,7 @@ const NO_CONNECTION =
 const LEFT_OUT = "You are left out of this class: you are neither looked at nor counted. Your camera is off.";
 const LEFT = "You left the class. Your camera is off. You can join again.";
 const ELSEWHERE =
-  "You joined in another tab of this browser. This one has left, so that you count once; its camera is off. You can join here again.";
+  "You are taking part in another tab of this browser. This one has left, and its camera is off. You can join here again.";
 const NO_WAY = "no picture gets through from this network. Turn it on to try again, or use another network.";
 const MANY_UNREACHED = 3; // some forty seconds
 const REPORT_MS = 5000;
@@ -251,10 +251,10 @@ async function leave(said, known) {
   el("status").focus();
 }
 
-// The pages of this class in one browser: who joins in another leaves this one. A duplicated tab has the same token.
+// A duplicated tab is the same student, by the same token: the two would pull the connection back and forth.
 const tabs = typeof BroadcastChannel === "function" ? new BroadcastChannel(address("")) : null;
 tabs?.addEventListener("message", ({ data: joining }) => {
-  if (!SILENT_OK.has(page.state)) leave(ELSEWHERE, token() === joining ? null : token());
+  if (joining && token() === joining && !SILENT_OK.has(page.state)) leave(ELSEWHERE);
 });
 
 async function erase() {
