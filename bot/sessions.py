@@ -19,6 +19,7 @@ import structlog
 from bot.backlog import Backlog
 from bot.class_sink import ClassSink
 from bot.class_stats import ClassStats
+from bot.clocks import steady_s
 from bot.config import Settings
 from bot.metrics import Metrics
 from bot.pipeline.observation import ReadingLimits
@@ -64,7 +65,7 @@ class RunningClass:
     Attributes:
         info: As the API shows it now.
         began_s: When second 0 was, monotonic seconds.
-        started_s: When the class was started, monotonic seconds.
+        started_s: When the class was started, seconds of the steady clock.
         stop: Set when the class is to end.
         stop_reason: Why it is to end.
         ended: Set when all is kept.
@@ -139,8 +140,7 @@ class Sessions:
             synthetic=opened.synthetic,
             jurisdiction=self._settings.privacy.jurisdiction,
         )
-        started_s = asyncio.get_running_loop().time()
-        running = RunningClass(info, opened, started_s, started_s)
+        running = RunningClass(info, opened, asyncio.get_running_loop().time(), steady_s())
         self._running[info.id] = running  # before anything waits, so that ``close`` misses no class
         try:
             await self._store.put_class(info)
@@ -303,7 +303,7 @@ class Sessions:
 
     async def _finish(self, running: RunningClass, state: ClassState, reason: str) -> None:
         # By the steady clock: the wall clock may have been changed during the class.
-        lasted_s = asyncio.get_running_loop().time() - running.started_s
+        lasted_s = steady_s() - running.started_s
         ended_at = running.info.started_at + timedelta(seconds=lasted_s)
         running.info = replace(running.info, ended_at=ended_at)
         await self._change(running, state, reason)

@@ -1,6 +1,7 @@
 """What is kept of a class and what is not: erasures, jumping clocks, a store that is in trouble."""
 
 import asyncio
+import time
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -88,6 +89,24 @@ async def test_a_wall_clock_that_jumps_changes_neither_windows_nor_the_length(
     assert [window.start_s for window in windows] == [float(number) for number in range(len(windows))]
     (marker,) = await held.store.markers(info.id)
     assert 1 < marker.at_s < lasted_s
+
+
+async def test_a_class_ended_after_the_machine_was_suspended_ended_then(
+    desk: Callable[..., Desk], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held = desk()
+    info = await held.start()
+    await held.state(info.id, ClassState.LIVE)
+    real = time.clock_gettime
+
+    def clock_gettime(clock: int) -> float:
+        return real(clock) + (1200.0 if clock == time.CLOCK_BOOTTIME else 0.0)
+
+    monkeypatch.setattr("bot.clocks.time.clock_gettime", clock_gettime)
+    ended = await held.sessions.end(info.id)
+    assert ended is not None
+    assert ended.ended_at is not None
+    assert 1200 <= (ended.ended_at - ended.started_at).total_seconds() < 1260
 
 
 async def test_what_the_store_cannot_take_for_a_while_is_told_waits_and_is_kept(
