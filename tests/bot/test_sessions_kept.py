@@ -11,7 +11,7 @@ import pytest
 
 from bot.config import AnalysisSettings, PrivacySettings, Settings
 from bot.pipeline.indicators import indicate
-from bot.room import Joined, OptedOut, Pulse, TrackAdded
+from bot.room import Joined, Left, OptedOut, Pulse, TrackAdded
 from reports.store import Store
 from reports.summary import ClassInfo, ClassState, PulseKind
 from tests.bot.desk import Desk, Trouble
@@ -27,6 +27,30 @@ async def test_erasing_deletes_the_consent(desk: Callable[..., Desk]) -> None:
     assert await held.store.consents(info.id) == []
     # On a busy machine a window may have closed before the two were heard.
     assert (await held.store.windows(info.id))[-1].not_analysed["opted_out"] == 1
+
+
+async def test_whoever_is_erased_as_the_class_ends_is_while_the_store_takes_nothing(
+    tmp_path: Path, hurried_store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bot.pipeline.check_ins._SPREAD_S", 0.0)
+    held = Desk(hurried_store, FakeRoom(), Settings(analysis=AnalysisSettings(window_s=1.0)))
+    info = await held.start()
+    for who in ("a", "b"):
+        held.room.tell(Joined(who, name=who, individual=True, consented=True))
+        held.room.tell(*[Pulse(who, PulseKind.LOST)] * 3)
+    async with asyncio.timeout(10):
+        while len(await held.store.check_ins(info.id)) < 2:  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+    trouble = await asyncio.to_thread(Trouble, tmp_path / "class.db")
+    await asyncio.to_thread(trouble.begin)
+    held.room.tell(OptedOut("a"), Left("a"), OptedOut("b"), Left("b"))
+    await asyncio.sleep(0.1)
+    ending = asyncio.create_task(held.sessions.end(info.id))
+    await asyncio.sleep(0.3)
+    await asyncio.to_thread(trouble.end)
+    await ending
+    await held.state(info.id, ClassState.ENDED)
+    assert await held.store.consents(info.id) == []
 
 
 async def test_the_host_can_have_somebody_left_out_and_the_class_goes_on(desk: Callable[..., Desk]) -> None:
