@@ -167,7 +167,9 @@ class Sessions:
         running = self._running.get(class_id)
         if running is None:
             return None
-        marker = Marker(class_id, asyncio.get_running_loop().time() - running.began_s, label)
+        joining = running.info.state is ClassState.JOINING  # second 0 is still to come
+        at_s = 0.0 if joining else asyncio.get_running_loop().time() - running.began_s
+        marker = Marker(class_id, at_s, label)
         await self._store.add_marker(marker)
         if class_id in self._running:  # else its feed is closed
             self._feed.publish(class_id, "marker", marker.to_json())
