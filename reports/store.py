@@ -122,6 +122,11 @@ class Store:
             stack.callback(reader.dispose)
             yield cls(display_name(target), (reader, reading), (reader, reading), stack)
 
+    @property
+    def alone(self) -> bool:
+        """Whether no other program can have it open to write: then no class in it runs but one's own."""
+        return self._writer.dialect.name == "sqlite"
+
     def close(self) -> None:
         """Wait for what is being written and let go of the database. May be called again."""
         self._held_open.close()
