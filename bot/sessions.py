@@ -288,9 +288,16 @@ class Sessions:
 
     async def _change(self, running: RunningClass, state: ClassState, reason: str) -> None:
         running.info = info = replace(running.info, state=state, reason=reason)
-        self._backlog.put(lambda: self._store.update_class(info), must=True)
+        self._backlog.put(lambda: self._keep(info), must=True)
         await self._backlog.settle(_LAST_CHANCE_S)
         self._feed.publish(info.id, "state", info.to_json())
+
+    async def _keep(self, info: ClassInfo) -> None:
+        await self._store.update_class(info)
+        if not info.running and info.id not in self._running:
+            # Kept late: pages opened since the end have read that the class is running.
+            self._feed.publish(info.id, "state", info.to_json())
+            self._feed.close(info.id)
 
     def _on_backlog(self, waiting: int, trouble: str | None) -> None:
         """The store takes nothing for the time being, or takes it again: whoever follows a class is told."""

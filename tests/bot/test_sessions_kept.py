@@ -240,3 +240,25 @@ async def test_word_and_alert_go_out_live_and_come_back_the_same_from_the_store(
     assert seen["alert"]["evidence"] == "1 of 1 tap in the last 2 min says lost"
     stored = indicate(await held.store.windows(info.id))
     assert [alert.to_json() for alert in stored.alerts] == [seen["alert"]]
+
+
+async def test_a_page_opened_before_the_end_of_a_class_could_be_kept_is_told_then(
+    tmp_path: Path, hurried_store: Store
+) -> None:
+    held = Desk(hurried_store, FakeRoom(), Settings())
+    info = await held.start()
+    await held.state(info.id, ClassState.LIVE)
+    trouble = await asyncio.to_thread(Trouble, tmp_path / "class.db")
+    await asyncio.to_thread(trouble.begin)
+    ended = await held.sessions.end(info.id)
+    assert ended is not None
+    assert ended.state is ClassState.ENDED
+    kept = await held.store.get_class(info.id)
+    assert kept is not None
+    assert kept.running, "what a page opened now begins with"
+    with held.feed.subscribe(info.id) as following:
+        await asyncio.to_thread(trouble.end)
+        async with asyncio.timeout(10):
+            told = [(event.event, event.data) async for event in following]
+    assert told == [("state", ended.to_json())]
+    assert await held.store.get_class(info.id) == ended
