@@ -130,7 +130,7 @@ async def serving(settings: Settings) -> AsyncIterator[Server]:
         recovered = await store.recover(_utc_now())
         for info in recovered:
             _log.warning("class cut off by a crash, recovered", class_id=info.id)
-        retention = Retention(store, settings.privacy, now=_utc_now, clock=asyncio.get_running_loop().time)
+        retention = Retention(store, settings.privacy, now=_utc_now)
         purging = asyncio.create_task(retention.run(), name="purge")
         stack.push_async_callback(_cancel, purging)
         metrics = Metrics()

@@ -13,6 +13,7 @@ from typing import Final
 
 import structlog
 
+from bot.clocks import steady_s
 from bot.config import PrivacySettings
 from reports.store import Store, StoreError
 
@@ -35,7 +36,7 @@ class Retention:
         privacy: PrivacySettings,
         *,
         now: Callable[[], datetime],
-        clock: Callable[[], float],
+        clock: Callable[[], float] = steady_s,
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
     ) -> None:
         """Set up.
@@ -44,7 +45,7 @@ class Retention:
             store: Where classes are kept.
             privacy: How long.
             now: The wall clock, UTC.
-            clock: The steady clock, seconds.
+            clock: The steady clock, seconds; it goes on while the machine is suspended.
             sleep: Waits so many seconds.
         """
         self._store, self._now, self._clock, self._sleep = store, now, clock, sleep
@@ -71,9 +72,9 @@ class Retention:
         return EVERY_S
 
     def _jumped(self, now: datetime) -> bool:
-        steady_s = self._clock()
-        before, self._before = self._before, (now, steady_s)
+        at_s = self._clock()
+        before, self._before = self._before, (now, at_s)
         if before is None:
             return False
-        moved_s = (now - before[0]).total_seconds() - (steady_s - before[1])
+        moved_s = (now - before[0]).total_seconds() - (at_s - before[1])
         return abs(moved_s) > MOST_DRIFT_S

@@ -174,7 +174,7 @@ class News:
 
     async def read(self) -> None:
         """Take in what is new, or the next time, while the store cannot be read: the class goes on."""
-        # A window is never shorter than a second: half of one leads past the last and not past the next.
+        # Only the last window of a class may be shorter than a second: half of one never skips one.
         since_s = 0.0 if self.last is None else self.last.start_s + 0.5
         try:
             found = await self._store.windows(self._class_id, since_s)

@@ -19,6 +19,7 @@ import structlog
 from bot.backlog import Backlog
 from bot.class_sink import ClassSink
 from bot.class_stats import ClassStats
+from bot.clocks import steady_s
 from bot.config import Settings
 from bot.metrics import Metrics
 from bot.pipeline.observation import ReadingLimits
@@ -64,7 +65,7 @@ class RunningClass:
     Attributes:
         info: As the API shows it now.
         began_s: When second 0 was, monotonic seconds.
-        started_s: When the class was started, monotonic seconds.
+        started_s: When the class was started, seconds of the steady clock.
         stop: Set when the class is to end.
         stop_reason: Why it is to end.
         ended: Set when all is kept.
@@ -139,8 +140,7 @@ class Sessions:
             synthetic=opened.synthetic,
             jurisdiction=self._settings.privacy.jurisdiction,
         )
-        started_s = asyncio.get_running_loop().time()
-        running = RunningClass(info, opened, started_s, started_s)
+        running = RunningClass(info, opened, asyncio.get_running_loop().time(), steady_s())
         self._running[info.id] = running  # before anything waits, so that ``close`` misses no class
         try:
             await self._store.put_class(info)
@@ -167,7 +167,9 @@ class Sessions:
         running = self._running.get(class_id)
         if running is None:
             return None
-        marker = Marker(class_id, asyncio.get_running_loop().time() - running.began_s, label)
+        joining = running.info.state is ClassState.JOINING  # second 0 is still to come
+        at_s = 0.0 if joining else asyncio.get_running_loop().time() - running.began_s
+        marker = Marker(class_id, at_s, label)
         await self._store.add_marker(marker)
         if class_id in self._running:  # else its feed is closed
             self._feed.publish(class_id, "marker", marker.to_json())
@@ -286,9 +288,16 @@ class Sessions:
 
     async def _change(self, running: RunningClass, state: ClassState, reason: str) -> None:
         running.info = info = replace(running.info, state=state, reason=reason)
-        self._backlog.put(lambda: self._store.update_class(info), must=True)
+        self._backlog.put(lambda: self._keep(info), must=True)
         await self._backlog.settle(_LAST_CHANCE_S)
         self._feed.publish(info.id, "state", info.to_json())
+
+    async def _keep(self, info: ClassInfo) -> None:
+        await self._store.update_class(info)
+        if not info.running and info.id not in self._running:
+            # Kept late: pages opened since the end have read that the class is running.
+            self._feed.publish(info.id, "state", info.to_json())
+            self._feed.close(info.id)
 
     def _on_backlog(self, waiting: int, trouble: str | None) -> None:
         """The store takes nothing for the time being, or takes it again: whoever follows a class is told."""
@@ -303,7 +312,7 @@ class Sessions:
 
     async def _finish(self, running: RunningClass, state: ClassState, reason: str) -> None:
         # By the steady clock: the wall clock may have been changed during the class.
-        lasted_s = asyncio.get_running_loop().time() - running.started_s
+        lasted_s = steady_s() - running.started_s
         ended_at = running.info.started_at + timedelta(seconds=lasted_s)
         running.info = replace(running.info, ended_at=ended_at)
         await self._change(running, state, reason)

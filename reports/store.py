@@ -49,6 +49,7 @@ from reports.tables import CheckInRow, ClassRow, ConsentRow, MarkerRow, PulseRow
 __all__ = ["Store", "StoreError", "StoreRefused"]
 
 _READERS: Final = 3
+_HALF_MS: Final = 0.0005
 _INTERRUPTED: Final = (
     "cut off when ClassMood stopped without ending it; found again on {now:%Y-%m-%d %H:%M} UTC"
 )
@@ -121,6 +122,11 @@ class Store:
             stack.callback(reader.dispose)
             yield cls(display_name(target), (reader, reading), (reader, reading), stack)
 
+    @property
+    def alone(self) -> bool:
+        """Whether no other program can have it open to write: then no class in it runs but one's own."""
+        return self._writer.dialect.name == "sqlite"
+
     def close(self) -> None:
         """Wait for what is being written and let go of the database. May be called again."""
         self._held_open.close()
@@ -170,10 +176,13 @@ class Store:
         await self._write(lambda session: session.add(row))
 
     async def windows(self, class_id: str, since_s: float = 0.0) -> list[WindowSummary]:
-        """The windows of a class that start at ``since_s`` or later, oldest first."""
+        """The windows of a class that start at ``since_s`` or later, oldest first.
+
+        To the millisecond, as starts are given out: whoever asks from one gets that window.
+        """
         query = (
             select(WindowRow)
-            .where(WindowRow.class_id == class_id, WindowRow.start_s >= since_s)
+            .where(WindowRow.class_id == class_id, WindowRow.start_s >= since_s - _HALF_MS)
             .order_by(WindowRow.start_s)
         )
         return await self._read(lambda session: [row.data() for row in session.scalars(query)])

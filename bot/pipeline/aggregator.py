@@ -23,6 +23,7 @@ import math
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from statistics import fmean
+from typing import Final
 
 import numpy as np
 
@@ -31,6 +32,9 @@ from bot.pipeline.observation import Observation
 from inference.arrays import Floats
 from inference.emotions import EMOTIONS
 from reports.summary import NotAnalysed, PulseKind, WindowSummary
+
+_SHORTEST_S: Final = 0.001
+"""Length of a window that was only begun, seconds: what is given out has three places."""
 
 
 @dataclass(slots=True, eq=False)
@@ -154,13 +158,14 @@ class WindowAggregator:
     def close_last(self, now_s: float) -> list[WindowSummary]:
         """Close everything at the class's end; the last window is as long as it came to be.
 
-        A rest of under a second is dropped.
+        A rest of under a second in which nobody tapped is dropped.
         """
         closed = self.close_until(now_s)
         start_s = self._next * self._length_s
-        if now_s - start_s >= 1.0 and not self._away:
-            window = self._windows.pop(self._next, _Window())
-            closed.append(self._summary(window, start_s, now_s - start_s))
+        rest_s = now_s - start_s
+        window = self._windows.pop(self._next, _Window())
+        if window.pulses or (rest_s >= 1.0 and (not self._away or window.seen)):
+            closed.append(self._summary(window, start_s, max(rest_s, _SHORTEST_S)))
         self._next = max(self._next + 1, self._index(now_s) + 1)
         self._windows.clear()
         return closed

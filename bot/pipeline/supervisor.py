@@ -7,6 +7,7 @@ one TaskGroup; when the room's events end, or it raises, all of them are cancell
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -110,10 +111,22 @@ class Supervisor:
                 finally:
                     for task in (ticker, *(worker.task for worker in self._workers.values())):
                         task.cancel()
+                    await self._hear_out(group)
         finally:
             await self._publish(self._aggregator.close_last(self._now_s()))
         if failure is not None:
             raise failure
+
+    async def _hear_out(self, group: asyncio.TaskGroup) -> None:
+        """Do what waits to be read when the class ends: who asked to be erased was told that it is done."""
+        unread: list[rooms.RoomEvent] = []
+        with suppress(TimeoutError, rooms.RoomError):
+            async with asyncio.timeout(0):  # what is there already comes without waiting
+                async for event in self._room.events():
+                    unread.append(event)
+        for event in unread:
+            if isinstance(event, rooms.Joined | rooms.Left | rooms.OptedOut | rooms.Pulse):
+                await self._handle(event, group)
 
     def _now_s(self) -> float:
         return asyncio.get_running_loop().time() - self._options.began_s

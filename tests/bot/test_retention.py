@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -115,6 +116,27 @@ async def test_a_clock_that_stays_where_it_jumped_to_is_believed_after_an_hour(s
     assert len(await store.classes()) == 1
     clocks.pass_by(EVERY_S)
     await retention.once()
+    assert await store.classes() == []
+
+
+async def test_a_machine_that_is_suspended_every_day_deletes_what_is_due(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Linux' monotonic clock stands still meanwhile, the wall clock does not."""
+    awake_s, asleep_s = 0.0, 0.0
+
+    def clock_gettime(clock: int) -> float:
+        return awake_s + (asleep_s if clock == time.CLOCK_BOOTTIME else 0.0)
+
+    def now() -> datetime:
+        return START + timedelta(hours=1, seconds=awake_s + asleep_s)
+
+    monkeypatch.setattr("bot.clocks.time.clock_gettime", clock_gettime)
+    retention = Retention(store, PrivacySettings(retention_days=3, individual_hours=48), now=now)
+    for _ in range(5):
+        await retention.once()
+        awake_s, asleep_s = awake_s + EVERY_S, asleep_s + 23 * EVERY_S
+    assert await store.check_ins("c1") == []
     assert await store.classes() == []
 
 

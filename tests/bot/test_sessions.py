@@ -52,6 +52,27 @@ async def test_a_class_from_start_to_end(desk: Callable[..., Desk]) -> None:
     assert await held.sessions.end("nobody") is None
 
 
+async def test_a_marker_set_while_joining_stands_at_the_beginning(
+    desk: Callable[..., Desk], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    admitted = asyncio.Event()
+
+    async def wait_at_the_door(room: FakeRoom) -> FakeRoom:
+        await admitted.wait()
+        return room
+
+    monkeypatch.setattr(FakeRoom, "__aenter__", wait_at_the_door)
+    held = desk()
+    info = await held.start()
+    await asyncio.sleep(1.0)
+    await held.sessions.mark(info.id, "before")
+    admitted.set()
+    await held.state(info.id, ClassState.LIVE)
+    await held.sessions.mark(info.id, "begin")
+    await held.sessions.end(info.id)
+    assert [marker.label for marker in await held.store.markers(info.id)] == ["before", "begin"]
+
+
 async def test_the_feed_tells_it_all(desk: Callable[..., Desk]) -> None:
     held = desk()
     info = await held.start()

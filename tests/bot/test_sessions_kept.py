@@ -1,6 +1,7 @@
 """What is kept of a class and what is not: erasures, jumping clocks, a store that is in trouble."""
 
 import asyncio
+import time
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 
 from bot.config import AnalysisSettings, PrivacySettings, Settings
 from bot.pipeline.indicators import indicate
-from bot.room import Joined, OptedOut, Pulse, TrackAdded
+from bot.room import Joined, Left, OptedOut, Pulse, TrackAdded
 from reports.store import Store
 from reports.summary import ClassInfo, ClassState, PulseKind
 from tests.bot.desk import Desk, Trouble
@@ -26,6 +27,30 @@ async def test_erasing_deletes_the_consent(desk: Callable[..., Desk]) -> None:
     assert await held.store.consents(info.id) == []
     # On a busy machine a window may have closed before the two were heard.
     assert (await held.store.windows(info.id))[-1].not_analysed["opted_out"] == 1
+
+
+async def test_whoever_is_erased_as_the_class_ends_is_while_the_store_takes_nothing(
+    tmp_path: Path, hurried_store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bot.pipeline.check_ins._SPREAD_S", 0.0)
+    held = Desk(hurried_store, FakeRoom(), Settings(analysis=AnalysisSettings(window_s=1.0)))
+    info = await held.start()
+    for who in ("a", "b"):
+        held.room.tell(Joined(who, name=who, individual=True, consented=True))
+        held.room.tell(*[Pulse(who, PulseKind.LOST)] * 3)
+    async with asyncio.timeout(10):
+        while len(await held.store.check_ins(info.id)) < 2:  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+    trouble = await asyncio.to_thread(Trouble, tmp_path / "class.db")
+    await asyncio.to_thread(trouble.begin)
+    held.room.tell(OptedOut("a"), Left("a"), OptedOut("b"), Left("b"))
+    await asyncio.sleep(0.1)
+    ending = asyncio.create_task(held.sessions.end(info.id))
+    await asyncio.sleep(0.3)
+    await asyncio.to_thread(trouble.end)
+    await ending
+    await held.state(info.id, ClassState.ENDED)
+    assert await held.store.consents(info.id) == []
 
 
 async def test_the_host_can_have_somebody_left_out_and_the_class_goes_on(desk: Callable[..., Desk]) -> None:
@@ -88,6 +113,24 @@ async def test_a_wall_clock_that_jumps_changes_neither_windows_nor_the_length(
     assert [window.start_s for window in windows] == [float(number) for number in range(len(windows))]
     (marker,) = await held.store.markers(info.id)
     assert 1 < marker.at_s < lasted_s
+
+
+async def test_a_class_ended_after_the_machine_was_suspended_ended_then(
+    desk: Callable[..., Desk], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held = desk()
+    info = await held.start()
+    await held.state(info.id, ClassState.LIVE)
+    real = time.clock_gettime
+
+    def clock_gettime(clock: int) -> float:
+        return real(clock) + (1200.0 if clock == time.CLOCK_BOOTTIME else 0.0)
+
+    monkeypatch.setattr("bot.clocks.time.clock_gettime", clock_gettime)
+    ended = await held.sessions.end(info.id)
+    assert ended is not None
+    assert ended.ended_at is not None
+    assert 1200 <= (ended.ended_at - ended.started_at).total_seconds() < 1260
 
 
 async def test_what_the_store_cannot_take_for_a_while_is_told_waits_and_is_kept(
@@ -197,3 +240,25 @@ async def test_word_and_alert_go_out_live_and_come_back_the_same_from_the_store(
     assert seen["alert"]["evidence"] == "1 of 1 tap in the last 2 min says lost"
     stored = indicate(await held.store.windows(info.id))
     assert [alert.to_json() for alert in stored.alerts] == [seen["alert"]]
+
+
+async def test_a_page_opened_before_the_end_of_a_class_could_be_kept_is_told_then(
+    tmp_path: Path, hurried_store: Store
+) -> None:
+    held = Desk(hurried_store, FakeRoom(), Settings())
+    info = await held.start()
+    await held.state(info.id, ClassState.LIVE)
+    trouble = await asyncio.to_thread(Trouble, tmp_path / "class.db")
+    await asyncio.to_thread(trouble.begin)
+    ended = await held.sessions.end(info.id)
+    assert ended is not None
+    assert ended.state is ClassState.ENDED
+    kept = await held.store.get_class(info.id)
+    assert kept is not None
+    assert kept.running, "what a page opened now begins with"
+    with held.feed.subscribe(info.id) as following:
+        await asyncio.to_thread(trouble.end)
+        async with asyncio.timeout(10):
+            told = [(event.event, event.data) async for event in following]
+    assert told == [("state", ended.to_json())]
+    assert await held.store.get_class(info.id) == ended

@@ -330,6 +330,25 @@ def test_replay_join_report_and_purge(tmp_path: Path) -> None:
     assert "1 class deleted" in run(tmp_path, "purge", "--older-than", "0").stdout
 
 
+def test_purge_deletes_a_class_that_was_cut_off_as_well(tmp_path: Path) -> None:
+    clips = tmp_path / "clips"
+    clips.mkdir()
+    write_video(clips / "a.mp4")
+    process = start(
+        tmp_path, "join", f"replay:{clips}", "--jsonl", "--port", "0", CLASSMOOD_ANALYSIS__WINDOW_S="1"
+    )
+    assert process.stdout is not None
+    process.stdout.readline()
+    refused = run(tmp_path, "purge", "--older-than", "0")
+    assert refused.returncode == 1
+    assert "another ClassMood is running" in said(refused)
+    process.kill()
+    process.communicate(timeout=10)
+    assert "0 classes deleted" in run(tmp_path, "purge", "--older-than", "1").stdout
+    assert "1 class deleted" in run(tmp_path, "purge", "--older-than", "0").stdout
+    assert run(tmp_path, "classes").stdout.strip().count("replay") == 0
+
+
 def test_a_killed_class_is_recovered_with_all_but_the_open_window(tmp_path: Path) -> None:
     clips = tmp_path / "clips"
     clips.mkdir()

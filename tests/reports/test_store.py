@@ -88,6 +88,16 @@ async def test_windows_come_back_in_order_and_since(store: Store) -> None:
     assert await store.windows("c1", since_s=10.5) == []
 
 
+async def test_whoever_asks_from_a_start_as_it_was_given_out_gets_that_window(store: Store) -> None:
+    await store.put_class(a_class())
+    for index in range(10):
+        await store.add_window(a_window(index * 1.4))
+    given = [window.to_json()["start_s"] for window in await store.windows("c1")]
+    assert given[3] > 3 * 1.4, "rounded up"
+    for index, since_s in enumerate(given):
+        assert len(await store.windows("c1", since_s)) == 10 - index
+
+
 async def test_shares_are_kept_to_four_places(store: Store) -> None:
     await store.put_class(a_class())
     await store.add_window(a_window(expressions=SHARES | {"happy": 1 / 3}))

@@ -260,3 +260,29 @@ async def test_taps_of_a_student_who_opted_in_become_a_check_in_and_of_others_no
     await held.end()
     assert [one.participant_id for one in held.kept.check_ins] == ["agreed"]
     assert held.kept.check_ins[0].name is None
+
+
+async def test_what_waits_to_be_read_when_the_class_ends_is_done_still() -> None:
+    held = Class(window_s=60.0)
+    busy = asyncio.Event()
+
+    async def on_connection(up: bool, reason: str) -> None:
+        busy.set()
+        await asyncio.sleep(30)
+
+    held.kept.on_connection = on_connection  # type: ignore[method-assign]
+    for who in ("a", "b", "c"):
+        held.room.tell(Joined(who, name=who, individual=True, consented=True))
+    held.room.tell(TrackAdded(FakeTrack("a", HAPPY)))
+    await until(lambda: held.kept.samples > 0)
+    held.room.tell(Disconnected("a store that takes nothing holds this up"))
+    await busy.wait()
+    await asyncio.sleep(1.0)
+    held.room.tell(OptedOut("a"), Left("a"), Joined("b", consented=True), Pulse("c", PulseKind.OK))
+    held.task.cancel()
+    await asyncio.wait([held.task])
+    assert held.kept.erased == ["a"]
+    assert [(one.participant_id, one.individual) for one in held.kept.consents][3:] == [("b", False)]
+    (window,) = held.kept.windows
+    assert (window.analysed, window.not_analysed["opted_out"], window.pulses["ok"]) == (0, 1, 1)
+    assert held.task.cancelled()
