@@ -18,7 +18,8 @@ test: system $(VENV)/.training lint
 	$(BIN)/pytest
 
 test-fast: $(VENV)/.dev
-	$(BIN)/pytest -n 4 -m "not slow and not browser and not training"
+	$(BIN)/pytest -n 4 -m "not slow and not browser and not training" \
+		--ignore tests/training/test_train.py --ignore tests/training/test_export.py # importing Keras takes 3 s
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
