@@ -330,13 +330,17 @@ def test_replay_join_report_and_purge(tmp_path: Path) -> None:
     assert "1 class deleted" in run(tmp_path, "purge", "--older-than", "0").stdout
 
 
-def test_purge_deletes_a_class_that_was_cut_off_as_well(tmp_path: Path) -> None:
+def replaying(tmp_path: Path) -> subprocess.Popen[str]:
+    """A class of one video, its windows of a second printed as JSON."""
     clips = tmp_path / "clips"
     clips.mkdir()
     write_video(clips / "a.mp4")
-    process = start(
-        tmp_path, "join", f"replay:{clips}", "--jsonl", "--port", "0", CLASSMOOD_ANALYSIS__WINDOW_S="1"
-    )
+    room = f"replay:{clips}"
+    return start(tmp_path, "join", room, "--jsonl", "--port", "0", CLASSMOOD_ANALYSIS__WINDOW_S="1")
+
+
+def test_purge_deletes_a_class_that_was_cut_off_as_well(tmp_path: Path) -> None:
+    process = replaying(tmp_path)
     assert process.stdout is not None
     process.stdout.readline()
     refused = run(tmp_path, "purge", "--older-than", "0")
@@ -350,12 +354,7 @@ def test_purge_deletes_a_class_that_was_cut_off_as_well(tmp_path: Path) -> None:
 
 
 def test_a_killed_class_is_recovered_with_all_but_the_open_window(tmp_path: Path) -> None:
-    clips = tmp_path / "clips"
-    clips.mkdir()
-    write_video(clips / "a.mp4")
-    process = start(
-        tmp_path, "join", f"replay:{clips}", "--jsonl", "--port", "0", CLASSMOOD_ANALYSIS__WINDOW_S="1"
-    )
+    process = replaying(tmp_path)
     assert process.stdout is not None
     printed = [json.loads(process.stdout.readline()) for _ in range(4)]
     process.kill()
