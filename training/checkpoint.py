@@ -45,7 +45,8 @@ class EpochKeeper(keras.callbacks.SwapEMAWeights):  # type: ignore[misc]
         """
         super().__init__(swap_on_epoch=True)
         self._run, self._history, self._pictures = run, list(history), pictures
-        self._averaged: list[Floats] = []
+        self._averaged: list[Floats] = []  # statistics of the averaged weights, and of the raw ones
+        self._raw: list[Floats] = []
 
     def on_test_begin(self, logs: dict[str, float] | None = None) -> None:
         """Put the averaged weights in, with statistics of their own."""
@@ -78,7 +79,7 @@ class EpochKeeper(keras.callbacks.SwapEMAWeights):  # type: ignore[misc]
 
 def gather_statistics(model: keras.Model, pictures: Iterable[Floats]) -> None:
     """Make the statistics of batch normalisation the means over batches (B, 48, 48, 1) of pictures."""
-    layers = [layer for layer in model.layers if isinstance(layer, keras.layers.BatchNormalization)]
+    layers = _normalising(model)
     usual = [layer.momentum for layer in layers]
     try:
         for count, batch in enumerate(pictures):
@@ -133,17 +134,20 @@ def write_history(run: Path, history: History) -> None:
     atomic.write(run / "history.csv", ("\n".join(lines) + "\n").encode())
 
 
-def _normalised(model: keras.Model) -> list[Any]:
-    layers = [layer for layer in model.layers if isinstance(layer, keras.layers.BatchNormalization)]
-    return [variable for layer in layers for variable in (layer.moving_mean, layer.moving_variance)]
+def _normalising(model: keras.Model) -> list[Any]:
+    return [layer for layer in model.layers if isinstance(layer, keras.layers.BatchNormalization)]
+
+
+def _moving(model: keras.Model) -> list[Any]:
+    return [one for layer in _normalising(model) for one in (layer.moving_mean, layer.moving_variance)]
 
 
 def _statistics(model: keras.Model) -> list[Floats]:
-    return [variable.numpy() for variable in _normalised(model)]
+    return [variable.numpy() for variable in _moving(model)]
 
 
 def _put(model: keras.Model, statistics: Sequence[Floats]) -> None:
-    for variable, value in zip(_normalised(model), statistics, strict=True):
+    for variable, value in zip(_moving(model), statistics, strict=True):
         variable.assign(value)
 
 
