@@ -137,7 +137,8 @@ async def serving(settings: Settings) -> AsyncIterator[Server]:
         reader = await asyncio.to_thread(make_reader, settings, metrics)
         if reader is not None:
             stack.push_async_callback(asyncio.to_thread, reader.close)
-        rooms = await asyncio.to_thread(adapters, RoomContext(settings, metrics.on_dropped))
+        context = RoomContext(settings, metrics.on_dropped, store.erase_everywhere)
+        rooms = await asyncio.to_thread(adapters, context)
         feed = LiveFeed()
         address: list[str] = []
         sessions = Sessions(

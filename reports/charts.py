@@ -204,7 +204,7 @@ class _Timeline:
             f"M{self.x(column.start_s):g} {self.top}H{self.x(column.end_s):g}V{self.floor}"
             f"H{self.x(column.start_s):g}Z"
             for column in self.columns
-            if column.shares is None
+            if column.withheld
         )
         if path:
             yield f'<path class="tl-withheld" fill="url(#tl-hatch)" d="{path}"/>'
@@ -289,7 +289,7 @@ class _Timeline:
         """The legend from ``y`` down and the height it ends at."""
         if self.faces:
             entries = [(f'class="emo-{one}" fill="{COLOURS[one]}"', one) for one in STACK]
-            if any(column.shares is None for column in self.columns):
+            if any(column.withheld for column in self.columns):
                 entries.append(('class="tl-withheld" fill="url(#tl-hatch)"', "withheld for privacy"))
         elif any(column.cameras_on for column in self.columns):
             entries = [

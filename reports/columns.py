@@ -39,6 +39,11 @@ class Column:
     analysed: float
     after_gap: bool
 
+    @property
+    def withheld(self) -> bool:
+        """Whether there were people whose shares are not shown."""
+        return self.shares is None and self.participants > 0
+
 
 def columns(windows: Sequence[WindowSummary], most: int) -> list[Column]:
     """At most ``most`` + 1 columns; one a window when they are few.

@@ -272,6 +272,17 @@ class Store:
 
         await self._write(work, wipe=True)
 
+    async def erase_everywhere(self, participant_id: str) -> bool:
+        """Delete the same in whichever class they were; nothing is written when there is none.
+
+        Returns:
+            Whether anything was kept.
+        """
+        classes = select(ConsentRow.class_id).where(ConsentRow.participant_id == participant_id)
+        for class_id in (found := await self._read(lambda session: session.scalars(classes).all())):
+            await self.erase_participant(class_id, participant_id)
+        return bool(found)
+
     async def recover(self, now: datetime) -> list[ClassInfo]:
         """Mark the classes a crash cut off; call it at start, before any class begins.
 

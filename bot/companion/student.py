@@ -20,13 +20,15 @@ from bot.webrtc.peer import ReceivingPeer
 NUMBER_CHARS: Final = 6
 """Of a participant's identifier the page shows so many as their number."""
 
+_ID_CHARS: Final = 16
+
 
 @dataclass(slots=True, eq=False)
 class Student:
     """One student while the class lasts.
 
     Attributes:
-        participant_id: Random, for this class only.
+        participant_id: Of the token, which is random and for this class only.
         token_hash: Of the secret they come back with.
         seen_s: When they were last known to be there, monotonic seconds.
         present: Whether they are in the class.
@@ -57,7 +59,16 @@ class Student:
 def new_student(now_s: float) -> tuple[Student, str]:
     """A student nobody has seen before, and their token."""
     token = secrets.token_urlsafe(32)
-    return Student(secrets.token_hex(8), _hash(token), now_s), token
+    return Student(participant_of(token), _hash(token), now_s), token
+
+
+def participant_of(token: str) -> str:
+    """The identifier of a token's owner, 16 hexadecimal digits.
+
+    It follows from the token, so that whoever has the token can be erased when the class, and with it all
+    that the room held of them, is gone.
+    """
+    return _hash(token).hex()[:_ID_CHARS]
 
 
 def with_token(students: Iterable[Student], token: str) -> Student:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -18,6 +18,10 @@ from bot.config import Settings
 from bot.room import Room, RoomUrlError
 
 
+async def _nothing_kept(_participant_id: str) -> bool:
+    return False
+
+
 @dataclass(frozen=True, slots=True)
 class RoomContext:
     """What an adapter is given.
@@ -25,10 +29,12 @@ class RoomContext:
     Attributes:
         settings: The settings.
         on_dropped: Told on the event loop how many encoded pictures of a camera were thrown away.
+        erase_kept: Deletes what is kept of a participant after their class; whether anything was.
     """
 
     settings: Settings
     on_dropped: Callable[[int], None] = lambda _pictures: None
+    erase_kept: Callable[[str], Awaitable[bool]] = _nothing_kept
 
 
 class RoomAdapter(Protocol):

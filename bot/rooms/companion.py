@@ -29,6 +29,7 @@ from bot.companion.requests import (
     Refusal,
     RoomEnded,
     TooFast,
+    UnknownToken,
     parse_camera,
     parse_join,
     parse_pulse,
@@ -36,6 +37,7 @@ from bot.companion.requests import (
     parse_withdrawal,
 )
 from bot.companion.room import CompanionRoom
+from bot.companion.student import participant_of
 from bot.ice_servers import parse_ice_server
 from bot.room import Room, RoomUrlError
 from bot.rooms import RoomContext
@@ -103,6 +105,7 @@ class Adapter:
     def __init__(self, context: RoomContext) -> None:
         """No room yet."""
         self._settings, self._on_dropped = context.settings, context.on_dropped
+        self._erase_kept = context.erase_kept
         self._joins, self._requests = Allowance(*_JOINS), Allowance(*_REQUESTS)
         self._misses = Allowance(*_MISSES)
         self._entered: dict[str, CompanionRoom] = {}
@@ -142,7 +145,7 @@ class Adapter:
             web.post(f"{api}/camera", self._serve(_camera, self._requests)),
             web.post(f"{api}/individual", self._serve(_individual, self._requests)),
             web.post(f"{api}/leave", self._serve(_leave, None)),
-            web.delete(f"{api}/me", self._serve(_erase, None)),
+            web.delete(f"{api}/me", self._erase),
             web.get("/companion-static/{version}/{name}", self._show_file),
         )
 
@@ -210,6 +213,10 @@ class Adapter:
         forwarded = request.headers.getall("X-Forwarded-For", [])
         return client_address(request.remote or "", forwarded, self._settings.web.trusted_proxies)
 
+    def _count(self, request: web.Request, allowance: Allowance) -> None:
+        if not allowance.take(self._client(request)):
+            raise TooFast("too many requests come from your network: wait a moment and try again")
+
     def _serve(
         self, handler: _Handler, allowance: Allowance | None
     ) -> Callable[[web.Request], Awaitable[web.Response]]:
@@ -221,15 +228,27 @@ class Adapter:
         async def serve(request: web.Request) -> web.Response:
             try:
                 room = self._find(request)
-                if allowance is not None and not allowance.take(self._client(request)):
-                    raise TooFast("too many requests come from your network: wait a moment and try again")
+                if allowance is not None:
+                    self._count(request, allowance)
                 return await handler(room, await _body(request))
             except Refusal as refusal:
-                return web.json_response(
-                    {"error": str(refusal)}, status=refusal.status, headers=_headers(refusal)
-                )
+                return _refused(refusal)
 
         return serve
+
+    async def _erase(self, request: web.Request) -> web.Response:
+        """During the class from what is being counted, too; after it from what is kept."""
+        try:
+            token = parse_token(await _body(request))
+            try:
+                await self._find(request).erase(token)
+            except (RoomEnded, UnknownToken):
+                self._count(request, self._requests)
+                if not await self._erase_kept(participant_of(token)):
+                    raise
+        except Refusal as refusal:
+            return _refused(refusal)
+        return _json({"ok": True})
 
 
 async def _offer(room: CompanionRoom, body: bytes) -> web.Response:
@@ -265,11 +284,6 @@ async def _leave(room: CompanionRoom, body: bytes) -> web.Response:
     return _json({"ok": True})
 
 
-async def _erase(room: CompanionRoom, body: bytes) -> web.Response:
-    await room.erase(parse_token(body))
-    return _json({"ok": True})
-
-
 async def _body(request: web.Request) -> bytes:
     """The body; a token may also come as ``Authorization: Bearer TOKEN`` with no body at all."""
     if (request.content_length or 0) > MAX_BODY_BYTES:
@@ -291,6 +305,10 @@ async def _body(request: web.Request) -> bytes:
 
 def _too_large() -> BodyTooLarge:
     return BodyTooLarge(f"the request is too large: send at most {MAX_BODY_BYTES // 1024} KiB")
+
+
+def _refused(refusal: Refusal) -> web.Response:
+    return web.json_response({"error": str(refusal)}, status=refusal.status, headers=_headers(refusal))
 
 
 def _headers(refusal: Refusal) -> dict[str, str]:

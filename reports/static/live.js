@@ -93,7 +93,9 @@ function showShares(last) {
   for (const row of byId("shares").children) showShare(row, shares ? shares[row.dataset.emotion] : null);
   showShare(byId("facing"), shares ? last.facing : null);
   const few = last.analysed < Number(page.dataset.minGroup);
-  const withheld = few
+  const withheld = !last.participants
+    ? "Nobody was present in this window."
+    : few
     ? `Withheld: fewer than ${page.dataset.minGroup} faces were analysed in this window.`
     : "Withheld: beside an earlier window this one would give a single student away.";
   const turned = last.facing === null

@@ -14,6 +14,7 @@ const TOO_SHORT = { source: "For a word:", word: "Too short" };
 const QUIET_KEY = "classmood-quiet";
 
 let shown = null; // the indicator on the page
+let met = false; // whether this page has seen anybody present
 const alerts = new Map(); // at_s -> alert
 
 /** Whether the class is over: its word is then one of the past, and advice is too late. */
@@ -32,6 +33,7 @@ export function lookBack() {
 export function showIndicator(now) {
   if (!now || (shown && now.at_s < shown.at_s)) return;
   shown = now;
+  met ||= now.participants > 0;
   say(now);
 }
 
@@ -56,7 +58,7 @@ function say(now) {
 function saying(now) {
   const over = isOver();
   const said = { source: sourceOf(now, over), word: words.words[now.word] ?? now.word, meaning: words.meanings[now.word] ?? "" };
-  if (now.word === "unseen" && !now.participants) Object.assign(said, byId("invite").hidden ? NOBODY : NOBODY_YET);
+  if (now.word === "unseen" && !now.participants) Object.assign(said, met || byId("invite").hidden ? NOBODY : NOBODY_YET);
   else if (now.word === "unseen" && page.dataset.faces === "no") Object.assign(said, TAPS_ONLY);
   else if (now.word === "settling" && over) Object.assign(said, TOO_SHORT);
   return over ? { ...said, meaning: "" } : said;

@@ -62,6 +62,16 @@ async def test_withdrawing_erasing_and_deleting_take_them_along(store: Store) ->
     assert await names(store) == []
 
 
+async def test_somebody_is_erased_from_a_class_that_is_not_named(store: Store, tmp_path: Path) -> None:
+    for participant_id in ("p1", "p2"):
+        await store.add_check_in(a_check_in(participant_id))
+    assert await store.erase_everywhere("p1")
+    assert not await store.erase_everywhere("p1"), "nothing is left"
+    assert await names(store) == ["Anna"]
+    assert "p1" not in [consent.participant_id for consent in await store.consents("c1")]
+    assert b"Zoe" not in await asyncio.to_thread(read_all, tmp_path)
+
+
 async def test_they_expire_with_the_consent(store: Store, tmp_path: Path) -> None:
     await store.add_check_in(a_check_in("p1"))
     given = START + timedelta(seconds=60)

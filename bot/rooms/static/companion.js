@@ -54,7 +54,7 @@ function finish(state, text) {
   disconnect();
   stopCamera();
   clearInterval(page.reporter);
-  if (state !== "left") forgetToken();
+  if (state === "erased") forgetToken(); // after the class it is still good for being erased
   say(text, "idle");
   show();
 }
@@ -270,6 +270,19 @@ async function erase() {
   }
 }
 
+// After the class: the room is gone, what is kept is not.
+async function eraseKept() {
+  try {
+    const { status, answer } = await send("/me", { token: token() }, "DELETE");
+    if (status === 200) finish("erased", "You were erased: nothing is kept that knows of you.");
+    else if (status === 404) finish("erased", "Nothing is kept that knows of you.");
+    else say(answer.error ?? "Erasing did not work: try again.", "trouble");
+  } catch {
+    say("Erasing did not work, there is no connection: try again.", "trouble");
+  }
+  el("status").focus(); // the button may be gone, and the focus with it
+}
+
 // ---- buttons -----------------------------------------------------------------------------------
 
 el("consent").addEventListener("change", async () => {
@@ -303,6 +316,7 @@ el("camera-toggle").addEventListener("click", toggleCamera);
 el("leave").addEventListener("click", () => leave(LEFT, token()));
 el("erase").addEventListener("click", () => el("erase-dialog").showModal());
 el("erase-confirm").addEventListener("click", erase);
+el("erase-kept").addEventListener("click", eraseKept);
 el("erase-cancel").addEventListener("click", () => el("erase-dialog").close());
 for (const button of document.querySelectorAll(".pulses button")) {
   button.addEventListener("click", () => pulse(button));

@@ -19,8 +19,11 @@ el("leave").addEventListener("click", takeBack); // who comes back agrees anew
 el("withdraw").addEventListener("click", async () => {
   el("withdraw").disabled = true;
   try {
-    const { status } = await send("/individual", { token: token(), individual: false });
-    if (status !== 200) throw new Error(String(status));
+    const { status, answer } = await send("/individual", { token: token(), individual: false });
+    if (status !== 200) {
+      el("pulse-note").textContent = `Not done: ${answer.error ?? "the server had an error, try again"}.`;
+      return;
+    }
     takeBack();
     el("in-class-title").focus(); // the button is gone, and the focus with it
     el("pulse-note").textContent = "Check-ins are off; your name and what came of them are deleted.";

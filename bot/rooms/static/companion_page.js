@@ -81,6 +81,7 @@ export function show() {
   el("join-form").hidden = inClass || over;
   el("join-more").hidden = inClass || over;
   placeCamera(inClass);
+  el("afterwards").hidden = page.state !== "ended" || !token();
   el("camera").hidden = over || !page.stream;
   el("join").disabled = !el("consent").checked || page.state === "joining";
   el("preview-note").textContent = inClass ? READ : ALONE;

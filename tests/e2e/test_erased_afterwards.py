@@ -1,0 +1,49 @@
+"""A student who has agreed to check-ins has themselves erased when the class is over, from their page."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+from playwright.async_api import expect
+
+from bot.app import serving
+from bot.config import Settings, StoreSettings, WebSettings
+from tests.e2e.chromium import chromium, needs_chromium
+from tests.e2e.student_page import is_accessible
+
+pytestmark = [pytest.mark.browser, needs_chromium]
+
+
+def holds(folder: Path, text: bytes) -> bool:
+    return any(text in file.read_bytes() for file in folder.glob("class.db*"))
+
+
+async def test_a_student_erases_themselves_after_the_class(tmp_path: Path) -> None:
+    settings = Settings(
+        store=StoreSettings(url=f"sqlite:///{tmp_path}/class.db"),
+        web=WebSettings(port=0, token_file=tmp_path / "token"),
+    )
+    async with serving(settings) as server, chromium() as browser:
+        info = await server.sessions.start("companion:", "Maths")
+        page = await browser.new_page()
+        await page.goto(f"{server.url}/c/{info.code}")
+        await page.check("#consent")
+        await page.check("#individual")
+        await page.fill("#name", "Adelheid")
+        await page.click("#join")
+        await expect(page.locator("#status")).to_contain_text("You are in the class", timeout=20_000)
+        await expect(page.locator("#afterwards")).to_be_hidden()
+        await server.sessions.end(info.id)
+        await expect(page.locator("#status")).to_contain_text("has ended", timeout=20_000)
+        assert [consent.name for consent in await server.store.consents(info.id)] == ["Adelheid"]
+        assert await asyncio.to_thread(holds, tmp_path, b"Adelheid")
+        await is_accessible(page)
+
+        await page.click("#erase-kept")
+        await expect(page.locator("#status")).to_contain_text("You were erased")
+        await expect(page.locator("#status")).to_be_focused()
+        await expect(page.locator("#afterwards")).to_be_hidden()
+        assert await server.store.consents(info.id) == []
+        assert not await asyncio.to_thread(holds, tmp_path, b"Adelheid")
