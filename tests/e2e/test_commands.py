@@ -6,13 +6,11 @@ import json
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import time
 from pathlib import Path
 from typing import Any
-from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 import cv2
@@ -21,35 +19,11 @@ import pytest
 
 from tests.cameras import offer_text
 from tests.contract.worlds.replay import write_video
+from tests.e2e.commands import run, said, start
 
 pytestmark = pytest.mark.slow
 
 COMMANDS = ("demo", "serve", "join", "analyze", "report", "classes", "purge", "doctor", "token")
-
-
-def start(folder: Path, *words: str, **environment: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-m", "bot", *words],
-        cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), **environment},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
-def run(folder: Path, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    process = start(folder, *words, **environment)
-    out, err = process.communicate(timeout=90)
-    return subprocess.CompletedProcess(words, process.returncode, out, err)
-
-
-def said(done: subprocess.CompletedProcess[str]) -> str:
-    """The one line of error."""
-    lines = [line for line in done.stderr.splitlines() if line.startswith(("classmood: ", "Error: "))]
-    assert len(lines) == 1, done.stderr
-    assert "Traceback" not in done.stderr
-    return lines[0]
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -83,112 +57,6 @@ def test_what_is_wrong_is_said_in_one_line(tmp_path: Path) -> None:
         assert "Host link" not in done.stderr, "no server was started for it"
         assert done.returncode == code, words
     assert sorted(tmp_path.iterdir()) == made, "nothing was left behind"
-
-
-def test_a_taken_port_is_said(tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-        done = run(tmp_path, "serve", "--port", str(port))
-    assert done.returncode == 1
-    assert f"port {port}" in said(done)
-    assert "--port" in said(done)
-
-
-def test_a_second_server_on_the_same_database_is_refused(tmp_path: Path) -> None:
-    first = start(tmp_path, "serve", "--port", "0")
-    try:
-        assert first.stderr is not None
-        while "Host link" not in (line := first.stderr.readline()):
-            assert line, "the first server did not start"
-        done = run(tmp_path, "serve", "--port", "0")
-        assert done.returncode == 1
-        assert "another ClassMood is running" in said(done)
-        looked = run(tmp_path, "doctor", CLASSMOOD_WEB__PORT=url_port(line))
-        assert looked.returncode == 0, looked.stdout
-        assert "ok     port: ClassMood runs on 127.0.0.1:" in looked.stdout
-        assert run(tmp_path, "classes").returncode == 0
-    finally:
-        first.send_signal(signal.SIGINT)
-        first.communicate(timeout=10)
-    assert first.returncode == 0
-
-
-def url_port(line: str) -> str:
-    """The port in a line that ends with a host link."""
-    return line.partition("/?token=")[0].rpartition(":")[2]
-
-
-def test_the_token_is_rotated_under_a_server_that_runs(tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = str(free.getsockname()[1])
-    server = start(tmp_path, "serve", "--port", port)
-    try:
-        assert server.stderr is not None
-        while "Host link" not in (line := server.stderr.readline()):
-            assert line, "the server did not start"
-        first = line.split("?token=")[1].strip()
-        assert status(port, first) == 200
-
-        made = run(tmp_path, "token", "--port", port)
-        assert made.returncode == 0, made.stderr
-        link = made.stdout.strip()
-        assert urlopen(link, timeout=10).status == 200
-        with pytest.raises(HTTPError, match="401"):
-            urlopen(link, timeout=10)
-
-        rotated = run(tmp_path, "token", "--rotate", "--port", port)
-        fresh = re.findall(r"Host token: +(\S+)", rotated.stderr)[0]
-        deadline = time.monotonic() + 20
-        while status(port, first) == 200 and time.monotonic() < deadline:
-            time.sleep(0.2)
-        assert (status(port, first), status(port, fresh)) == (401, 200)
-    finally:
-        server.send_signal(signal.SIGINT)
-        server.communicate(timeout=20)
-    kept = (tmp_path / "classmood.token").read_text()
-    assert first not in kept
-    assert fresh not in kept
-
-
-def status(port: str, token: str) -> int:
-    """What the API answers to a program with this token."""
-    request = Request(f"http://127.0.0.1:{port}/api/classes", headers={"Authorization": f"Bearer {token}"})
-    try:
-        with urlopen(request, timeout=10) as response:
-            return int(response.status)
-    except HTTPError as exc:
-        return exc.code
-
-
-def test_a_stopped_server_ends_its_classes_and_waits_for_nobody(tmp_path: Path) -> None:
-    server = start(tmp_path, "serve", "--port", "0")
-    assert server.stderr is not None
-    while "Host link" not in (line := server.stderr.readline()):
-        assert line, "the server did not start"
-    url, _, token = line.split()[-1].partition("/?token=")
-    headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
-    for _ in range(3):
-        with urlopen(Request(f"{url}/api/classes", b"{}", headers), timeout=20) as response:
-            made = json.load(response)
-    following = urlopen(Request(f"{url}/api/classes/{made['id']}/live", headers=headers), timeout=20)
-    assert following.readline()
-    port = int(url.rpartition(":")[2])
-    with socket.create_connection(("127.0.0.1", port)) as slow:
-        room = f"/api/companion/{made['code']}/offer"
-        slow.sendall(f"POST {room} HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n{{".encode())
-        time.sleep(1)
-        began_s = time.monotonic()
-        server.send_signal(signal.SIGTERM)
-        _, err = server.communicate(timeout=30)
-    print(
-        f"shut down in {time.monotonic() - began_s:.2f} s with three classes, a follower and a slow request"
-    )
-    assert server.returncode == 0, err
-    assert "Traceback" not in err
-    following.read()  # the stream came to its end
-    listed = run(tmp_path, "classes").stdout.splitlines()
-    assert len(listed) == 3
-    assert all(" ended " in line for line in listed)
 
 
 def test_the_demo_holds_a_class_and_says_how_it_went(tmp_path: Path) -> None:
