@@ -161,7 +161,7 @@ class Adapter:
         except TooFast as refusal:
             raise web.HTTPTooManyRequests(text=str(refusal), headers=_headers(refusal)) from refusal
         except RoomEnded:
-            text = assets.gone.render(version=assets.version)
+            text = assets.gone.render(version=assets.version, code=request.match_info["code"])
             return web.Response(status=404, text=text, content_type="text/html")
         privacy = self._settings.privacy
         page = assets.page.render(

@@ -20,7 +20,8 @@ def holds(folder: Path, text: bytes) -> bool:
     return any(text in file.read_bytes() for file in folder.glob("class.db*"))
 
 
-async def test_a_student_erases_themselves_after_the_class(tmp_path: Path) -> None:
+@pytest.mark.parametrize("reloaded", [False, True], ids=["as it stands", "loaded anew"])
+async def test_a_student_erases_themselves_after_the_class(tmp_path: Path, reloaded: bool) -> None:
     settings = Settings(
         store=StoreSettings(url=f"sqlite:///{tmp_path}/class.db"),
         web=WebSettings(port=0, token_file=tmp_path / "token"),
@@ -40,6 +41,15 @@ async def test_a_student_erases_themselves_after_the_class(tmp_path: Path) -> No
         assert [consent.name for consent in await server.store.consents(info.id)] == ["Adelheid"]
         assert await asyncio.to_thread(holds, tmp_path, b"Adelheid")
         await is_accessible(page)
+
+        if reloaded:
+            await page.reload()
+            await expect(page.locator("h1")).to_contain_text("no class here")
+            await is_accessible(page)
+        stranger = await browser.new_page()
+        await stranger.goto(page.url)
+        await expect(stranger.locator("h1")).to_contain_text("no class here")
+        await expect(stranger.locator("#afterwards")).to_be_hidden()
 
         await page.click("#erase-kept")
         await expect(page.locator("#status")).to_contain_text("You were erased")

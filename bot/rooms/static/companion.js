@@ -3,7 +3,7 @@
 import { camera, stopCamera } from "./companion_camera.js";
 import { makeOffer, newConnection } from "./companion_connection.js";
 import {
-  address, el, forgetToken, keepToken, page, say, sayLive, send, sends, show, standingTrouble, token,
+  address, el, eraseKept, forgetToken, keepToken, page, say, sayLive, send, sends, show, standingTrouble, token,
 } from "./companion_page.js";
 
 const BREAK_MS = 3000;
@@ -271,15 +271,10 @@ async function erase() {
 }
 
 // After the class: the room is gone, what is kept is not.
-async function eraseKept() {
-  try {
-    const { status, answer } = await send("/me", { token: token() }, "DELETE");
-    if (status === 200) finish("erased", "You were erased: nothing is kept that knows of you.");
-    else if (status === 404) finish("erased", "Nothing is kept that knows of you.");
-    else say(answer.error ?? "Erasing did not work: try again.", "trouble");
-  } catch {
-    say("Erasing did not work, there is no connection: try again.", "trouble");
-  }
+async function eraseAfterwards() {
+  const { done, said } = await eraseKept();
+  if (done) finish("erased", said);
+  else say(said, "trouble");
   el("status").focus(); // the button may be gone, and the focus with it
 }
 
@@ -316,7 +311,7 @@ el("camera-toggle").addEventListener("click", toggleCamera);
 el("leave").addEventListener("click", () => leave(LEFT, token()));
 el("erase").addEventListener("click", () => el("erase-dialog").showModal());
 el("erase-confirm").addEventListener("click", erase);
-el("erase-kept").addEventListener("click", eraseKept);
+el("erase-kept").addEventListener("click", eraseAfterwards);
 el("erase-cancel").addEventListener("click", () => el("erase-dialog").close());
 for (const button of document.querySelectorAll(".pulses button")) {
   button.addEventListener("click", () => pulse(button));

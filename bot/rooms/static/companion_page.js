@@ -66,6 +66,18 @@ export async function send(path, fields, method = "POST") {
   return { status: response.status, answer };
 }
 
+/** Have deleted what is kept when the class is over: whether that is done, and what to say. */
+export async function eraseKept() {
+  try {
+    const { status, answer } = await send("/me", { token: token() }, "DELETE");
+    if (status === 200) return { done: true, said: "You were erased: nothing is kept that knows of you." };
+    if (status === 404) return { done: true, said: "Nothing is kept that knows of you." };
+    return { done: false, said: answer.error ?? "Erasing did not work: try again." };
+  } catch {
+    return { done: false, said: "Erasing did not work, there is no connection: try again." };
+  }
+}
+
 /** The line that says how the student stands, and the colour beside it. */
 export function say(text, state) {
   el("status").textContent = text;
