@@ -62,7 +62,7 @@ def simulate(minutes: float, students: int, seed: int = 1) -> SimulatedClass:
                 aggregator.add(Observation(name, at_s, 0, None, NotAnalysed.NO_FACE))
             if rng.random() < _TAPS_A_WINDOW:
                 kind = list(PulseKind)[int(rng.choice(3, p=[0.2, 0.7, 0.1]))]
-                aggregator.pulse(kind, at_s)
+                aggregator.pulse(name, kind, at_s)
                 pulses.append(PulseRecord(_CLASS_ID, at_s, kind))
     windows = aggregator.close_until(minutes * 60)
     markers = [

@@ -17,6 +17,7 @@ suppressed                  ``true`` when the shares are withheld (too few, or o
 pulses_KIND                 taps in the window, by kind
 markers                     labels of the markers set before the next window, joined by " | "
 facing                      share turned to the screen, 0..1; empty when withheld or not known
+voices_KIND                 students by what they tapped last, within two minutes before the window's end
 ==========================  ==============================================================================
 """
 
@@ -70,6 +71,7 @@ CSV_COLUMNS: Final = (
     *(f"pulses_{kind.value}" for kind in PulseKind),
     "markers",
     "facing",
+    *(f"voices_{kind.value}" for kind in PulseKind),
 )
 """See the module's text."""
 
@@ -147,7 +149,7 @@ def build_report(
         shares=mean_shares(ordered),
         facing=mean_facing(ordered),
         segments=segments(ordered, marked, tapped, length_s),
-        moments=moments(ordered, marked, tapped),
+        moments=moments(ordered, marked),
         too_short=too_short(ordered),
         alerts=tuple(alerts),
         around=around_taps(ordered, tapped),
@@ -239,6 +241,7 @@ def to_csv(report: ClassReport) -> str:
                 *(window.pulses.get(kind.value, 0) for kind in PulseKind),
                 cell(" | ".join(labels)),
                 "" if window.facing is None else round(window.facing, 4),
+                *(window.voices.get(kind.value, 0) for kind in PulseKind),
             ]
         )
     return out.getvalue()

@@ -1,12 +1,12 @@
 """The moments of a class worth a look: at most three that stand out from the rest.
 
-Comes in: windows, markers and pulses, each in time order. Goes out: moments in time order. Pure.
+Comes in: windows and markers, each in time order. Goes out: moments in time order. Pure.
 
 The class is cut into blocks of a minute, a short class into half minutes. A block stands out by
 
 * tension above, or liveliness above or below, the mean of all blocks, by at least ``EFFECT``, scored in
   standard deviations over the blocks and at least ``LEAST_SCORE`` of them;
-* taps of *lost* or *too slow*, scored 3 for ``max(3, 15 %)`` of those present.
+* students who say *lost* or *too slow*, one of them anew, scored 3 for ``max(3, 15 %)`` of those present.
 
 The best three at least ``APART_S`` apart (in a short class, two blocks) are taken. Blocks of which less than
 half was observed are left out; with fewer than ``FEWEST`` blocks nothing can stand out.
@@ -15,14 +15,13 @@ half was observed are left out; with fewer than ``FEWEST`` blocks nothing can st
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean, pstdev
 from typing import Final
 
 from reports.shares import Coverage, coverage, liveliness, mean_shares, tension
-from reports.summary import Marker, PulseKind, PulseRecord, WindowSummary
+from reports.summary import Marker, PulseKind, WindowSummary
 from reports.words import PULSE_WORDS
 
 BLOCK_S: Final = 60.0
@@ -72,15 +71,13 @@ class _Candidate:
     what: str
 
 
-def moments(
-    windows: Sequence[WindowSummary], markers: Sequence[Marker], pulses: Sequence[PulseRecord]
-) -> tuple[Moment, ...]:
+def moments(windows: Sequence[WindowSummary], markers: Sequence[Marker]) -> tuple[Moment, ...]:
     """The moments worth a look, oldest first; none when nothing stands out."""
     block_s, blocks = _cut(windows)
     if len(blocks) < FEWEST:
         return ()
     apart_s = min(APART_S, max(2 * block_s, len(blocks) * block_s / 8))
-    found = [*_by_faces(blocks), *_by_pulses(block_s, blocks, pulses)]
+    found = [*_by_faces(blocks), *_by_voices(blocks)]
     chosen: list[_Candidate] = []
     for one in sorted(found, key=lambda one: (-one.score, one.block)):
         if all(abs(one.block - other.block) * block_s >= apart_s for other in chosen):
@@ -133,24 +130,17 @@ def _by_faces(blocks: dict[int, list[WindowSummary]]) -> list[_Candidate]:
     return found
 
 
-def _by_pulses(
-    block_s: float, blocks: dict[int, list[WindowSummary]], pulses: Sequence[PulseRecord]
-) -> list[_Candidate]:
-    taps: dict[int, Counter[PulseKind]] = {}
-    for pulse in pulses:
-        taps.setdefault(math.floor(pulse.at_s / block_s), Counter())[pulse.kind] += 1
+def _by_voices(blocks: dict[int, list[WindowSummary]]) -> list[_Candidate]:
+    """Blocks in which many said so, and somebody anew: a voice outlasts its tap."""
     found = []
-    for block, counted in taps.items():
-        if block not in blocks:
-            continue
-        present = max(window.participants for window in blocks[block])
+    for block, inside in blocks.items():
+        present = max(window.participants for window in inside)
         needed = max(min(3, present), 0.15 * present, 1)
         for kind in (PulseKind.LOST, PulseKind.TOO_SLOW):
-            score = 3 * counted[kind] / needed
-            if counted[kind] and score >= 3:
-                word = PULSE_WORDS[kind.value]
-                said = "tap says" if counted[kind] == 1 else "taps say"
-                found.append(_Candidate(score, block, f"{counted[kind]} {said} {word}"))
+            most = max((one.voices.get(kind, 0) for one in inside if one.pulses.get(kind)), default=0)
+            if most >= needed:
+                said = "student says" if most == 1 else "students say"
+                found.append(_Candidate(3 * most / needed, block, f"{most} {said} {PULSE_WORDS[kind.value]}"))
     return found
 
 

@@ -34,6 +34,10 @@ class PulseKind(StrEnum):
     TOO_SLOW = "too_slow"
 
 
+VOICE_S: Final = 120.0
+"""How long a tap speaks for its student, seconds."""
+
+
 class ClassState(StrEnum):
     """Where a class stands; see ``FINAL_STATES`` for the ends."""
 
@@ -76,6 +80,8 @@ class WindowSummary:
             same; sums to 1. None when fewer than the minimum group were analysed.
         suppressed: Whether ``expressions`` is withheld.
         pulses: Taps in the window, by kind; every ``PulseKind`` is a key.
+        voices: Participants by what they said last, of those who tapped within ``VOICE_S`` seconds before
+            its end; every ``PulseKind`` is a key. Those who have gone since are among them.
         facing: Share of the analysed turned to the screen, 0..1, over those whose face is large enough to
             tell. None when suppressed, or when they are too few or one could be told apart.
     """
@@ -90,6 +96,7 @@ class WindowSummary:
     expressions: Mapping[str, float] | None
     suppressed: bool
     pulses: Mapping[str, int]
+    voices: Mapping[str, int]
     facing: float | None = None
 
     @property
@@ -113,6 +120,7 @@ class WindowSummary:
             "facing": None if self.facing is None else round(self.facing, 4),
             "suppressed": self.suppressed,
             "pulses": dict(self.pulses),
+            "voices": dict(self.voices),
         }
 
 

@@ -142,6 +142,7 @@ class WindowRow(Base):
     not_analysed: Mapped[dict[str, Any]]
     expressions: Mapped[dict[str, Any] | None]
     pulses: Mapped[dict[str, Any]]
+    voices: Mapped[dict[str, Any]]
     facing: Mapped[float | None]
 
     @classmethod
@@ -159,6 +160,7 @@ class WindowRow(Base):
             not_analysed=dict(window.not_analysed),
             expressions=None if hidden else _rounded(window.expressions or {}),
             pulses=dict(window.pulses),
+            voices=dict(window.voices),
             facing=None if hidden or window.facing is None else round(window.facing, _PLACES),
         )
 
@@ -175,6 +177,7 @@ class WindowRow(Base):
             expressions=self.expressions,
             suppressed=self.suppressed,
             pulses=self.pulses,
+            voices=self.voices,
             facing=self.facing,
         )
 

@@ -1,38 +1,39 @@
 """From a class's windows to one word for the host, and to the few alerts worth an interruption.
 
 Comes in: ``WindowSummary``, in time order. Goes out: an ``Indicator`` a window and, seldom, an ``Alert``.
-A pure function of the windows, which hold the pulses too: the live page, a page opened late and the
+A pure function of the windows, which hold what students tapped too: the live page, a page opened late and the
 report, worked out from the store, say the same. Shares are taken as they are stored, to four places.
 
 * Faces: tension (angry + disgust + fear + sad) and liveliness (happy + surprise) are each followed by a
   ``Change`` against the class's own baseline; its formulas and limits stand in ``bot.pipeline.change``.
   Tension moved: *tenser* or *calmer*; else liveliness moved: *livelier* or *quieter*; else *steady*.
   Windows withheld for less than ``UNSEEN_S`` seconds leave the word as it is.
-* Pulses of the last ``PULSES_S`` seconds: *lost* or *too slow* when at least ``max(3, 15 %)`` taps of those
-  present say so (fewer than three present: as many as there are) and half as many as say OK; *OK* when
-  that many say so and more than twice the others together. A verdict stands until half as many are left.
-* Pulses outrank faces: *lost* and *too slow* are the word whatever the faces show; an *OK* is the word
+* Voices, what each student tapped last within ``VOICE_S`` seconds: *lost* or *too slow* when at least
+  ``max(3, 15 %)`` of those present say so (fewer than three present: as many as there are) and half as
+  many as say OK; *OK* when that many say so and more than twice the others together. A verdict stands
+  until half as many are left.
+* Voices outrank faces: *lost* and *too slow* are the word whatever the faces show; an *OK* is the word
   when faces look tenser or quieter, and holds their alert back. ``disagreement`` then says so.
 * Sureness is the least of: the part of those present that was seen (2/3 high, 1/3 medium), the
   deviation (1.5 x the limit high), the age of the baseline (10 min high); low when the number of faces
   is under half or over twice the baseline's, for then other people are being compared.
-* Alerts: pulses *lost* or *too slow*, tension risen, liveliness fallen; at most one in ``ALERT_EVERY_S``,
+* Alerts: voices *lost* or *too slow*, tension risen, liveliness fallen; at most one in ``ALERT_EVERY_S``,
   once an episode, and none from faces when the sureness is low.
 
-Limits: taps are not people, one student may tap often; a word says that shares have moved by more than
+Limits: many who are lost do not tap; a word says that shares have moved by more than
 their noise, not why; who comes or goes moves the mean as well.
 """
 
 from __future__ import annotations
 
 import math
-from collections import Counter, deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from bot.pipeline.change import Change
 from reports.shares import liveliness, tension
 from reports.summary import (
+    VOICE_S,
     Alert,
     AlertKind,
     Indications,
@@ -44,9 +45,6 @@ from reports.summary import (
 )
 from reports.words import PULSE_WORDS
 
-PULSES_S: Final = 120.0
-"""How long a tap speaks for the class, seconds."""
-
 ALERT_EVERY_S: Final = 300.0
 """Least time between two alerts, seconds."""
 
@@ -56,7 +54,7 @@ OLD_BASELINE_S: Final = 600.0
 UNSEEN_S: Final = 20.0
 """How long the word of the faces stands without a window that shows any, seconds."""
 
-_SHARE_OF_TAPS, _FEWEST_TAPS = 0.15, 3
+_SHARE_OF_VOICES, _FEWEST_VOICES = 0.15, 3
 _LEVELS = (Sureness.LOW, Sureness.MEDIUM, Sureness.HIGH)
 _MOVED_WORDS = {
     ("tension", 1): Word.TENSER,
@@ -79,24 +77,24 @@ def indicate(windows: Sequence[WindowSummary]) -> Indications:
     return Indications(now, tuple(alerts))
 
 
-def pulse_verdict(taps: Counter[PulseKind], participants: int, before: PulseKind | None) -> PulseKind | None:
-    """What the taps say; None when they are too few or undecided.
+def pulse_verdict(voices: Mapping[str, int], participants: int, before: PulseKind | None) -> PulseKind | None:
+    """What those say who tapped; None when they are too few or undecided.
 
     Args:
-        taps: Of the last ``PULSES_S`` seconds.
+        voices: Participants by what they said last, of ``VOICE_S`` seconds.
         participants: Everyone present.
-        before: The verdict so far; it stands with half the taps.
+        before: The verdict so far; it stands with half the voices.
     """
+    lost, slow, ok = (voices.get(kind, 0) for kind in (PulseKind.LOST, PulseKind.TOO_SLOW, PulseKind.OK))
 
-    def enough(kind: PulseKind) -> bool:
-        needed = max(min(_FEWEST_TAPS, participants), math.ceil(_SHARE_OF_TAPS * participants), 1)
-        return taps[kind] >= (needed / 2 if before is kind else needed)
+    def enough(count: int, kind: PulseKind) -> bool:
+        needed = max(min(_FEWEST_VOICES, participants), math.ceil(_SHARE_OF_VOICES * participants), 1)
+        return count >= (needed / 2 if before is kind else needed)
 
-    trouble = PulseKind.LOST if taps[PulseKind.LOST] >= taps[PulseKind.TOO_SLOW] else PulseKind.TOO_SLOW
-    if enough(trouble) and 2 * taps[trouble] >= taps[PulseKind.OK]:
+    most, trouble = max((lost, PulseKind.LOST), (slow, PulseKind.TOO_SLOW), key=lambda one: one[0])
+    if enough(most, trouble) and 2 * most >= ok:
         return trouble
-    uneasy = taps[PulseKind.LOST] + taps[PulseKind.TOO_SLOW]
-    return PulseKind.OK if enough(PulseKind.OK) and taps[PulseKind.OK] > 2 * uneasy else None
+    return PulseKind.OK if enough(ok, PulseKind.OK) and ok > 2 * (lost + slow) else None
 
 
 class Indicators:
@@ -107,7 +105,6 @@ class Indicators:
         self._changes = {"tension": Change(), "liveliness": Change()}
         self._faces = 0.0
         self._shown_s = -math.inf
-        self._recent: deque[WindowSummary] = deque()
         self._verdict: PulseKind | None = None
         self._told: set[AlertKind] = set()
         self._next_alert_s = 0.0
@@ -120,25 +117,16 @@ class Indicators:
             stored = {label: round(share, 4) for label, share in shown.items()}
             self._changes["tension"].add(window.start_s, window.length_s, tension(stored))
             self._changes["liveliness"].add(window.start_s, window.length_s, liveliness(stored))
-        taps = self._taps(window)
-        self._verdict = pulse_verdict(taps, window.participants, self._verdict)
+        self._verdict = pulse_verdict(window.voices, window.participants, self._verdict)
         word, measure = self._faces_word(window.end_s - self._shown_s <= UNSEEN_S)
         sure = self._sureness(window, word, measure)
-        indicator = self._indicator(window, word, measure, sure, taps)
-        alert = self._alert(window, indicator, sure if measure else Sureness.LOW, taps)
+        indicator = self._indicator(window, word, measure, sure)
+        alert = self._alert(window, indicator, sure if measure else Sureness.LOW)
         if shown is not None:
             known_s = max(self._changes["tension"].known_s, window.length_s)
             weight = min(1.0, window.length_s / min(known_s, OLD_BASELINE_S))
             self._faces += weight * (window.analysed - self._faces)
         return indicator, alert
-
-    def _taps(self, window: WindowSummary) -> Counter[PulseKind]:
-        self._recent.append(window)
-        while self._recent[0].end_s <= window.end_s - PULSES_S:
-            self._recent.popleft()
-        return Counter(
-            {kind: sum(one.pulses.get(kind.value, 0) for one in self._recent) for kind in PulseKind}
-        )
 
     def _faces_word(self, shown: bool) -> tuple[Word, str]:
         """What the faces say, and the share that says it (empty when none does)."""
@@ -167,9 +155,7 @@ class Indicators:
             levels.append(2 if near else 1)
         return _LEVELS[min(levels)]
 
-    def _indicator(
-        self, window: WindowSummary, word: Word, measure: str, sure: Sureness, taps: Counter[PulseKind]
-    ) -> Indicator:
+    def _indicator(self, window: WindowSummary, word: Word, measure: str, sure: Sureness) -> Indicator:
         detail, arrow = self._detail(window, word, measure), "level"
         if measure:
             arrow = "up" if self._changes[measure].moved > 0 else "down"
@@ -181,10 +167,10 @@ class Indicators:
         if verdict is not None and outranked:
             if word not in (Word.UNSEEN, Word.SETTLING) and (verdict is PulseKind.OK or word not in _UNEASY):
                 disagreement = f"Faces look {_as_usual(word)}; the taps count."
-            part = taps[verdict] / max(window.participants, 1)
-            sure = Sureness.HIGH if part >= 2 * _SHARE_OF_TAPS else Sureness.MEDIUM
+            part = window.voices.get(verdict, 0) / max(window.participants, 1)
+            sure = Sureness.HIGH if part >= 2 * _SHARE_OF_VOICES else Sureness.MEDIUM
             word, arrow, from_pulses = Word(verdict.value), "level", True
-            detail = _taps_said(taps, verdict)
+            detail = _voices_said(window, verdict)
         return Indicator(
             class_id=window.class_id,
             at_s=window.end_s,
@@ -215,9 +201,7 @@ class Indicators:
         moved = f"{measure} {_points(change.deviation)} points {side} the class's baseline"
         return f"{moved} for {_duration(lasting_s)}"
 
-    def _alert(
-        self, window: WindowSummary, indicator: Indicator, sure: Sureness, taps: Counter[PulseKind]
-    ) -> Alert | None:
+    def _alert(self, window: WindowSummary, indicator: Indicator, sure: Sureness) -> Alert | None:
         tense, quiet = self._changes["tension"].moved > 0, self._changes["liveliness"].moved < 0
         standing = {
             AlertKind.LOST: self._verdict is PulseKind.LOST,
@@ -236,7 +220,7 @@ class Indicators:
             self._told.add(kind)
             self._next_alert_s = window.end_s + ALERT_EVERY_S
             if by_pulses:
-                evidence = _taps_said(taps, PulseKind(kind.value))
+                evidence = _voices_said(window, PulseKind(kind.value))
             else:
                 measure = "tension" if kind is AlertKind.TENSION else "liveliness"
                 faces = f"{window.analysed} of {window.participants} face" + "s" * (window.participants != 1)
@@ -245,10 +229,11 @@ class Indicators:
         return None
 
 
-def _taps_said(taps: Counter[PulseKind], kind: PulseKind) -> str:
-    nouns, verb = "tap" if taps.total() == 1 else "taps", "says" if taps[kind] == 1 else "say"
-    lately = f"in the last {PULSES_S / 60:.0f} min"
-    return f"{taps[kind]} of {taps.total()} {nouns} {lately} {verb} {PULSE_WORDS[kind.value]}"
+def _voices_said(window: WindowSummary, kind: PulseKind) -> str:
+    count, present = window.voices.get(kind, 0), max(window.participants, sum(window.voices.values()))
+    nouns, verb = "student" if present == 1 else "students", "says" if count == 1 else "say"
+    lately = f"(taps of the last {VOICE_S / 60:.0f} min)"
+    return f"{count} of {present} {nouns} {verb} {PULSE_WORDS[kind.value]} {lately}"
 
 
 def _points(share: float) -> str:

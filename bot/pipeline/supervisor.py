@@ -166,7 +166,7 @@ class Supervisor:
                 _log.info("camera in an unsupported codec", codec=event.codec)
                 self._aggregator.stand(event.participant_id, NotAnalysed.UNSUPPORTED_CODEC)
             case rooms.Pulse():
-                self._aggregator.pulse(event.kind, at_s)
+                self._aggregator.pulse(event.participant_id, event.kind, at_s)
                 self._check_ins.pulse(event.participant_id, event.kind, at_s)
                 await self._sink.on_pulse(PulseRecord(self._options.class_id, at_s, event.kind))
             case rooms.OptedOut():

@@ -57,7 +57,7 @@ async def test_word_alert_and_pulses_come_as_they_happen_and_nothing_jumps(desk:
     await expect(page.locator("#word")).to_have_text("Lost")
     await expect(page.locator("#word-source")).to_have_text("Students say")
     await expect(page.locator("#disagreement")).to_have_text("Faces look as usual; the taps count.")
-    await expect(page.locator("#newest-alert")).to_contain_text("3 of 3 taps in the last 2 min say lost")
+    await expect(page.locator("#newest-alert")).to_contain_text("3 of 18 students say lost (taps of the last 2 min)")
     await expect(page.locator("[data-pulse=lost]")).to_have_text("3")
     for index in range(1, 4):
         await desk.go_on(a_window(900 + 5 * index, tense=0.3, analysed=3, shown=False))

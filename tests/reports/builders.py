@@ -55,6 +55,7 @@ def a_window(
         expressions=shares,
         suppressed=happy is None,
         pulses=dict.fromkeys((kind.value for kind in PulseKind), 0),
+        voices=dict.fromkeys((kind.value for kind in PulseKind), 0),
     )
 
 

@@ -53,6 +53,7 @@ def a_window(start_s: float = 0.0, class_id: str = "c1", **changes: object) -> W
         expressions=SHARES,
         suppressed=False,
         pulses={"lost": 2, "ok": 7, "too_slow": 1},
+        voices={"lost": 1, "ok": 6, "too_slow": 1},
     )
     return replace(window, **changes)  # type: ignore[arg-type]
 

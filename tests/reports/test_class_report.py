@@ -178,10 +178,10 @@ def test_csv_has_a_row_a_window_that_adds_up() -> None:
 def test_csv_columns_are_documented() -> None:
     documented = re.findall(r"^([a-z_, ]+?)  ", class_report.__doc__ or "", re.MULTILINE)
     named = {name.strip() for line in documented for name in line.split(",")}
-    families = ("not_analysed_", "pulses_")
+    families = ("not_analysed_", "pulses_", "voices_")
     plain = {name for name in CSV_COLUMNS if not name.startswith(families) and name not in EMOTIONS}
     assert plain <= named
-    for family in ("not_analysed_REASON", "angry ... neutral", "pulses_KIND"):
+    for family in ("not_analysed_REASON", "angry ... neutral", "pulses_KIND", "voices_KIND"):
         assert family in (class_report.__doc__ or "")
 
 

@@ -105,6 +105,36 @@ def test_a_class_kept_before_facing_keeps_its_windows(tmp_path: Path) -> None:
         assert [marker.label for marker in asyncio.run(store.markers("c1"))] == ["Quiz"]
 
 
+def test_in_windows_kept_before_there_were_voices_each_tap_of_two_minutes_is_one(tmp_path: Path) -> None:
+    path = tmp_path / "old.db"
+    engine = migration_engine(make_url(f"sqlite:///{path}"))
+    config = store_config()
+    config.attributes["connection"] = engine
+    command.upgrade(config, "0004")
+    engine.dispose()
+    with closing(sqlite3.connect(path)) as old, old:
+        for name in ("c1", "c2"):
+            old.execute(
+                f"INSERT INTO classes VALUES ('{name}','Old','companion:A','ended','over','A',NULL,"
+                "'2026-03-02 09:00:00',NULL,5,0,'none')"
+            )
+        for name, start_s, lost in (
+            ("c2", 0, 4),
+            ("c1", 60, 2),
+            ("c1", 0, 1),
+            ("c1", 120, 0),
+            ("c1", 180, 0),
+        ):
+            pulses = json.dumps({"lost": lost, "ok": 0, "too_slow": 0})
+            old.execute(
+                "INSERT INTO windows (class_id, start_s, length_s, participants, cameras_on, analysed, "
+                f"suppressed, not_analysed, pulses) VALUES ('{name}',{start_s},5,6,6,6,1,'{{}}','{pulses}')"
+            )
+    with closing(Store.open(f"sqlite:///{path}")) as store:
+        kept = [[one.voices["lost"] for one in asyncio.run(store.windows(name))] for name in ("c1", "c2")]
+    assert kept == [[1, 3, 2, 0], [4]]
+
+
 def alembic(*arguments: str, cwd: Path, environment: dict[str, str] | None = None) -> tuple[int, str]:
     done = subprocess.run(
         [sys.executable, "-m", "alembic", *arguments],

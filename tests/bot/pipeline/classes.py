@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from inference.emotions import EMOTIONS
 from reports.shares import LIVELY, TENSE
-from reports.summary import NotAnalysed, PulseKind, WindowSummary
+from reports.summary import VOICE_S, NotAnalysed, PulseKind, WindowSummary
 
 KINDS = tuple(kind.value for kind in PulseKind)
 REASONS = tuple(reason.value for reason in NotAnalysed)
@@ -42,8 +43,25 @@ def a_window(
         expressions=shares if shown else None,
         suppressed=not shown,
         pulses=dict.fromkeys(KINDS, 0) | pulses,
+        voices=dict.fromkeys(KINDS, 0) | pulses,
         facing=facing if shown else None,
     )
+
+
+def heard(windows: Sequence[WindowSummary]) -> list[WindowSummary]:
+    """The same windows, every tap of two minutes another student's."""
+    return [
+        replace(
+            window,
+            voices={
+                kind: sum(
+                    one.pulses[kind] for one in windows if window.end_s - VOICE_S < one.end_s <= window.end_s
+                )
+                for kind in KINDS
+            },
+        )
+        for window in windows
+    ]
 
 
 def simulate(

@@ -39,6 +39,7 @@ def test_an_empty_class_gives_empty_windows() -> None:
         "not_analysed": {reason.value: 0 for reason in NotAnalysed},
         "expressions": None, "facing": None, "suppressed": True,
         "pulses": {"lost": 0, "ok": 0, "too_slow": 0},
+        "voices": {"lost": 0, "ok": 0, "too_slow": 0},
     }  # fmt: skip
 
 
@@ -212,12 +213,46 @@ def test_an_early_observation_of_the_next_window_waits_for_it() -> None:
 
 def test_pulses_fall_into_their_window() -> None:
     aggregator = make()
-    aggregator.pulse(PulseKind.LOST, 1.0)
-    aggregator.pulse(PulseKind.LOST, 4.9)
-    aggregator.pulse(PulseKind.OK, 5.0)
+    aggregator.pulse("a", PulseKind.LOST, 1.0)
+    aggregator.pulse("a", PulseKind.LOST, 4.9)
+    aggregator.pulse("a", PulseKind.OK, 5.0)
     first, second = aggregator.close_until(10.0)
     assert first.pulses == {"lost": 2, "ok": 0, "too_slow": 0}
     assert second.pulses == {"lost": 0, "ok": 1, "too_slow": 0}
+
+
+def voices(windows: list[WindowSummary]) -> list[tuple[int, int]]:
+    return [(window.voices["lost"], window.voices["ok"]) for window in windows]
+
+
+def test_a_voice_is_what_somebody_tapped_last_and_lasts_two_minutes() -> None:
+    aggregator = make()
+    for who in "abc":
+        aggregator.arrive(who, 0.0)
+    for at_s in (1.0, 2.0, 3.0):
+        aggregator.pulse("a", PulseKind.LOST, at_s)
+    aggregator.pulse("b", PulseKind.LOST, 3.0)
+    aggregator.pulse("b", PulseKind.OK, 11.0)
+    aggregator.pulse("c", PulseKind.LOST, 4.0)
+    found = voices(aggregator.close_until(140.0))
+    assert found[:3] == [(3, 0), (3, 0), (2, 1)]
+    assert found[23] == (2, 1), "at 120 s"
+    assert found[24] == (0, 1), "at 125 s"
+    assert found[-2:] == [(0, 0), (0, 0)], "the tap at 11 s is two minutes old"
+
+
+def test_a_voice_stands_when_its_owner_goes_or_is_erased_for_it_would_tell_whose_it_was() -> None:
+    for erased in (False, True):
+        aggregator = make()
+        for who in "ab":
+            aggregator.arrive(who, 0.0)
+            aggregator.pulse(who, PulseKind.LOST, 1.0)
+        aggregator.close_until(5.0)
+        aggregator.pulse("a", PulseKind.OK, 5.5)
+        aggregator.depart("a", 6.0)
+        if erased:
+            aggregator.erase("a")
+        assert voices(aggregator.close_until(15.0)) == [(1, 1), (1, 1)]
 
 
 def test_a_pause_leaves_a_gap() -> None:
@@ -243,10 +278,10 @@ def test_the_last_window_is_as_long_as_it_came_to_be() -> None:
 def test_taps_of_the_last_moment_are_in_a_window() -> None:
     aggregator = make()
     aggregator.arrive("a", 0.0)
-    aggregator.pulse(PulseKind.LOST, 5.2)
+    aggregator.pulse("a", PulseKind.LOST, 5.2)
     assert [window.pulses["lost"] for window in aggregator.close_last(5.5)] == [0, 1]
     aggregator = make()
-    aggregator.pulse(PulseKind.LOST, 5.0)
+    aggregator.pulse("a", PulseKind.LOST, 5.0)
     window = aggregator.close_last(5.0)[-1]
     assert window.pulses["lost"] == 1
     assert window.to_json()["length_s"] > 0
@@ -292,7 +327,7 @@ def test_whatever_happens_the_numbers_add_up(events: list[tuple[str, str, float]
             case "erase":
                 aggregator.erase(who)
             case "pulse":
-                aggregator.pulse(PulseKind.OK, now_s)
+                aggregator.pulse(who, PulseKind.OK, now_s)
             case "close":
                 windows += aggregator.close_until(now_s)
     windows += aggregator.close_last(now_s)

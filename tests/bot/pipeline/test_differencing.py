@@ -85,7 +85,7 @@ def hold(plan: list[Step], least: int, shares: Mapping[str, Floats]) -> list[Win
         if step.erased is not None:
             aggregator.erase(step.erased)
         if step.pulse is not None:
-            aggregator.pulse(step.pulse, began_s + 2)
+            aggregator.pulse("somebody", step.pulse, began_s + 2)
         windows += aggregator.close_until(began_s + 5.0)
     return windows
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from bot.pipeline.indicators import ALERT_EVERY_S, Indicators, indicate, pulse_verdict
 from reports.summary import Alert, AlertKind, PulseKind, Sureness, WindowSummary, Word
-from tests.bot.pipeline.classes import KINDS, a_window, simulate
+from tests.bot.pipeline.classes import KINDS, a_window, heard, simulate
 
 
 def steady(seconds: float, start_s: float = 0.0, **changes: object) -> list[WindowSummary]:
@@ -126,14 +126,14 @@ def test_following_live_and_looking_back_give_the_same(series) -> None:  # type:
 
 
 @given(st.dictionaries(st.sampled_from(PulseKind), st.integers(0, 30)), st.integers(0, 60))
-def test_a_verdict_has_taps_behind_it(taps: dict[PulseKind, int], participants: int) -> None:
-    verdict = pulse_verdict(Counter(taps), participants, None)
+def test_a_verdict_has_voices_behind_it(taps: dict[PulseKind, int], participants: int) -> None:
+    verdict = pulse_verdict(taps, participants, None)
     if verdict is not None:
         assert 2 * taps[verdict] >= max(taps.values())
         assert taps[verdict] >= max(1, 0.15 * participants)
 
 
-def test_too_few_taps_are_no_verdict_and_a_verdict_lasts_to_half_of_them() -> None:
+def test_too_few_voices_are_no_verdict_and_a_verdict_lasts_to_half_of_them() -> None:
     assert pulse_verdict(Counter({PulseKind.LOST: 2}), 18, None) is None
     assert pulse_verdict(Counter({PulseKind.LOST: 3}), 18, None) is PulseKind.LOST
     assert pulse_verdict(Counter({PulseKind.LOST: 2}), 18, PulseKind.LOST) is PulseKind.LOST
@@ -172,7 +172,7 @@ def test_students_who_say_lost_outrank_steady_faces() -> None:
     found = indicate([*steady(900), a_window(900, lost=4)])
     assert found.now is not None
     assert (found.now.word, found.now.from_pulses) == (Word.LOST, True)
-    assert "4 of 4 taps" in found.now.detail
+    assert "4 of 18 students say lost" in found.now.detail
     assert "taps count" in found.now.disagreement
     assert [alert.kind for alert in found.alerts] == [AlertKind.LOST]
 
@@ -180,7 +180,7 @@ def test_students_who_say_lost_outrank_steady_faces() -> None:
 def test_students_who_say_ok_outrank_tense_faces_and_hold_the_alert_back() -> None:
     before, tense = steady(900), {"tense": 0.45}
     windows = before + [a_window(900 + 5 * index, ok=1, **tense) for index in range(24)]  # type: ignore[arg-type]
-    found = indicate(windows)
+    found = indicate(heard(windows))
     assert found.now is not None
     assert found.now.word is Word.OK
     assert found.now.disagreement == "Faces look tenser; the taps count."
