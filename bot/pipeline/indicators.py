@@ -232,8 +232,8 @@ class Indicators:
 def _voices_said(window: WindowSummary, kind: PulseKind) -> str:
     count, present = window.voices.get(kind, 0), max(window.participants, sum(window.voices.values()))
     nouns, verb = "student" if present == 1 else "students", "says" if count == 1 else "say"
-    lately = f"(taps of the last {VOICE_S / 60:.0f} min)"
-    return f"{count} of {present} {nouns} {verb} {PULSE_WORDS[kind.value]} {lately}"
+    lately = f"last {VOICE_S / 60:.0f} min"
+    return f"{count} of {present} {nouns} {verb} {PULSE_WORDS[kind.value]}, {lately}"
 
 
 def _points(share: float) -> str:

@@ -237,7 +237,7 @@ async def test_word_and_alert_go_out_live_and_come_back_the_same_from_the_store(
     await held.sessions.end(info.id)
     assert seen["indicator"]["word"] == "lost"
     assert seen["alert"]["kind"] == "lost"
-    assert seen["alert"]["evidence"] == "1 of 1 tap in the last 2 min says lost"
+    assert seen["alert"]["evidence"] == "1 of 1 student says lost, last 2 min"
     stored = indicate(await held.store.windows(info.id))
     assert [alert.to_json() for alert in stored.alerts] == [seen["alert"]]
 

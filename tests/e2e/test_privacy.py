@@ -227,7 +227,7 @@ def test_every_cell_of_the_database_is_a_number_or_a_short_text(watched: Watched
         columns = {column for (_, column, *_) in raw.execute("PRAGMA table_info(windows)")}
     assert columns == {
         "id", "class_id", "start_s", "length_s", "participants", "cameras_on", "analysed", "suppressed",
-        "not_analysed", "expressions", "facing", "pulses",
+        "not_analysed", "expressions", "facing", "pulses", "voices",
     }  # fmt: skip
 
 

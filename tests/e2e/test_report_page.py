@@ -36,7 +36,7 @@ def ninety_minutes() -> list[WindowSummary]:
                 window, expressions=None, suppressed=True, analysed=3, cameras_on=3, not_analysed=reasons
             )
         if 1000 <= index < 1012:
-            window = replace(window, pulses=dict(window.pulses) | {"lost": 1}, voices={"lost": index - 999})
+            window = replace(window, pulses=dict(window.pulses) | {"lost": 1}, voices={"lost": 12})
         made.append(window)
     return made
 
