@@ -38,8 +38,8 @@ class Delivered:
         sent: Pictures sent, of the layers asked for.
         shown: Of them, those shown.
         fewest_share: Of the student of whom the smallest share was shown.
-        longest_gap_s: Longest time between two pictures shown one after the other, of any student, by when
-            they were sent.
+        longest_gap_s: Longest time between two pictures shown one after the other, whatever their layer, of
+            any student, by when they were sent.
         silent: Students of whom nothing was shown.
     """
 
@@ -132,10 +132,12 @@ def delivered(seen: Seen, students: Iterable[int], time_s: tuple[float, float], 
     sent, shown, silent, fewest, longest = 0, 0, 0, 1.0, 0
     for student in students:
         wanted = pictures_between(student, *time_s, layers)
-        came = {picture for picture, _ in seen.shown.get(student, ())} & {*wanted}
+        all_shown = {picture for picture, _ in seen.shown.get(student, ())}
+        came = all_shown & {*wanted}
         sent, shown, silent = sent + len(wanted), shown + len(came), silent + (not came)
         fewest = min(fewest, len(came) / len(wanted))
-        ends = [wanted[0], *sorted(came), wanted[-1]]
+        between = sorted(picture for picture in all_shown if wanted[0] < picture < wanted[-1])
+        ends = [wanted[0], *between, wanted[-1]]
         longest = max(longest, *(after - before for before, after in pairwise(ends)))
     return Delivered(sent, shown, fewest, longest / FPS, silent)
 

@@ -137,7 +137,8 @@ async def serving(settings: Settings) -> AsyncIterator[Server]:
         reader = await asyncio.to_thread(make_reader, settings, metrics)
         if reader is not None:
             stack.push_async_callback(asyncio.to_thread, reader.close)
-        context = RoomContext(settings, metrics.on_dropped, store.erase_everywhere)
+        # By way of the sessions, which are made of the adapters: they know what still waits to be kept.
+        context = RoomContext(settings, metrics.on_dropped, lambda who: sessions.erase_kept(who))
         rooms = await asyncio.to_thread(adapters, context)
         feed = LiveFeed()
         address: list[str] = []

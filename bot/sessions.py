@@ -190,6 +190,17 @@ class Sessions:
         running = self._running.get(class_id)
         return None if running is None else await running.room.leave_out(who)
 
+    async def erase_kept(self, participant_id: str) -> bool:
+        """Delete what is kept of somebody after their class, also what still waits to be kept.
+
+        Returns:
+            Whether anything was; while the store takes nothing, True: it is deleted as soon as it does.
+        """
+        if await self._backlog.settle(_LAST_CHANCE_S):
+            self._backlog.put(lambda: self._store.erase_everywhere(participant_id), must=True)
+            return True
+        return await self._store.erase_everywhere(participant_id)
+
     async def close(self) -> None:
         """End every class, start no other, and wait until all is kept."""
         self._stopping = True

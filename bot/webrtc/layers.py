@@ -46,12 +46,14 @@ class LayerGate:
         self._base: int | None = None
         self._intact = 1  # bit by layer: whether its pictures so far are all with the decoder
         self._began: int | None = None  # timestamp at which counting began
+        self._counted_all = True  # whether nothing has been lost since
         self._bases = 0
         self._counts = [0, 0, 0, 0]
 
     def lose(self) -> None:
         """Packets are lost for good."""
         self._lossy = self._base_doubtful = True
+        self._counted_all = False
 
     def admit(self, picture: Fragment, key: bool) -> bool:
         """Whether a picture goes to the decoder.
@@ -94,16 +96,21 @@ class LayerGate:
         """Work out how many pictures a second each layer gives with those below it."""
         if picture.layer == 0:
             if self._began is None:
-                self._began = picture.timestamp
+                self._count_from(picture.timestamp)
             elif self._bases >= _MEASURED_OVER:
                 self._choose((picture.timestamp - self._began) & 0xFFFFFFFF, wanted_fps)
-                self._began, self._bases, self._counts = picture.timestamp, 0, [0, 0, 0, 0]
+                self._count_from(picture.timestamp)
             self._bases += 1
         self._counts[picture.layer] += 1
 
+    def _count_from(self, timestamp: int) -> None:
+        self._began, self._bases, self._counts, self._counted_all = timestamp, 0, [0, 0, 0, 0], True
+
     def _choose(self, span: int, wanted_fps: float) -> None:
-        self._highest, total = 0, 0
+        highest, total = 0, 0
         for layer, count in enumerate(self._counts):
             total += count
             if count and total * _CLOCK_HZ <= span * wanted_fps * _GENEROSITY:
-                self._highest = layer
+                highest = layer
+        # Where pictures are missing a layer seems to give less than it does: too much may be known by that.
+        self._highest = highest if self._counted_all else min(highest, self._highest)

@@ -53,6 +53,29 @@ async def test_whoever_is_erased_as_the_class_ends_is_while_the_store_takes_noth
     assert await held.store.consents(info.id) == []
 
 
+async def test_whoever_is_erased_after_the_class_is_kept_no_later_either(
+    tmp_path: Path, hurried_store: Store
+) -> None:
+    """The consent still waits for a store in trouble when its deletion is asked for."""
+    held = Desk(hurried_store, FakeRoom(), Settings(analysis=AnalysisSettings(window_s=1.0)))
+    info = await held.start()
+    await held.state(info.id, ClassState.LIVE)
+    trouble = await asyncio.to_thread(Trouble, tmp_path / "class.db")
+    await asyncio.to_thread(trouble.begin)
+    held.room.tell(*[Joined(who, name=who, individual=True, consented=True) for who in "ab"])
+    await asyncio.sleep(0.2)
+    await held.sessions.end(info.id)
+    assert await held.sessions.erase_kept("a")
+    await asyncio.to_thread(trouble.end)
+    await held.state(info.id, ClassState.ENDED)
+    async with asyncio.timeout(10):
+        while [consent.participant_id for consent in await held.store.consents(info.id)] != ["b"]:  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+    assert await held.sessions.erase_kept("b")
+    assert not await held.sessions.erase_kept("b"), "nothing is left"
+    assert await held.store.consents(info.id) == []
+
+
 async def test_the_host_can_have_somebody_left_out_and_the_class_goes_on(desk: Callable[..., Desk]) -> None:
     held = desk()
     info = await held.start()

@@ -84,6 +84,12 @@ def test_upper_layers_come_in_as_far_as_they_are_wanted(clip: Clip, wanted_fps: 
     assert steady == list(range(32, len(clip.pictures), step))
 
 
+def test_a_layer_of_which_much_is_lost_seems_no_smaller(clip: Clip) -> None:
+    """Half of layer 1 lost, it gives about what is wanted: 5.6 pictures a second of 7.5."""
+    half = {number for number in range(MEASURED, len(clip.pictures) - FPS) if number % 8 == 2}
+    assert run(clip, 4.0, lost=half)[0] == run(clip, 4.0)[0]
+
+
 def test_a_loss_above_the_base_needs_no_key_frame(clip: Clip) -> None:
     numbers, buffer = run(clip, 4.0, lost={21, 22, 23, 41})
     assert set(numbers) >= set(range(0, len(clip.pictures), 4))
