@@ -11,6 +11,7 @@ import json
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from fractions import Fraction
 from itertools import chain, count
 from pathlib import Path
 from typing import Any, Final
@@ -21,7 +22,7 @@ import numpy as np
 import numpy.typing as npt
 from av.container import OutputContainer
 
-from bot.frames import RawFrame
+from bot.frames import RawFrame, turns_of, upright
 from inference.batcher import Reading
 from inference.classifier import EmotionClassifier
 from inference.crops import crop_faces
@@ -230,16 +231,18 @@ def _analyse_video(path: Path, analyser: Analyser, copy: Path | None) -> Iterato
             drawn: _VideoCopy | None = None
             number = -1
             for number, frame in enumerate(source.decode(stream)):
-                luma = RawFrame(0.0, frame).luma()
+                turns = turns_of(frame)
+                luma = RawFrame(0.0, frame, turns).luma()
+                size = (luma.shape[1], luma.shape[0])
                 faces = analyser.video_detector.detect(luma)
                 reading = Reading(faces, analyser.classifier.predict(crop_faces(luma, faces)))
                 if copy is not None:
                     if drawn is None:
                         _prepare(copy, path)
-                        drawn = stack.enter_context(_video_copy(copy, stream, frame))
-                    drawn.write(frame, reading)
+                        drawn = stack.enter_context(_video_copy(copy, stream, size))
+                    drawn.write(frame, turns, reading)
                 at_s = float(frame.time) if frame.time is not None else 0.0
-                yield FrameRecord(path.name, number, at_s, reading, (frame.width, frame.height))
+                yield FrameRecord(path.name, number, at_s, reading, size)
             if number < 0:
                 raise AnalyzeError(f"{path} holds no picture: check the file")
     except (av.FFmpegError, OSError, ValueError, ArithmeticError) as exc:
@@ -248,26 +251,32 @@ def _analyse_video(path: Path, analyser: Analyser, copy: Path | None) -> Iterato
 
 
 class _VideoCopy:
-    """An H.264 file that gets the frames with boxes drawn in."""
+    """An H.264 file that gets the frames upright, with boxes drawn in, at their own times."""
 
-    def __init__(self, container: OutputContainer, source: av.VideoStream, first: av.VideoFrame) -> None:
+    def __init__(self, container: OutputContainer, source: av.VideoStream, size: tuple[int, int]) -> None:
         self._container = container
         self._stream = container.add_stream("libx264", rate=source.average_rate or 25)
+        # What a browser or a telephone records has no steady rate.
+        self._stream.codec_context.time_base = source.time_base or Fraction(1, 25)
         # An even number of pixels, and not none.
-        self._stream.width, self._stream.height = max(2, first.width // 2 * 2), max(2, first.height // 2 * 2)
+        self._stream.width, self._stream.height = max(2, size[0] // 2 * 2), max(2, size[1] // 2 * 2)
         self._stream.pix_fmt = "yuv420p"
-        self._number = 0
+        self._first: int | None = None
+        self._next = 0
 
-    def write(self, frame: av.VideoFrame, reading: Reading) -> None:
-        """Add a frame."""
-        picture = np.ascontiguousarray(frame.to_ndarray(format="bgr24"), np.uint8)
+    def write(self, frame: av.VideoFrame, turns: int, reading: Reading) -> None:
+        """Add a frame, to be turned clockwise by so many quarters."""
+        picture = np.array(upright(np.asarray(frame.to_ndarray(format="bgr24"), np.uint8), turns))
         draw(picture, reading)
         width, height = self._stream.width, self._stream.height
         if picture.shape[0] < height or picture.shape[1] < width:  # changed its size in the middle
             picture = np.asarray(cv2.resize(picture, (width, height)), np.uint8)
         drawn = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture[:height, :width]), format="bgr24")
-        drawn.pts = self._number
-        self._number += 1
+        if self._first is None:
+            self._first = frame.pts or 0
+        drawn.pts = max(self._next, (frame.pts or 0) - self._first)
+        drawn.time_base = self._stream.codec_context.time_base
+        self._next = drawn.pts + 1
         for packet in self._stream.encode(drawn):
             self._container.mux(packet)
 
@@ -278,10 +287,10 @@ class _VideoCopy:
 
 
 @contextmanager
-def _video_copy(path: Path, source: av.VideoStream, first: av.VideoFrame) -> Iterator[_VideoCopy]:
+def _video_copy(path: Path, source: av.VideoStream, size: tuple[int, int]) -> Iterator[_VideoCopy]:
     """A copy to write to; its file is closed whatever happens, and what was written before is kept."""
     with av.open(str(path), "w") as container:
-        copy = _VideoCopy(container, source, first)
+        copy = _VideoCopy(container, source, size)
         try:
             yield copy
         finally:

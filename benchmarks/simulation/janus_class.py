@@ -31,6 +31,7 @@ _NAME: Final = "Student"
 _FIRST_SSRC: Final = 1000
 """By which Janus knows a remote publisher's first stream."""
 
+_ORIENTATION_ID: Final = 13
 _CONNECT_TIMEOUT_S: Final = 2.0
 _AGAIN_S: Final = 0.3
 _READY_WITHIN_S: Final = 120.0
@@ -99,6 +100,7 @@ class JanusClass:
         *,
         size: tuple[int, int] = (320, 180),
         faces: bool = False,
+        turns: int | None = None,
         prefix: Sequence[str] = (),
     ) -> None:
         """Set up; nothing runs yet.
@@ -109,9 +111,18 @@ class JanusClass:
             students: How many; their identities are 0, 1, 2 and so on.
             size: Of their pictures.
             faces: Whether faces are drawn.
+            turns: Quarter turns clockwise that set the pictures upright, said as a telephone says it; None
+                for cameras that say nothing of it.
             prefix: Words before the command line, to run it elsewhere.
         """
-        plan = {"url": socket_url, "room": room, "students": students, "size": size, "faces": faces}
+        plan = {
+            "url": socket_url,
+            "room": room,
+            "students": students,
+            "size": size,
+            "faces": faces,
+            "turns": turns,
+        }
         self._command = (*prefix, sys.executable, "-m", __name__, json.dumps(plan))
         self._process: asyncio.subprocess.Process | None = None
 
@@ -151,10 +162,17 @@ class JanusClass:
 class _Student:
     """One of them, at the far end."""
 
-    def __init__(self, number: int, clip: Clip) -> None:
+    def __init__(self, number: int, clip: Clip, turns: int | None) -> None:
         self.number, self.here = number, True
         self._clip = clip
-        self._packets = Packetiser(_FIRST_SSRC, None, layered=clip.layers > 1, send_time_id=None)
+        self._orientation = {} if turns is None else {"videoorient_ext_id": _ORIENTATION_ID}
+        self._packets = Packetiser(
+            _FIRST_SSRC,
+            None,
+            layered=clip.layers > 1,
+            orientation_id=None if turns is None else _ORIENTATION_ID,
+        )
+        self._packets.turns = turns or 0
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._socket.setblocking(False)
         self._target: tuple[str, int] | None = None
@@ -173,7 +191,7 @@ class _Student:
         self._put(stalled)
 
     async def enter(self, session: JanusSession, handle: int, room: int) -> None:
-        stream = {"type": "video", "mindex": 0, "mid": "0", "codec": "vp8"}
+        stream = {"type": "video", "mindex": 0, "mid": "0", "codec": "vp8", **self._orientation}
         reply = await session.request(
             handle,
             {
@@ -231,7 +249,7 @@ async def _attend(plan: dict[str, Any]) -> None:
         spec = ClipSpec(
             number % NUMBERS, width, height, FPS, NUMBERS / FPS, face=plan["faces"], numbered=True
         )
-        students.append(_Student(number, make_clip(spec)))
+        students.append(_Student(number, make_clip(spec), plan["turns"]))
     async with asyncio.TaskGroup() as group:
         playing = [group.create_task(student.play()) for student in students]
         staying = group.create_task(_stay(plan, students))

@@ -26,10 +26,18 @@ class Packetiser:
 
     Attributes:
         ssrc: Of the stream.
+        turns: Quarter turns clockwise that set its pictures upright, said where that is negotiated.
     """
 
     def __init__(
-        self, ssrc: int, rtx_ssrc: int | None, *, layered: bool, send_time_id: int | None, first: int = 0
+        self,
+        ssrc: int,
+        rtx_ssrc: int | None,
+        *,
+        layered: bool,
+        send_time_id: int | None = None,
+        orientation_id: int | None = None,
+        first: int = 0,
     ) -> None:
         """Begin a stream.
 
@@ -38,10 +46,12 @@ class Packetiser:
             rtx_ssrc: Of its retransmissions; None to send them in the stream itself.
             layered: Whether the descriptor names temporal layers.
             send_time_id: Number of the header extension abs-send-time, if negotiated.
+            orientation_id: Number of the header extension video-orientation, if negotiated.
             first: First sequence number.
         """
-        self.ssrc = ssrc
-        self._rtx_ssrc, self._layered, self._send_time_id = rtx_ssrc, layered, send_time_id
+        self.ssrc, self.turns = ssrc, 0
+        self._rtx_ssrc, self._layered = rtx_ssrc, layered
+        self._send_time_id, self._orientation_id = send_time_id, orientation_id
         self._sequence, self._rtx_sequence = first & 0xFFFF, 0
         self._picture_id, self._base_id, self._key_id = 0, 0, 0
         self._sent: OrderedDict[int, bytes] = OrderedDict()
@@ -73,27 +83,31 @@ class Packetiser:
         if packet is None or self._rtx_ssrc is None:
             return packet
         words = unpack_from("!I", packet, 4)[0]
-        header = packet[: self._header_bytes]
+        header = packet[: 16 + 4 * unpack_from("!H", packet, 14)[0] if packet[0] & 0x10 else 12]
         sequence_again, self._rtx_sequence = self._rtx_sequence, (self._rtx_sequence + 1) & 0xFFFF
         front = pack("!BBHII", header[0], packet[1] & 0x80 | RTX_TYPE, sequence_again, words, self._rtx_ssrc)
-        return front + header[12:] + pack("!H", sequence) + packet[self._header_bytes :]
-
-    @property
-    def _header_bytes(self) -> int:
-        return 12 if self._send_time_id is None else 20
+        return front + header[12:] + pack("!H", sequence) + packet[len(header) :]
 
     def _packet(self, marked_type: int, stamp: int, at_s: float, payload: bytes) -> bytes:
-        first = 0x80 if self._send_time_id is None else 0x90
-        packet = pack("!BBHII", first, marked_type, self._sequence, stamp, self.ssrc)
-        if self._send_time_id is not None:
-            send_time = int(at_s * (1 << 18)) & 0xFFFFFF
-            packet += pack("!HHB", 0xBEDE, 1, self._send_time_id << 4 | 2) + send_time.to_bytes(3, "big")
-        packet += payload
+        extensions = self._extensions(at_s, last=marked_type > 0x7F)
+        first = 0x90 if extensions else 0x80
+        packet = pack("!BBHII", first, marked_type, self._sequence, stamp, self.ssrc) + extensions + payload
         self._sent[self._sequence] = packet
         if len(self._sent) > _HISTORY:
             self._sent.popitem(last=False)
         self._sequence = (self._sequence + 1) & 0xFFFF
         return packet
+
+    def _extensions(self, at_s: float, *, last: bool) -> bytes:
+        """With one-byte headers (RFC 8285)."""
+        found = b""
+        if self._send_time_id is not None:
+            send_time = int(at_s * (1 << 18)) & 0xFFFFFF
+            found += bytes([self._send_time_id << 4 | 2]) + send_time.to_bytes(3, "big")
+        if self._orientation_id is not None and last:
+            found += bytes([self._orientation_id << 4, self.turns])
+        found += bytes(-len(found) % 4)
+        return pack("!HH", 0xBEDE, len(found) // 4) + found if found else b""
 
     def _descriptor(self, picture: ClipPicture, *, begins: bool) -> bytes:
         if not self._layered:

@@ -25,8 +25,9 @@ from aiortc.rtp import (
 from benchmarks.simulation.clips import Clip
 from benchmarks.simulation.faults import BadWay, Faults
 from benchmarks.simulation.rtp import Packetiser
+from bot.webrtc.setup import ORIENTATION
 
-_ABS_SEND_TIME: Final = "abs-send-time"
+_ABS_SEND_TIME: Final = "http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time"
 _KEY_AGAIN_S: Final = 0.3
 
 
@@ -68,13 +69,14 @@ class SimulatedStudent:
         sent: What was sent so far.
         connection: aiortc's.
         behind_s: How long ago the pictures sent now were taken: a server that fell behind.
+        turns: Quarter turns clockwise that set the pictures upright, as a telephone says where it may.
     """
 
     def __init__(self, clip: Clip, faults: Faults | None = None, *, first_sequence: int = 0) -> None:
         """Set up; nothing is opened yet."""
         self.faults = faults or Faults()
         self.sent = Sent()
-        self.behind_s = 0.0
+        self.behind_s, self.turns = 0.0, 0
         self.connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
         self._way = BadWay(self.faults)
         self._clip, self._first = clip, first_sequence
@@ -88,6 +90,7 @@ class SimulatedStudent:
         self._open.set()
         self._stalled: list[bytes] = []
         self._send_time_id: int | None = None
+        self._orientation_id: int | None = None
         self._task: asyncio.Task[None] | None = None
 
     async def offer(self) -> str:
@@ -97,9 +100,8 @@ class SimulatedStudent:
 
     async def accept(self, answer: str) -> None:
         """Take the answer and begin to send as soon as there is a connection."""
-        for line in answer.splitlines():
-            if line.startswith("a=extmap:") and _ABS_SEND_TIME in line:
-                self._send_time_id = int(line[len("a=extmap:") :].split()[0].split("/")[0])
+        numbers = _extensions(answer)
+        self._send_time_id, self._orientation_id = numbers.get(_ABS_SEND_TIME), numbers.get(ORIENTATION)
         await self.connection.setRemoteDescription(RTCSessionDescription(sdp=answer, type="answer"))
         self._task = asyncio.create_task(self._play(), name="simulated-student")
 
@@ -153,6 +155,7 @@ class SimulatedStudent:
             rtx_ssrc,
             layered=self._clip.layers > 1,
             send_time_id=self._send_time_id,
+            orientation_id=self._orientation_id,
             first=self._first,
         )
         self._dtls._rtp_router.senders[ssrc] = self
@@ -187,6 +190,7 @@ class SimulatedStudent:
         picture = self._clip.pictures[self._at]
         self._at = (self._at + 1) % len(self._clip.pictures)
         self.sent.pictures += 1
+        stream.turns = self.turns
         for packet in stream.packets(picture, at_s):
             await self._send(packet)
 
@@ -223,3 +227,9 @@ class SimulatedStudent:
             self.sent.reports += 1
             for report in packet.reports:
                 self.sent.lost_told = report.packets_lost
+
+
+def _extensions(sdp: str) -> dict[str, int]:
+    """Numbers of the header extensions that were agreed on."""
+    lines = (line.removeprefix("a=extmap:").split() for line in sdp.splitlines() if line[:9] == "a=extmap:")
+    return {uri: int(number.partition("/")[0]) for number, uri, *_ in lines}

@@ -217,7 +217,7 @@ class PictureDecoder:
                 failed = True
                 continue
             if frame is not None and waiting.fresh:
-                newest = RawFrame(at_s=waiting.picture.at_s, picture=frame)
+                newest = RawFrame(waiting.picture.at_s, frame, waiting.picture.turns)
         with suppress(RuntimeError):  # the loop is closed: nobody waits for it any more
             loop.call_soon_threadsafe(self._done, stream, newest, failed)
 

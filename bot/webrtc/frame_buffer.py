@@ -33,12 +33,14 @@ class EncodedPicture:
         timestamp: RTP timestamp.
         key: Whether it needs no other picture.
         at_s: When its last packet arrived, monotonic seconds.
+        turns: Quarter turns clockwise that set it upright.
     """
 
     data: bytes
     timestamp: int
     key: bool
     at_s: float
+    turns: int = 0
 
 
 class FrameBuffer:
@@ -52,6 +54,7 @@ class FrameBuffer:
         self._next: int | None = None
         self._parts: list[Fragment] = []  # of the picture being put together
         self._at_boundary = False  # whether the next fragment in order is known to begin a picture
+        self._turns = 0
 
     @property
     def awaiting_key(self) -> bool:
@@ -148,9 +151,11 @@ class FrameBuffer:
         if not parts:
             return []
         first = parts[0]
+        if (turns := parts[-1].turns) is not None:
+            self._turns = turns
         # Of an H264 picture the parameter sets may come in a packet of their own, or not first.
         key = first.starts_key or (not first.begins and any(part.starts_key for part in parts))
         if not self._gate.admit(first, key):
             return []
         data = first.data if len(parts) == 1 else b"".join([part.data for part in parts])
-        return [EncodedPicture(data, first.timestamp, key, now_s)]
+        return [EncodedPicture(data, first.timestamp, key, now_s, self._turns)]

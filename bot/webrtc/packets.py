@@ -12,6 +12,9 @@ from typing import Final, NamedTuple
 from aiortc.codecs.h264 import H264PayloadDescriptor
 
 _HEADER: Final = Struct("!BBHII")
+_ONE_BYTE: Final = b"\xbe\xde"
+_TWO_BYTES: Final = 0x10  # of 0x100, with four bits for the application
+_STOP: Final = 15
 _NAL_IDR: Final = 5
 _NAL_SPS: Final = 7
 _NAL_STAP_A: Final = 24
@@ -49,6 +52,7 @@ class Fragment(NamedTuple):
         layer: Temporal layer of the picture; 0 where there are none.
         sync: Whether a picture of an upper layer builds on layer 0 alone.
         base: Number of the newest picture of layer 0, 8 bits (TL0PICIDX); None where there are no layers.
+        turns: Quarter turns clockwise that set this picture and the following upright; None as before.
     """
 
     sequence: int
@@ -60,6 +64,7 @@ class Fragment(NamedTuple):
     layer: int = 0
     sync: bool = False
     base: int | None = None
+    turns: int | None = None
 
 
 def parse_rtp(packet: bytes) -> tuple[RtpHeader, bytes]:
@@ -81,6 +86,40 @@ def parse_rtp(packet: bytes) -> tuple[RtpHeader, bytes]:
     if first >> 6 != 2 or start > end:
         raise ValueError("RTP packet is truncated")
     return RtpHeader(second & 0x7F, second > 0x7F, sequence, timestamp, ssrc), packet[start:end]
+
+
+def extension(packet: bytes, number: int) -> bytes | None:
+    """A header extension of a packet that ``parse_rtp`` takes (RFC 8285, headers of one byte or two).
+
+    Args:
+        packet: All of it.
+        number: Of the extension, as negotiated.
+
+    Returns:
+        What it holds; None where the packet has none of that number.
+    """
+    if not packet[0] & 0x10:
+        return None
+    at = 12 + 4 * (packet[0] & 0x0F)
+    end = at + 4 + 4 * (packet[at + 2] << 8 | packet[at + 3])
+    short = packet[at : at + 2] == _ONE_BYTE
+    if not short and packet[at] != _TWO_BYTES:
+        return None
+    at += 4
+    while at < end - 1:
+        if not packet[at]:  # padding
+            at += 1
+            continue
+        if short:
+            found, length, at = packet[at] >> 4, (packet[at] & 0x0F) + 1, at + 1
+            if found == _STOP:
+                return None
+        else:
+            found, length, at = packet[at], packet[at + 1], at + 2
+        if found == number:
+            return packet[at : at + length] if at + length <= end else None
+        at += length
+    return None
 
 
 def fragment(codec: str, sequence: int, timestamp: int, last: bool, payload: bytes) -> Fragment:

@@ -35,8 +35,9 @@ from bot.webrtc.frame_buffer import FrameBuffer
 from bot.webrtc.intake import Intake
 from bot.webrtc.lateness import Lateness
 from bot.webrtc.moments import Moments
-from bot.webrtc.packets import RtpHeader, fragment, parse_rtp
+from bot.webrtc.packets import RtpHeader, extension, fragment, parse_rtp
 from bot.webrtc.reception import Reception
+from bot.webrtc.setup import ORIENTATION
 
 NACK_INTERVAL_S: Final = 0.105
 """Janus passes over what is asked for again within 200 ms; every second time is just beyond."""
@@ -102,6 +103,7 @@ class VideoReceiver:
         self._enabled = True  # set by aiortc from the negotiated direction
         self._own_ssrc, self._clock, self._wanted_fps = own_ssrc, clock, wanted_fps
         self._formats: dict[int, _Format] = {}
+        self._orientation: int | None = None  # number of the header extension
         self._intake = Intake(transport, self._handle_rtp, self._handle_rtcp, clock, moments)
         self._buffer = FrameBuffer(wanted_fps)
         self._lateness = Lateness()
@@ -151,6 +153,8 @@ class VideoReceiver:
         """Start; called by aiortc once the connection is encrypted, be it while it is being closed."""
         if self._reports is None and not self._stopped:
             self._formats = _formats(parameters.codecs)
+            numbers = (known.id for known in parameters.headerExtensions if known.uri == ORIENTATION)
+            self._orientation = next(numbers, None)
             self.listen()
             self._reports = asyncio.create_task(self._report(), name="rtcp-reports")
 
@@ -177,16 +181,23 @@ class VideoReceiver:
             return
         if header.ssrc not in (self._ssrc, self._again_ssrc) and self._is_replaced(header.ssrc):
             return
+        turns = self._turns(packet) if header.marker else None
         if meant.again:
             if self._ssrc is not None and len(payload) > 2:  # else a probe for bandwidth
                 self._again_ssrc = header.ssrc
-                self._take(meant, int.from_bytes(payload[:2], "big"), header, payload[2:], at_s)
+                self._take(meant, int.from_bytes(payload[:2], "big"), header, payload[2:], at_s, turns)
             return
         if header.ssrc != self._ssrc:
             self._begin_stream(header.ssrc, meant.clock_rate)
         if self._reception is not None:
             self._reception.add(header.sequence_number, header.timestamp, at_s)
-        self._take(meant, header.sequence_number, header, payload, at_s)
+        self._take(meant, header.sequence_number, header, payload, at_s, turns)
+
+    def _turns(self, packet: bytes) -> int | None:
+        """Quarter turns clockwise that set the picture upright which ends with a packet, if that says so."""
+        if self._orientation is None or not (said := extension(packet, self._orientation)):
+            return None
+        return said[0] & 3
 
     def _is_replaced(self, ssrc: int) -> bool:
         old, until_s = self._replaced
@@ -207,11 +218,15 @@ class VideoReceiver:
         self._buffer = FrameBuffer(self._wanted_fps)
         self._lateness = Lateness()
 
-    def _take(self, meant: _Format, sequence: int, header: RtpHeader, payload: bytes, at_s: float) -> None:
+    def _take(
+        self, meant: _Format, sequence: int, header: RtpHeader, payload: bytes, at_s: float, turns: int | None
+    ) -> None:
         try:
             part = fragment(meant.codec, sequence, header.timestamp, header.marker, payload)
         except ValueError:
             return  # a truncated payload is a lost packet
+        if turns is not None:
+            part = part._replace(turns=turns)
         for picture in self._buffer.add(part, at_s):
             fresh = self._lateness.is_fresh(picture.timestamp, picture.at_s)
             self.decoder.push(meant.codec, picture, fresh=fresh)

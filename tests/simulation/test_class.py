@@ -9,6 +9,7 @@ from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
 from itertools import groupby
 
+import numpy as np
 import pytest
 from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 from aiortc.mediastreams import MediaStreamError
@@ -48,6 +49,7 @@ class Seat:
     answer: str
     states: list[PeerState]
     seen: list[int] = field(default_factory=list)
+    turns: list[int] = field(default_factory=list)
     news: asyncio.Event = field(default_factory=asyncio.Event)
     reader: asyncio.Task[None] | None = None
 
@@ -55,7 +57,8 @@ class Seat:
         try:
             while True:
                 frame = await self.peer.camera.recv()
-                self.seen.append(read_identity(frame.luma()))
+                self.seen.append(read_identity(np.rot90(frame.luma(), frame.turns)))  # as it was sent
+                self.turns.append(frame.turns)
                 self.news.set()
         except TrackEnded:
             self.news.set()
@@ -156,6 +159,20 @@ async def test_loss_reordering_and_doubles_are_made_good(school: School, layers:
     assert seat.student.sent.again > 0  # packets were asked for again, and sent in a stream of their own
     assert seat.student.sent.reports > 0
     assert seat.student.sent.lost_told > 0
+
+
+async def test_a_telephone_turned_in_the_hand_is_shown_upright(
+    school: School, clips: dict[int, Clip]
+) -> None:
+    """Some packets are lost, and come again in another stream that says it, too."""
+    seat = await school.seat(clips[6], Faults(loss=0.03, seed=5))
+    assert "urn:3gpp:video-orientation" in seat.answer
+    for turns in (0, 1, 2, 0):
+        seat.student.turns = turns
+        await seat.sees(10)
+    assert set(seat.seen) == {6}
+    assert [turns for turns, _ in groupby(seat.turns)] == [0, 1, 2, 0]
+    assert all(seat.turns.count(turns) >= 5 for turns in (0, 1, 2))
 
 
 async def test_a_reused_line_shows_the_new_student_only(school: School, clips: dict[int, Clip]) -> None:

@@ -4,14 +4,17 @@ import asyncio
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from benchmarks.receive_janus import delivered, receive
+from benchmarks.simulation.clips import read_identity
 from benchmarks.simulation.faults import Faults
 from benchmarks.simulation.janus_class import JanusClass
 from benchmarks.watcher import Watcher
 from bot.config import WebrtcSettings
 from bot.janus.room import JanusRoom
+from bot.room import TrackAdded
 from bot.rooms.janus import parse_address
 from tests.cameras import needs_network
 from tests.janus_server import OPEN_ROOM, JanusServer, needs_janus
@@ -57,6 +60,20 @@ async def test_janus_sends_again_what_is_lost_on_the_way_from_there() -> None:
     assert found["fewest_share"] >= 0.85, found
     assert found["longest_gap_s"] <= 1.0, found
     assert found["wrong_student"] == 0, found
+
+
+async def test_a_telephone_held_upright_is_shown_upright_through_a_janus(tmp_path: Path) -> None:
+    """Janus agrees with a publisher on ``video-orientation``, passes it on and leaves the turning to us."""
+    async with (
+        JanusServer(tmp_path) as server,
+        JanusClass(server.url, OPEN_ROOM, 1, size=(320, 180), turns=3),
+        JanusRoom(parse_address(server.room_url()), WebrtcSettings(), samples_per_s=2.0) as room,
+    ):
+        async with asyncio.timeout(60):
+            track = await anext(event.track async for event in room.events() if isinstance(event, TrackAdded))
+            frame = await track.recv()
+    assert (frame.turns, frame.luma().shape) == (3, (320, 180))
+    assert read_identity(np.rot90(frame.luma(), 3)) == 0
 
 
 async def test_a_student_whose_network_stalls_does_not_stop_the_others(tmp_path: Path) -> None:

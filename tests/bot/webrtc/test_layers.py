@@ -22,7 +22,7 @@ def clip() -> Clip:
 
 def packets(clip: Clip, *, layered: bool = True) -> list[list[bytes]]:
     """Each picture's packets."""
-    stream = Packetiser(7, None, layered=layered, send_time_id=None, first=65500)
+    stream = Packetiser(7, None, layered=layered, first=65500)
     return [stream.packets(picture, number / FPS) for number, picture in enumerate(clip.pictures)]
 
 

@@ -4,11 +4,11 @@ from contextlib import suppress
 
 import pytest
 from aiortc.codecs.vpx import VpxPayloadDescriptor
-from aiortc.rtp import RtpPacket
+from aiortc.rtp import RtpPacket, pack_header_extensions
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.webrtc.packets import fragment, parse_rtp
+from bot.webrtc.packets import extension, fragment, parse_rtp
 
 
 @given(
@@ -35,8 +35,26 @@ def test_extensions_and_padding_are_left_out() -> None:
     assert parse_rtp(header + extension + b"body" + b"\0\0\3")[1] == b"body"
 
 
-@given(st.binary(max_size=64))
-def test_noise_gives_value_errors_only(noise: bytes) -> None:
+@given(st.dictionaries(st.integers(1, 14), st.binary(min_size=1, max_size=20), max_size=5), st.booleans())
+def test_header_extensions_are_read_as_aiortc_writes_them(held: dict[int, bytes], sources: bool) -> None:
+    profile, words = pack_header_extensions(list(held.items()))
+    first = 0x80 | bool(words) << 4 | sources
+    packet = bytes([first, 97, *range(10), *([7] * 4 * sources)])
+    if words:
+        packet += profile.to_bytes(2, "big") + (len(words) // 4).to_bytes(2, "big") + words
+    packet += b"body"
+    assert parse_rtp(packet)[1] == b"body"
+    assert {number: extension(packet, number) for number in held} == held
+    assert all(extension(packet, number) is None for number in {*range(1, 15)} - {*held})
+
+
+@given(st.binary(max_size=64), st.sampled_from([b"\xbe\xde", b"\x10\x00", b""]), st.integers(0, 255))
+def test_noise_gives_value_errors_only(noise: bytes, profile: bytes, number: int) -> None:
+    extended = b"\x90" + noise[1:12] + profile + noise[12:]
+    for packet in (noise, extended):
+        with suppress(ValueError):
+            parse_rtp(packet)
+            extension(packet, number)
     for read in (lambda: parse_rtp(noise), lambda: fragment("VP8", 1, 2, False, noise)):
         with suppress(ValueError):
             read()
