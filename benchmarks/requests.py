@@ -47,7 +47,8 @@ async def ask(clients: int, seconds: float) -> dict[str, Any]:
                 "CLASSMOOD_WEB__TOKEN": token,
                 "CLASSMOOD_ANALYSIS__WINDOW_S": str(_WINDOW_S),
             },
-            stderr=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
         )  # fmt: skip
         try:
             headers = {"Authorization": f"Bearer {token}"}
@@ -68,21 +69,21 @@ async def heard(server: asyncio.subprocess.Process) -> AsyncIterator[str]:
     Raises:
         RuntimeError: it ended, or said nothing for a minute; with the last it said.
     """
-    stderr = server.stderr
-    if stderr is None:
+    said_by_it = server.stdout
+    if said_by_it is None:
         raise RuntimeError("the server's words cannot be read")
     said = deque[str](maxlen=_LINES)
     try:
         async with asyncio.timeout(_START_S):
             while not (said and said[-1].startswith("Host link:")):
-                if not (line := await stderr.readline()):
+                if not (line := await said_by_it.readline()):
                     raise RuntimeError(f"the server did not start: {' | '.join(said)}")
                 said.append(line.decode().strip())
     except TimeoutError as exc:
         raise RuntimeError(f"the server did not start in {_START_S:.0f} s: {' | '.join(said)}") from exc
 
     async def listen() -> None:
-        while await stderr.read(_READ_BYTES):
+        while await said_by_it.read(_READ_BYTES):
             pass
 
     listening = asyncio.create_task(listen())

@@ -66,9 +66,9 @@ async def serve(settings: Settings) -> None:
     """Serve until Ctrl-C."""
     async with _stopping() as stop, serving(settings) as server:
         _greet(server, settings)
-        click.echo("Start a class in the browser. Ctrl-C ends the server and every class.", err=True)
+        click.echo("Start a class in the browser. Ctrl-C ends the server and every class.")
         await stop.wait()
-        click.echo("Ending…", err=True)
+        click.echo("Ending…")
 
 
 async def join(settings: Settings, run: ClassRun) -> bool:
@@ -81,7 +81,7 @@ async def join(settings: Settings, run: ClassRun) -> bool:
     await asyncio.to_thread(check_room, settings, run.room)
     await asyncio.to_thread(_check_folder, run.reports)
     async with _stopping() as stop, serving(settings) as server:
-        _greet(server, settings)
+        _greet(server, settings, aside=run.json_lines)
         info = await _hold(server, run, stop)
     return info.state is ClassState.ENDED
 
@@ -97,9 +97,7 @@ async def demo(settings: Settings, students: int, run: ClassRun) -> bool:
     await asyncio.to_thread(_check_folder, run.reports)
     async with _stopping() as stop, serving(settings) as server:
         _greet(server, settings)
-        click.echo(
-            f"{_students(students)} drawn, joining over WebRTC; synthetic, nobody is looked at.", err=True
-        )
+        click.echo(f"{_students(students)} drawn, joining over WebRTC; synthetic, nobody is looked at.")
         info = await _hold(server, run, stop, students=students)
     return info.state is ClassState.ENDED
 
@@ -107,11 +105,11 @@ async def demo(settings: Settings, students: int, run: ClassRun) -> bool:
 async def _hold(server: Server, run: ClassRun, stop: asyncio.Event, students: int = 0) -> ClassInfo:
     """One class from start to report."""
     info = await server.sessions.start(run.room, run.title)
-    click.echo(f"Live page:     {server.url}/classes/{info.id}", err=True)
+    click.echo(f"Live page:     {server.url}/classes/{info.id}", err=run.json_lines)
     if info.student_url is not None:
-        click.echo(f"Student link:  {info.student_url}", err=True)
+        click.echo(f"Student link:  {info.student_url}", err=run.json_lines)
         if limit := link_limit(info.student_url, info.faces_looked_at):
-            click.echo(limit, err=True)
+            click.echo(limit, err=run.json_lines)
     running = server.sessions.running(info.id)
     stats = ClassStats() if running is None else running.stats
     news = News(server.store, info.id, run.json_lines)
@@ -124,11 +122,11 @@ async def _hold(server: Server, run: ClassRun, stop: asyncio.Event, students: in
     report = await load_report(server.store, info.id, read_card(DEFAULT_MODEL), indicate)
     await news.read()
     windows = await server.store.windows(info.id)
-    click.echo(f"Class {ended.state}: {ended.reason}", err=True)
-    click.echo(_figures(stats, windows, students, first_mib), err=True)
+    click.echo(f"Class {ended.state}: {ended.reason}", err=run.json_lines)
+    click.echo(_figures(stats, windows, students, first_mib), err=run.json_lines)
     if report is not None:
         path = await asyncio.to_thread(_write, run.reports / f"{info.id}.html", to_html(report))
-        click.echo(f"Report:        {path}", err=True)
+        click.echo(f"Report:        {path}", err=run.json_lines)
     return ended
 
 
@@ -303,13 +301,14 @@ async def _wait(stop: asyncio.Event, seconds: float) -> None:
         return
 
 
-def _greet(server: Server, settings: Settings) -> None:
+def _greet(server: Server, settings: Settings, *, aside: bool = False) -> None:
+    """Say where the server is; ``aside``, on standard error, where its output is for a program."""
     if server.recovered:
         noun = "class was" if server.recovered == 1 else "classes were"
-        click.echo(f"{server.recovered} {noun} cut off by a crash and kept as interrupted.", err=True)
+        click.echo(f"{server.recovered} {noun} cut off by a crash and kept as interrupted.", err=aside)
     if not settings.privacy.looks_at_faces:
-        click.echo("Profile eu-education: no face is looked at.", err=True)
-    click.echo(f"Host link:     {server.host_link}", err=True)
+        click.echo("Profile eu-education: no face is looked at.", err=aside)
+    click.echo(f"Host link:     {server.host_link}", err=aside)
     if settings.web.public_url is not None:
-        click.echo(f"or elsewhere:  {settings.web.public_url.rstrip('/')}{server.host_path}", err=True)
-    click.echo("It lets one browser in, once; `classmood token` prints another.", err=True)
+        click.echo(f"or elsewhere:  {settings.web.public_url.rstrip('/')}{server.host_path}", err=aside)
+    click.echo("It lets one browser in, once; `classmood token` prints another.", err=aside)

@@ -2,14 +2,15 @@
 
 Comes in: every request before its handler. Goes out: the request, or 401 (no token, or a link opened
 before) or 403 (a page of another origin tries to act with the host's cookie). Some routes are open by
-their nature: health, static files and what a room adapter serves to students; everything else is closed
-unless named open.
+their nature: health, static files and what a room adapter serves to students; figures for a collector are
+open to programs on this machine. Everything else is closed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection
 from http.cookies import CookieError, SimpleCookie
+from ipaddress import ip_address
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -21,6 +22,7 @@ from reports.templating import render
 
 COOKIE: Final = "classmood_host"
 _SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+_PROXY_HEADERS: Final = (hdrs.X_FORWARDED_FOR, hdrs.X_FORWARDED_HOST, hdrs.FORWARDED, "X-Real-IP")
 _HOW_TO_GET_IN: Final = (
     "the host token is missing or wrong: open the host link the command printed (classmood token prints "
     "a new one), or send the header Authorization: Bearer TOKEN"
@@ -38,13 +40,23 @@ class LinkSpent(web.HTTPUnauthorized):
         super().__init__(text=_LINK_SPENT, headers={hdrs.WWW_AUTHENTICATE: "Bearer"})
 
 
-def auth_middleware(keys: HostKeys, open_routes: Collection[web.AbstractRoute]) -> Middleware:
-    """The guard before every route not in ``open_routes``."""
+def auth_middleware(
+    keys: HostKeys, open_routes: Collection[web.AbstractRoute], local_routes: Collection[web.AbstractRoute]
+) -> Middleware:
+    """The guard before every route.
+
+    Args:
+        keys: What lets in.
+        open_routes: Left open.
+        local_routes: Left open to programs on this machine that no proxy stands before.
+    """
 
     @web.middleware
     async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
         route = request.match_info.route
         if route in open_routes or request.match_info.http_exception is not None:
+            return await handler(request)
+        if route in local_routes and _is_local(request):
             return await handler(request)
         given = request.headers.get(hdrs.AUTHORIZATION)
         if given is not None:
@@ -65,6 +77,15 @@ def auth_middleware(keys: HostKeys, open_routes: Collection[web.AbstractRoute]) 
         return await handler(request)
 
     return guard
+
+
+def _is_local(request: web.Request) -> bool:
+    if any(name in request.headers for name in _PROXY_HEADERS):
+        return False
+    try:
+        return ip_address(request.remote or "").is_loopback
+    except ValueError:
+        return False
 
 
 def unauthorized() -> web.HTTPUnauthorized:

@@ -75,13 +75,16 @@ def build_app(
         registry: What /metrics serves.
     """
     open_routes: set[web.AbstractRoute] = set()
-    app = web.Application(client_max_size=MAX_BODY, middlewares=[_errors, auth_middleware(keys, open_routes)])
+    local_routes: set[web.AbstractRoute] = set()
+    guard = auth_middleware(keys, open_routes, local_routes)
+    app = web.Application(client_max_size=MAX_BODY, middlewares=[_errors, guard])
     app[CONTEXT] = HostContext(
         store, controller, feed, keys, ready, model_card, indicate, jurisdiction, heartbeat_s, registry
     )
     open_routes.update(app.router.add_routes(_OPEN))
     open_routes.update(app.router.add_routes(extra_routes))
-    app.router.add_routes([web.get("/metrics", _metrics), *api.ROUTES, *live.ROUTES, *pages.ROUTES])
+    local_routes.update(app.router.add_routes([web.get("/metrics", _metrics)]))
+    app.router.add_routes([*api.ROUTES, *live.ROUTES, *pages.ROUTES])
     app.on_startup.append(_read_files)
     app.on_response_prepare.append(_add_headers)
     app.on_shutdown.append(_let_go)

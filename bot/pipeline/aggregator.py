@@ -118,15 +118,13 @@ class WindowAggregator:
             presence.standing = reason
 
     def erase(self, participant_id: str) -> None:
-        """A participant opted out, for good: open windows forget what they have of them."""
+        """A participant opted out, for good: open windows forget what they have of them, but for taps."""
         self._opted_out.add(participant_id)
         self.stand(participant_id, NotAnalysed.OPTED_OUT)
-        nobody = object()
-        for voices in (self._voices, *(window.voices for window in self._windows.values())):
-            if participant_id in voices:
-                voices[nobody] = voices.pop(participant_id)
+        self._voices.pop(participant_id, None)
         for window in self._windows.values():
             window.seen.pop(participant_id, None)
+            window.voices.pop(participant_id, None)
 
     def add(self, observation: Observation) -> None:
         """Take in an observation; one of a closed window or of nobody present is dropped."""
@@ -214,7 +212,8 @@ class WindowAggregator:
             start_s=start_s,
             length_s=length_s,
             participants=analysed + missed,
-            cameras_on=analysed + missed - reasons[NotAnalysed.CAMERA_OFF],
+            # Of those who opted out it is not looked at whether a camera is on.
+            cameras_on=analysed + missed - reasons[NotAnalysed.CAMERA_OFF] - reasons[NotAnalysed.OPTED_OUT],
             analysed=analysed,
             not_analysed={reason.value: reasons[reason] for reason in NotAnalysed},
             expressions=None if shown is None else _shares([means[who] for who in sorted(shown)]),

@@ -48,7 +48,8 @@ class Lateness:
         """
         delta = (timestamp - self._timestamp + 0x80000000 & 0xFFFFFFFF) - 0x80000000
         self._timestamp = timestamp
-        if self._at_s is None or abs(delta) > _JUMP_S * _CLOCK_HZ:  # the sender began anew
+        # Pictures come in order: where time runs back, as in a film that is played again, it began anew.
+        if self._at_s is None or delta < 0 or delta > _JUMP_S * _CLOCK_HZ:
             self._media_s, self._at_s, self._least_s = 0.0, at_s, at_s
             self._behind_since_s = None
             return True

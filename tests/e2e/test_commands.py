@@ -54,7 +54,7 @@ def test_what_is_wrong_is_said_in_one_line(tmp_path: Path) -> None:
     for words, code, text in cases:
         done = run(tmp_path, *words, CLASSMOOD_WEB__PORT="0")
         assert text in said(done), words
-        assert "Host link" not in done.stderr, "no server was started for it"
+        assert "Host link" not in done.stdout, "no server was started for it"
         assert done.returncode == code, words
     assert sorted(tmp_path.iterdir()) == made, "nothing was left behind"
 
@@ -62,18 +62,18 @@ def test_what_is_wrong_is_said_in_one_line(tmp_path: Path) -> None:
 def test_the_demo_holds_a_class_and_says_how_it_went(tmp_path: Path) -> None:
     done = run(tmp_path, "demo", "--students", "3", "--minutes", "0.4", "--port", "0")
     assert done.returncode == 0, done.stderr
-    assert re.search(r"Host link: +http://127.0.0.1:\d+/\?token=", done.stderr)
-    assert re.search(r"Student link: +http://127.0.0.1:\d+/c/", done.stderr)
-    assert "This link works on this machine only" in done.stderr
+    assert re.search(r"Host link: +http://127.0.0.1:\d+/\?token=", done.stdout)
+    assert re.search(r"Student link: +http://127.0.0.1:\d+/c/", done.stdout)
+    assert "This link works on this machine only" in done.stdout
     told = re.search(
         r"all 3 students analysed in (\d+) windows; 95 % of pictures read within ([\d.]+) s of arriving, "
         r"95 % of windows on the page within ([\d.]+) s of their end",
-        done.stderr,
+        done.stdout,
     )
-    assert told is not None, done.stderr
+    assert told is not None, done.stdout
     assert int(told[1]) >= 2
     assert float(told[3]) < 2
-    report = Path(re.findall(r"Report:\s+(.+)", done.stderr)[0]).read_text()
+    report = Path(re.findall(r"Report:\s+(.+)", done.stdout)[0]).read_text()
     assert "Drawn students, not people" in report
 
 
@@ -115,9 +115,9 @@ def test_where_faces_must_not_be_looked_at_no_model_is_loaded(tmp_path: Path) ->
     run(tmp_path, "purge", **profile)  # makes the database
     server = start(tmp_path, "serve", "--port", "0", **profile)
     try:
-        assert server.stderr is not None
+        assert server.stdout is not None
         said_so = []
-        while "Host link" not in (line := server.stderr.readline()):
+        while "Host link" not in (line := server.stdout.readline()):
             assert line, "the server did not start"
             said_so.append(line)
         assert any("Profile eu-education: no face is looked at" in line for line in said_so)
@@ -229,9 +229,9 @@ def test_a_killed_class_is_recovered_with_all_but_the_open_window(tmp_path: Path
     process.communicate(timeout=10)
 
     again = start(tmp_path, "serve", "--port", "0")
-    assert again.stderr is not None
+    assert again.stdout is not None
     lines = []
-    while "Host link" not in (line := again.stderr.readline()):
+    while "Host link" not in (line := again.stdout.readline()):
         assert line, "the server did not start again"
         lines.append(line)
     again.send_signal(signal.SIGTERM)

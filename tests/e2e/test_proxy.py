@@ -107,14 +107,14 @@ async def proxied(folder: Path) -> AsyncIterator[Site]:
     nginx = await asyncio.create_subprocess_exec("nginx", "-p", str(folder), "-c", str(conf), "-e", "stderr")
     server = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "bot", "serve", "--port", str(behind),
-        cwd=folder, env={**os.environ, **settings}, stderr=asyncio.subprocess.PIPE,
+        cwd=folder, env={**os.environ, **settings}, stdout=asyncio.subprocess.PIPE,
     )  # fmt: skip
     try:
-        assert server.stderr is not None
+        assert server.stdout is not None
         printed = ""
         async with asyncio.timeout(60):
             while "Ctrl-C" not in printed:
-                line = (await server.stderr.readline()).decode()
+                line = (await server.stdout.readline()).decode()
                 assert line, printed
                 printed += line
             while True:

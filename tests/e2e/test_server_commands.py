@@ -30,8 +30,8 @@ def test_a_taken_port_is_said(tmp_path: Path) -> None:
 def test_a_second_server_on_the_same_database_is_refused(tmp_path: Path) -> None:
     first = start(tmp_path, "serve", "--port", "0")
     try:
-        assert first.stderr is not None
-        while "Host link" not in (line := first.stderr.readline()):
+        assert first.stdout is not None
+        while "Host link" not in (line := first.stdout.readline()):
             assert line, "the first server did not start"
         done = run(tmp_path, "serve", "--port", "0")
         assert done.returncode == 1
@@ -56,8 +56,8 @@ def test_the_token_is_rotated_under_a_server_that_runs(tmp_path: Path) -> None:
         port = str(free.getsockname()[1])
     server = start(tmp_path, "serve", "--port", port)
     try:
-        assert server.stderr is not None
-        while "Host link" not in (line := server.stderr.readline()):
+        assert server.stdout is not None
+        while "Host link" not in (line := server.stdout.readline()):
             assert line, "the server did not start"
         first = line.split("?token=")[1].strip()
         assert status(port, first) == 200
@@ -95,8 +95,8 @@ def status(port: str, token: str) -> int:
 
 def test_a_stopped_server_ends_its_classes_and_waits_for_nobody(tmp_path: Path) -> None:
     server = start(tmp_path, "serve", "--port", "0")
-    assert server.stderr is not None
-    while "Host link" not in (line := server.stderr.readline()):
+    assert server.stdout is not None
+    while "Host link" not in (line := server.stdout.readline()):
         assert line, "the server did not start"
     url, _, token = line.split()[-1].partition("/?token=")
     headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}

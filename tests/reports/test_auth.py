@@ -75,7 +75,8 @@ async def test_closed_to_programs_without_the_token(client: Client, path: str) -
         {"Cookie": f"{COOKIE}={TOKEN}"},
         {"Cookie": f"{COOKIE}=wrong"},
     ):
-        response = await client.get(path, headers=headers)
+        # Through a proxy, for programs on this machine may read the figures.
+        response = await client.get(path, headers={"X-Forwarded-For": "192.0.2.7", **headers})
         assert response.status == 401, headers
         assert response.headers["WWW-Authenticate"] == "Bearer"
         assert "host link" in (await response.json())["error"]
@@ -142,6 +143,17 @@ async def test_open_to_everyone(client: Client) -> None:
     login = await client.get("/", headers={"Accept": "text/html"})
     style = (await login.text()).split('rel="stylesheet" href="')[1].split('"')[0]
     assert (await client.get(style)).status == 200
+
+
+async def test_programs_on_this_machine_may_read_the_figures(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert (await client.get("/metrics")).status == 200
+    assert (await client.get("/metrics", headers={"x-real-ip": "192.0.2.7"})).status == 401
+    assert (await client.get("/api/classes")).status == 401
+    for address, status in (("192.0.2.7", 401), ("::1", 200), ("nowhere", 401), (None, 401)):
+        monkeypatch.setattr(web.BaseRequest, "remote", address)
+        assert (await client.get("/metrics")).status == status
 
 
 async def test_the_header_lets_programs_in(client: Client) -> None:

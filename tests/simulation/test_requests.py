@@ -11,14 +11,16 @@ from benchmarks.requests import heard
 
 TALKATIVE = """
 import sys
-print("It is early.", file=sys.stderr)
-print("Host link:     http://127.0.0.1:1234/?token=abc", file=sys.stderr)
-sys.stderr.write(("x" * 999 + "\\n") * 1000)
+print("It is early.", flush=True)
+print("Host link:     http://127.0.0.1:1234/?token=abc", flush=True)
+sys.stdout.write(("x" * 999 + "\\n") * 1000)
 """
 
 
 async def start(program: str) -> asyncio.subprocess.Process:
-    return await asyncio.create_subprocess_exec(sys.executable, "-c", program, stderr=asyncio.subprocess.PIPE)
+    return await asyncio.create_subprocess_exec(
+        sys.executable, "-c", program, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
+    )
 
 
 async def test_a_server_that_says_more_than_a_pipe_holds_does_not_stand_still() -> None:

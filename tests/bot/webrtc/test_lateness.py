@@ -70,3 +70,13 @@ def test_a_sender_that_begins_anew_is_followed() -> None:
     steady(lateness, 0, 2)
     assert lateness.is_fresh(0x7000_0000, 102.0)
     assert lateness.is_fresh(0x7000_0000 + 18_000, 102.2)
+
+
+def test_a_film_played_again_is_fresh_each_time() -> None:
+    """Its timestamps begin anew on the same stream."""
+    lateness = Lateness()
+    for turn in range(3):
+        fresh = [lateness.is_fresh(stamp(number / 5), 100 + 4 * turn + number / 5) for number in range(20)]
+        assert all(fresh)
+        assert not lateness.behind
+    assert not lateness.is_fresh(stamp(4.0), 112 + STALE_S + 0.1), "late in the last turn"
