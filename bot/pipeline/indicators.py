@@ -9,9 +9,10 @@ report, worked out from the store, say the same. Shares are taken as they are st
   Tension moved: *tenser* or *calmer*; else liveliness moved: *livelier* or *quieter*; else *steady*.
   Windows withheld for less than ``UNSEEN_S`` seconds leave the word as it is.
 * Voices, what each student tapped last within ``VOICE_S`` seconds: *lost* or *too slow* when at least
-  ``max(3, 15 %)`` of those present say so (fewer than three present: as many as there are) and half as
+  ``max(3, 15 %)`` of those they are among say so (fewer than three: as many as there are) and half as
   many as say OK; *OK* when that many say so and more than twice the others together. A verdict stands
-  until half as many are left.
+  until half as many are left. They are among the most who were present in any window of those seconds,
+  for a voice stands when its owner has left; while nobody is present they say nothing.
 * Voices outrank faces: *lost* and *too slow* are the word whatever the faces show; an *OK* is the word
   when faces look tenser or quieter, and holds their alert back. ``disagreement`` then says so.
 * Sureness is the least of: the part of those present that was seen (2/3 high, 1/3 medium), the
@@ -27,6 +28,7 @@ their noise, not why; who comes or goes moves the mean as well.
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import Final
 
@@ -77,18 +79,18 @@ def indicate(windows: Sequence[WindowSummary]) -> Indications:
     return Indications(now, tuple(alerts))
 
 
-def pulse_verdict(voices: Mapping[str, int], participants: int, before: PulseKind | None) -> PulseKind | None:
+def pulse_verdict(voices: Mapping[str, int], among: int, before: PulseKind | None) -> PulseKind | None:
     """What those say who tapped; None when they are too few or undecided.
 
     Args:
         voices: Participants by what they said last, of ``VOICE_S`` seconds.
-        participants: Everyone present.
+        among: The most who were present within those seconds.
         before: The verdict so far; it stands with half the voices.
     """
     lost, slow, ok = (voices.get(kind, 0) for kind in (PulseKind.LOST, PulseKind.TOO_SLOW, PulseKind.OK))
 
     def enough(count: int, kind: PulseKind) -> bool:
-        needed = max(min(_FEWEST_VOICES, participants), math.ceil(_SHARE_OF_VOICES * participants), 1)
+        needed = max(min(_FEWEST_VOICES, among), math.ceil(_SHARE_OF_VOICES * among), 1)
         return count >= (needed / 2 if before is kind else needed)
 
     most, trouble = max((lost, PulseKind.LOST), (slow, PulseKind.TOO_SLOW), key=lambda one: one[0])
@@ -105,6 +107,8 @@ class Indicators:
         self._changes = {"tension": Change(), "liveliness": Change()}
         self._faces = 0.0
         self._shown_s = -math.inf
+        self._present: deque[tuple[float, int]] = deque()
+        self._among = 0
         self._verdict: PulseKind | None = None
         self._told: set[AlertKind] = set()
         self._next_alert_s = 0.0
@@ -117,7 +121,7 @@ class Indicators:
             stored = {label: round(share, 4) for label, share in shown.items()}
             self._changes["tension"].add(window.start_s, window.length_s, tension(stored))
             self._changes["liveliness"].add(window.start_s, window.length_s, liveliness(stored))
-        self._verdict = pulse_verdict(window.voices, window.participants, self._verdict)
+        self._verdict = self._heard(window)
         word, measure = self._faces_word(window.end_s - self._shown_s <= UNSEEN_S)
         sure = self._sureness(window, word, measure)
         indicator = self._indicator(window, word, measure, sure)
@@ -127,6 +131,14 @@ class Indicators:
             weight = min(1.0, window.length_s / min(known_s, OLD_BASELINE_S))
             self._faces += weight * (window.analysed - self._faces)
         return indicator, alert
+
+    def _heard(self, window: WindowSummary) -> PulseKind | None:
+        """What the voices say, and how many they are among."""
+        self._present.append((window.end_s, window.participants))
+        while self._present[0][0] <= window.end_s - VOICE_S:
+            self._present.popleft()
+        self._among = max(sum(window.voices.values()), *(count for _, count in self._present))
+        return pulse_verdict(window.voices, self._among, self._verdict) if window.participants else None
 
     def _faces_word(self, shown: bool) -> tuple[Word, str]:
         """What the faces say, and the share that says it (empty when none does)."""
@@ -167,10 +179,10 @@ class Indicators:
         if verdict is not None and outranked:
             if word not in (Word.UNSEEN, Word.SETTLING) and (verdict is PulseKind.OK or word not in _UNEASY):
                 disagreement = f"Faces look {_as_usual(word)}; the taps count."
-            part = window.voices.get(verdict, 0) / max(window.participants, 1)
+            part = window.voices.get(verdict, 0) / max(self._among, 1)
             sure = Sureness.HIGH if part >= 2 * _SHARE_OF_VOICES else Sureness.MEDIUM
             word, arrow, from_pulses = Word(verdict.value), "level", True
-            detail = _voices_said(window, verdict)
+            detail = self._voices_said(window, verdict)
         return Indicator(
             class_id=window.class_id,
             at_s=window.end_s,
@@ -201,6 +213,12 @@ class Indicators:
         moved = f"{measure} {_points(change.deviation)} points {side} the class's baseline"
         return f"{moved} for {_duration(lasting_s)}"
 
+    def _voices_said(self, window: WindowSummary, kind: PulseKind) -> str:
+        count = window.voices.get(kind, 0)
+        nouns, verb = "student" if self._among == 1 else "students", "says" if count == 1 else "say"
+        lately = f"last {VOICE_S / 60:.0f} min"
+        return f"{count} of {self._among} {nouns} {verb} {PULSE_WORDS[kind.value]}, {lately}"
+
     def _alert(self, window: WindowSummary, indicator: Indicator, sure: Sureness) -> Alert | None:
         tense, quiet = self._changes["tension"].moved > 0, self._changes["liveliness"].moved < 0
         standing = {
@@ -220,20 +238,13 @@ class Indicators:
             self._told.add(kind)
             self._next_alert_s = window.end_s + ALERT_EVERY_S
             if by_pulses:
-                evidence = _voices_said(window, PulseKind(kind.value))
+                evidence = self._voices_said(window, PulseKind(kind.value))
             else:
                 measure = "tension" if kind is AlertKind.TENSION else "liveliness"
                 faces = f"{window.analysed} of {window.participants} face" + "s" * (window.participants != 1)
                 evidence = f"{self._moved_said(measure, window.end_s)}, {faces}"
             return Alert(window.class_id, window.end_s, kind, evidence)
         return None
-
-
-def _voices_said(window: WindowSummary, kind: PulseKind) -> str:
-    count, present = window.voices.get(kind, 0), max(window.participants, sum(window.voices.values()))
-    nouns, verb = "student" if present == 1 else "students", "says" if count == 1 else "say"
-    lately = f"last {VOICE_S / 60:.0f} min"
-    return f"{count} of {present} {nouns} {verb} {PULSE_WORDS[kind.value]}, {lately}"
 
 
 def _points(share: float) -> str:

@@ -177,6 +177,29 @@ def test_students_who_say_lost_outrank_steady_faces() -> None:
     assert [alert.kind for alert in found.alerts] == [AlertKind.LOST]
 
 
+def test_voices_are_among_those_who_were_there_when_they_spoke() -> None:
+    """Ten of twenty say lost and go: they are not all of the ten who stay."""
+    before = steady(60, analysed=0, camera_off=20, shown=False)
+    gone = [replace(one, pulses=dict.fromkeys(KINDS, 0)) for one in steady(60, 60, lost=10, analysed=10)]
+    gone = [replace(one, participants=10) for one in gone]
+    found = indicate([*before, *gone]).now
+    assert found is not None
+    assert (found.word, found.detail) == (Word.LOST, "10 of 20 students say lost, last 2 min")
+    one = [replace(window, voices={**window.voices, "lost": 1}) for window in gone]
+    alone = [replace(window, participants=1) for window in one]
+    assert indicate([*before, *alone]).alerts == ()
+    late = steady(180, 60, analysed=1, camera_off=0, shown=False)
+    assert indicate([*before, *late, replace(alone[0], start_s=240)]).alerts != (), "two minutes later"
+
+
+def test_where_nobody_is_present_nobody_says_anything() -> None:
+    before = steady(60, analysed=0, camera_off=24, shown=False)
+    empty = steady(60, 60, analysed=0, camera_off=0, shown=False, lost=10)
+    found = indicate([*before, *empty])
+    assert (found.now and found.now.word, found.alerts) == (Word.UNSEEN, ())
+    assert indicate(empty).alerts == ()
+
+
 def test_students_who_say_ok_outrank_tense_faces_and_hold_the_alert_back() -> None:
     before, tense = steady(900), {"tense": 0.45}
     windows = before + [a_window(900 + 5 * index, ok=1, **tense) for index in range(24)]  # type: ignore[arg-type]
