@@ -11,8 +11,9 @@ report, worked out from the store, say the same. Shares are taken as they are st
 * Voices, what each student tapped last within ``VOICE_S`` seconds: *lost* or *too slow* when at least
   ``max(3, 15 %)`` of those they are among say so (fewer than three: as many as there are) and half as
   many as say OK; *OK* when that many say so and more than twice the others together. A verdict stands
-  until half as many are left. They are among the most who were present in any window of those seconds,
-  for a voice stands when its owner has left; while nobody is present they say nothing.
+  until half as many are left, or enough and more of them say the other. They are among the most who were
+  present in any window of those seconds, for a voice stands when its owner has left; while nobody is
+  present they say nothing.
 * Voices outrank faces: *lost* and *too slow* are the word whatever the faces show; an *OK* is the word
   when faces look tenser or quieter, and holds their alert back. ``disagreement`` then says so.
 * Sureness is the least of: the part of those present that was seen (2/3 high, 1/3 medium), the
@@ -93,9 +94,10 @@ def pulse_verdict(voices: Mapping[str, int], among: int, before: PulseKind | Non
         needed = max(min(_FEWEST_VOICES, among), math.ceil(_SHARE_OF_VOICES * among), 1)
         return count >= (needed / 2 if before is kind else needed)
 
-    most, trouble = max((lost, PulseKind.LOST), (slow, PulseKind.TOO_SLOW), key=lambda one: one[0])
-    if enough(most, trouble) and 2 * most >= ok:
-        return trouble
+    troubles = [(lost, PulseKind.LOST), (slow, PulseKind.TOO_SLOW)]
+    standing = [(count, kind) for count, kind in troubles if enough(count, kind) and 2 * count >= ok]
+    if standing:
+        return max(standing, key=lambda one: one[0])[1]
     return PulseKind.OK if enough(ok, PulseKind.OK) and ok > 2 * (lost + slow) else None
 
 

@@ -144,6 +144,15 @@ def test_too_few_voices_are_no_verdict_and_a_verdict_lasts_to_half_of_them() -> 
     assert pulse_verdict(Counter({PulseKind.LOST: 1}), 1, None) is PulseKind.LOST
 
 
+def test_a_verdict_stands_beside_more_who_say_the_other_until_those_are_enough() -> None:
+    slow = PulseKind.TOO_SLOW
+    assert pulse_verdict({PulseKind.LOST: 5, slow: 4}, 40, slow) is slow
+    assert pulse_verdict({PulseKind.LOST: 5, slow: 4}, 40, None) is None
+    assert pulse_verdict({PulseKind.LOST: 6, slow: 4}, 40, slow) is PulseKind.LOST
+    assert pulse_verdict({PulseKind.LOST: 2, slow: 2}, 20, slow) is slow
+    assert pulse_verdict({PulseKind.LOST: 5, slow: 4, PulseKind.OK: 9}, 40, slow) is not slow
+
+
 def test_the_first_minutes_are_for_learning_then_the_class_is_steady_and_surer_with_time() -> None:
     assert now(steady(120)) == (Word.SETTLING, "level", Sureness.LOW)
     assert now(steady(240)) == (Word.STEADY, "level", Sureness.MEDIUM)
