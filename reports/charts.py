@@ -159,10 +159,13 @@ class _Timeline:
             said.append(
                 "On the whole: " + ", ".join(f"{label} {100 * mean[label]:.0f} %" for label in largest) + "."
             )
-        if self.faces:
-            said.append(f"{sum(window.suppressed for window in self.windows)} windows withheld.")
+        most = max(window.participants for window in self.windows)
+        if not most:
+            said.append("Nobody was present.")
+        elif self.faces:
+            said.append(f"{sum(window.withheld for window in self.windows)} windows withheld.")
         else:
-            said.append(f"At most {max(window.participants for window in self.windows)} present.")
+            said.append(f"At most {most} present.")
         said.append(f"{gaps(self.windows)} gaps, {len(self.markers)} markers.")
         return " ".join(said)
 

@@ -91,7 +91,7 @@ class ClassReport:
         windows: Oldest first; likewise ``markers`` and ``pulses``.
         length_s: Up to the end of the last window, seconds.
         coverage: Over the class; None without windows.
-        shares: Mean shares over the class, weighted by the analysed; None when all is withheld.
+        shares: Mean shares over the class, weighted by the analysed; None when there are none to show.
         facing: Mean share turned to the screen; None when no window has one.
         segments: From marker to marker.
         moments: Worth a look, oldest first.
@@ -100,7 +100,7 @@ class ClassReport:
         around: Faces around the taps of each kind.
         earlier: Earlier classes of the same title, oldest first.
         not_analysed: Participants not analysed, by reason, counted once a window.
-        withheld: Number of windows whose shares are withheld.
+        withheld: Number of windows with somebody present whose shares are withheld.
         gaps: How often windows are missing.
         card: The model's card, if there is one.
     """
@@ -155,7 +155,7 @@ def build_report(
         around=around_taps(ordered, tapped),
         earlier=tuple(earlier),
         not_analysed=not_analysed_totals(ordered),
-        withheld=sum(window.suppressed for window in ordered),
+        withheld=sum(window.withheld for window in ordered),
         gaps=gaps(ordered),
         card=model_card,
     )

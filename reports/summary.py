@@ -104,6 +104,11 @@ class WindowSummary:
         """End, seconds since the class began."""
         return self.start_s + self.length_s
 
+    @property
+    def withheld(self) -> bool:
+        """Whether there were people whose shares are not shown."""
+        return self.suppressed and self.participants > 0
+
     def to_json(self) -> dict[str, Any]:
         """The window as the contract's JSON object; shares rounded to four places."""
         return {

@@ -74,6 +74,15 @@ def test_withheld_windows_are_hatched_and_have_no_areas() -> None:
     assert not areas(draw([a_window(0, happy=None)]), "happy")
 
 
+def test_windows_with_nobody_present_are_not_said_to_be_withheld() -> None:
+    nobody = [a_window(5 * n, analysed=0, camera_off=0, happy=None) for n in range(3)]
+    for faces in (True, False):
+        said = draw(nobody, faces=faces).findtext("s:desc", "", NS)
+        assert "Nobody was present." in said
+        assert "withheld" not in said
+    assert "1 windows withheld" in draw([*nobody, a_window(15, happy=None)]).findtext("s:desc", "", NS)
+
+
 def test_coverage_strip_shows_the_part_seen() -> None:
     root = draw([a_window(0, analysed=6, camera_off=2)])
     heights = {}

@@ -29,6 +29,7 @@ from reports.class_report import (
     to_html,
     to_json,
 )
+from reports.comparison import session
 from reports.store import Store
 from reports.summary import ClassState, Marker, PulseKind, PulseRecord
 from tests.reports.builders import START, a_class, a_window
@@ -229,6 +230,44 @@ def test_that_someone_left_the_figures_is_said_and_not_who() -> None:
     said = "Someone left the figures"
     assert said not in to_html(build_report(a_class(), [a_window(), one], [], [], None))
     assert said in to_html(build_report(a_class(), [a_window(), left], [], [], None))
+
+
+def said_by(html: str) -> str:
+    """The text a reader of a report has before them."""
+    return " ".join(re.sub(r"<[^>]+>", " ", html[html.index("<body") :]).split())
+
+
+def test_a_class_to_which_nobody_came_has_nothing_withheld() -> None:
+    windows = [a_window(5 * n, analysed=0, camera_off=0, happy=None) for n in range(12)]
+    earlier = [session(a_class("c0"), windows)]
+    report = build_report(a_class(), windows, [], [], None, earlier=earlier)
+    said = said_by(to_html(report))
+    assert report.withheld == 0
+    assert "0 of 12 windows here" in said
+    assert "Coverage nobody was present" in said
+    assert "Over the whole class Nobody was present." in said
+    assert "0:00 to 1:00 0.0 of 0.0 nobody present" in said
+    # What is left are the legend and the rule itself.
+    assert re.findall(r"\w+:? [Ww]ithheld,? \w+", said) == [
+        "Hatched: withheld, because",
+        "are withheld whenever",
+    ]
+    assert "everyone was analysed" not in said
+    eu = said_by(to_html(build_report(a_class(jurisdiction="eu-education"), windows, [], [], None)))
+    assert "Present nobody" in eu
+
+
+def test_only_windows_with_somebody_present_are_counted_as_withheld() -> None:
+    nobody = [a_window(5 * n, analysed=0, camera_off=0, happy=None) for n in range(3)]
+    few = [a_window(15, analysed=3, happy=None)]
+    report = build_report(a_class(), nobody + few, [], [], None)
+    said = said_by(to_html(report))
+    assert report.withheld == 1
+    assert "1 of 4 windows here" in said
+    assert "Withheld in every window in which anybody was present: fewer than 5" in said
+    assert "Withheld in every window: fewer than 5" in said_by(
+        to_html(build_report(a_class(), few, [], [], None))
+    )
 
 
 def test_where_no_face_was_looked_at_the_report_speaks_of_none() -> None:
