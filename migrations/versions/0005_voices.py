@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter, deque
 
 import sqlalchemy as sa
-from alembic import op
+from alembic import context, op
 
 revision: str = "0005"
 down_revision: str | None = "0004"
@@ -23,15 +23,25 @@ _windows = sa.table(
     sa.column("class_id", sa.String),
     sa.column("start_s", sa.Double),
     sa.column("length_s", sa.Double),
+    sa.column("participants", sa.Integer),
     sa.column("pulses", sa.JSON),
     sa.column("voices", sa.JSON),
 )
 
 
 def upgrade() -> None:
-    """Go to this revision; in windows kept before it each tap of the last two minutes is a voice."""
+    """Go to this revision; windows kept before it are given voices, unless only SQL is written."""
     op.add_column("windows", sa.Column("voices", sa.JSON(), nullable=False, server_default="{}"))
-    connection = op.get_bind()
+    if context.is_offline_mode():
+        op.get_context().impl.static_output(
+            "-- Windows kept before have no voices: only an upgrade of the database itself counts them."
+        )
+    else:
+        _count_voices(op.get_bind())
+
+
+def _count_voices(connection: sa.Connection) -> None:
+    """Take each tap of the last two minutes for a voice, but no more of them than participants."""
     of_class, recent = "", deque[tuple[float, Counter[str]]]()
     for row in connection.execute(
         sa.select(_windows).order_by(_windows.c.class_id, _windows.c.start_s)
@@ -43,6 +53,10 @@ def upgrade() -> None:
         while recent[0][0] <= end_s - _VOICE_S:
             recent.popleft()
         voices = {kind: sum(pulses[kind] for _, pulses in recent) for kind in row.pulses}
+        left = row.participants
+        for kind, taps in Counter(voices).most_common():
+            voices[kind] = min(taps, left)
+            left -= voices[kind]
         connection.execute(sa.update(_windows).where(_windows.c.id == row.id).values(voices=voices))
 
 

@@ -84,13 +84,17 @@ def test_migration_that_fails_leaves_nothing_behind(tmp_path: Path) -> None:
     assert tables_of(path) == {"pulses"}
 
 
-def test_a_class_kept_before_facing_keeps_its_windows(tmp_path: Path) -> None:
-    path = tmp_path / "old.db"
+def migrate(path: Path, revision: str) -> None:
     engine = migration_engine(make_url(f"sqlite:///{path}"))
     config = store_config()
     config.attributes["connection"] = engine
-    command.upgrade(config, "0002")
+    command.upgrade(config, revision)
     engine.dispose()
+
+
+def test_a_class_kept_before_facing_keeps_its_windows(tmp_path: Path) -> None:
+    path = tmp_path / "old.db"
+    migrate(path, "0002")
     shares = json.dumps(SHARES)
     with closing(sqlite3.connect(path)) as old, old:
         old.execute(
@@ -105,19 +109,27 @@ def test_a_class_kept_before_facing_keeps_its_windows(tmp_path: Path) -> None:
         assert [marker.label for marker in asyncio.run(store.markers("c1"))] == ["Quiz"]
 
 
+def keep_class(old: sqlite3.Connection, name: str) -> None:
+    """A class as 0004 has it; likewise the window below."""
+    old.execute(
+        f"INSERT INTO classes VALUES ('{name}','Old','companion:A','ended','over','A',NULL,"
+        "'2026-03-02 09:00:00',NULL,5,0,'none')"
+    )
+
+
+def keep_window(old: sqlite3.Connection, name: str, start_s: int, participants: int, pulses: str) -> None:
+    old.execute(
+        "INSERT INTO windows (class_id, start_s, length_s, participants, cameras_on, analysed, suppressed, "
+        f"not_analysed, pulses) VALUES ('{name}',{start_s},5,{participants},0,0,1,'{{}}','{pulses}')"
+    )
+
+
 def test_in_windows_kept_before_there_were_voices_each_tap_of_two_minutes_is_one(tmp_path: Path) -> None:
     path = tmp_path / "old.db"
-    engine = migration_engine(make_url(f"sqlite:///{path}"))
-    config = store_config()
-    config.attributes["connection"] = engine
-    command.upgrade(config, "0004")
-    engine.dispose()
+    migrate(path, "0004")
     with closing(sqlite3.connect(path)) as old, old:
         for name in ("c1", "c2"):
-            old.execute(
-                f"INSERT INTO classes VALUES ('{name}','Old','companion:A','ended','over','A',NULL,"
-                "'2026-03-02 09:00:00',NULL,5,0,'none')"
-            )
+            keep_class(old, name)
         for name, start_s, lost in (
             ("c2", 0, 4),
             ("c1", 60, 2),
@@ -126,13 +138,29 @@ def test_in_windows_kept_before_there_were_voices_each_tap_of_two_minutes_is_one
             ("c1", 180, 0),
         ):
             pulses = json.dumps({"lost": lost, "ok": 0, "too_slow": 0})
-            old.execute(
-                "INSERT INTO windows (class_id, start_s, length_s, participants, cameras_on, analysed, "
-                f"suppressed, not_analysed, pulses) VALUES ('{name}',{start_s},5,6,6,6,1,'{{}}','{pulses}')"
-            )
+            keep_window(old, name, start_s, 6, pulses)
     with closing(Store.open(f"sqlite:///{path}")) as store:
         kept = [[one.voices["lost"] for one in asyncio.run(store.windows(name))] for name in ("c1", "c2")]
     assert kept == [[1, 3, 2, 0], [4]]
+
+
+def test_windows_kept_before_there_were_voices_have_no_more_of_them_than_participants(tmp_path: Path) -> None:
+    path = tmp_path / "old.db"
+    migrate(path, "0004")
+    with closing(sqlite3.connect(path)) as old, old:
+        keep_class(old, "c1")
+        keep_window(old, "c1", 0, 4, json.dumps({"lost": 1, "ok": 0, "too_slow": 3}))
+        keep_window(old, "c1", 5, 5, json.dumps({"lost": 6, "ok": 1, "too_slow": 1}))
+        keep_window(old, "c1", 10, 12, json.dumps({"lost": 0, "ok": 0, "too_slow": 0}))
+        keep_window(old, "c1", 15, 0, json.dumps({"lost": 0, "ok": 0, "too_slow": 0}))
+    with closing(Store.open(f"sqlite:///{path}")) as store:
+        kept = [dict(one.voices) for one in asyncio.run(store.windows("c1"))]
+    assert kept == [
+        {"lost": 1, "ok": 0, "too_slow": 3},
+        {"lost": 5, "ok": 0, "too_slow": 0},
+        {"lost": 7, "ok": 1, "too_slow": 4},
+        {"lost": 0, "ok": 0, "too_slow": 0},
+    ]
 
 
 def alembic(*arguments: str, cwd: Path, environment: dict[str, str] | None = None) -> tuple[int, str]:
@@ -168,3 +196,12 @@ def test_command_line_from_another_folder_with_a_url(tmp_path: Path) -> None:
     code, said = alembic("-c", configuration, "-x", "url=sqlite:///here.db", "upgrade", "head", cwd=tmp_path)
     assert code == 0, said
     assert set(Base.metadata.tables) < tables_of(tmp_path / "here.db")
+
+
+def test_command_line_writes_sql_that_leaves_old_windows_without_voices(tmp_path: Path) -> None:
+    said_to = ("-c", str(ROOT / "pyproject.toml"), "-x", "url=postgresql://u:p@host/db")
+    code, said = alembic(*said_to, "upgrade", "head", "--sql", cwd=tmp_path)
+    assert code == 0, said
+    assert "ALTER TABLE windows ADD COLUMN voices JSON" in said
+    assert "-- Windows kept before have no voices" in said
+    assert "UPDATE windows" not in said
