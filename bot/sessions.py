@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Callable, Mapping
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -29,7 +30,7 @@ from bot.room import Room, RoomDenied, RoomError, RoomRemoved, RoomUrlError
 from bot.rooms import RoomAdapter, open_room
 from reports.controller import RoomRefused
 from reports.feed import LiveFeed
-from reports.store import Store
+from reports.store import Store, StoreError
 from reports.summary import ClassInfo, ClassState, Marker
 
 _log = structlog.get_logger()
@@ -53,6 +54,9 @@ _REASONS: Final = {
 _UNSAVED: Final = "The class is running, but cannot be kept for now and waits in memory:"
 _STOPPING: Final = "the server is being stopped"
 _NOTHING_KEPT: Final = "the store takes nothing at present: the log and the host's pages say why"
+
+MOST_ERASING: Final = 500
+"""Erasures after a class that may wait: whoever asks need not have been in one, and windows wait too."""
 
 _LAST_CHANCE_S: Final = 1.2
 """How long the end of a class waits for what is not kept yet."""
@@ -116,6 +120,7 @@ class Sessions:
         self._running: dict[str, RunningClass] = {}
         self._stopping = False
         self._backlog = Backlog(self._on_backlog)
+        self._erasing: set[str] = set()  # participants to be erased as soon as the store takes it
 
     async def start(self, room: str, title: str) -> ClassInfo:
         """Begin a class; see ``ClassController``."""
@@ -195,11 +200,23 @@ class Sessions:
 
         Returns:
             Whether anything was; while the store takes nothing, True: it is deleted as soon as it does.
+
+        Raises:
+            StoreError: the store takes nothing, and too many wait already.
         """
-        if await self._backlog.settle(_LAST_CHANCE_S):
-            self._backlog.put(lambda: self._store.erase_everywhere(participant_id), must=True)
-            return True
-        return await self._store.erase_everywhere(participant_id)
+        if not await self._backlog.settle(_LAST_CHANCE_S):
+            with suppress(StoreError):
+                return await self._store.erase_everywhere(participant_id)
+        if participant_id not in self._erasing:
+            if len(self._erasing) >= MOST_ERASING:
+                raise StoreError("nothing can be deleted at present: try again in some minutes")
+            self._erasing.add(participant_id)
+            self._backlog.put(lambda: self._erase(participant_id), must=True)
+        return True
+
+    async def _erase(self, participant_id: str) -> None:
+        await self._store.erase_everywhere(participant_id)
+        self._erasing.discard(participant_id)
 
     async def close(self) -> None:
         """End every class, start no other, and wait until all is kept."""
@@ -264,7 +281,7 @@ class Sessions:
 
     async def _follow(self, running: RunningClass) -> None:
         settings = self._settings
-        async with running.room as room:
+        async with AsyncExitStack() as last_words, running.room as room:
             announced = await room.announce(NOTICE if self._reader is not None else NOTICE_WITHOUT_FACES)
             if settings.privacy.require_announcement and not announced:
                 raise RoomDenied(
@@ -290,7 +307,9 @@ class Sessions:
                 stats=lambda: running.stats,
                 on_connection=lambda up, why: self._change_connection(running, up, why),
             )
-            await Supervisor(room, self._reader, options, sink).run()
+            pipeline = Supervisor(room, self._reader, options, sink)
+            last_words.push_async_callback(pipeline.hear_last_words)
+            await pipeline.run()
 
     async def _change_connection(self, running: RunningClass, up: bool, reason: str) -> None:
         """The room's connection broke or came back."""

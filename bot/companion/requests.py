@@ -209,6 +209,14 @@ def parse_token(body: bytes) -> str:
     return _token(_fields(body))
 
 
+def token_in(body: bytes) -> str | None:
+    """The token a body holds beside whatever else; None if none."""
+    try:
+        return parse_token(body)
+    except BadRequest:
+        return None
+
+
 def clean_name(name: str | None) -> str | None:
     """A name without control and formatting characters, at most ``MAX_NAME_CHARS``; None if none is left."""
     if name is None:

@@ -11,6 +11,7 @@ import asyncio
 import secrets
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from types import TracebackType
 from typing import Final
 
@@ -23,10 +24,12 @@ from bot.companion.requests import (
     Away,
     BadRequest,
     CannotReceive,
+    Erased,
     JoinRequest,
     RoomEnded,
     RoomFull,
     TooFast,
+    UnknownToken,
 )
 from bot.companion.student import Student, new_student, refuse_erased, with_number, with_token
 from bot.config import WebrtcSettings
@@ -161,6 +164,13 @@ class CompanionRoom:
             finally:
                 self._coming -= 1
 
+    def knows(self, token: str) -> bool:
+        """Whether a token belongs to somebody who has been in the class."""
+        with suppress(UnknownToken, Erased):
+            self._find(token)
+            return True
+        return False
+
     def pulse(self, token: str, kind: PulseKind) -> None:
         """Pass on a tap.
 
@@ -219,6 +229,8 @@ class CompanionRoom:
         """
         student = self._find(token)
         async with student.lock:
+            if self._ended:  # nobody hears of it any more
+                raise RoomEnded("the class has ended")
             student.erased = True
             await self._depart(student, rooms.OptedOut(student.participant_id))
 

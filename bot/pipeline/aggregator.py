@@ -90,7 +90,7 @@ class WindowAggregator:
         self._windows: defaultdict[int, _Window] = defaultdict(_Window)
         self._voices: _Voices = {}
         self._next = 0
-        self._away = False
+        self._away_s: tuple[float, float] | None = None  # the last stretch out of reach
 
     @property
     def next_end_s(self) -> float:
@@ -148,20 +148,22 @@ class WindowAggregator:
         window.pulses[kind] += 1
         window.voices[participant_id] = (at_s, kind)
 
-    def pause(self) -> None:
+    def pause(self, at_s: float) -> None:
         """The room is out of reach: windows in which nothing is seen are left out, not made up."""
-        self._away = True
+        self._away_s = (at_s, math.inf)
 
-    def resume(self) -> None:
+    def resume(self, at_s: float) -> None:
         """The room is back."""
-        self._away = False
+        if self._away_s is not None:
+            self._away_s = (self._away_s[0], at_s)
 
     def close_until(self, now_s: float) -> list[WindowSummary]:
         """Close every window that has ended by ``now_s``, in order."""
         closed = []
         while self.next_end_s <= now_s:
             window = self._windows.pop(self._next, _Window())
-            if not self._away or window.seen or window.pulses:
+            away = self._was_away(self._next * self._length_s, self.next_end_s)
+            if not away or window.seen or window.pulses:
                 closed.append(self._summary(window, self._next * self._length_s, self._length_s))
             self._next += 1
             self._forget()
@@ -176,11 +178,15 @@ class WindowAggregator:
         start_s = self._next * self._length_s
         rest_s = now_s - start_s
         window = self._windows.pop(self._next, _Window())
-        if window.pulses or (rest_s >= 1.0 and (not self._away or window.seen)):
+        if window.pulses or (rest_s >= 1.0 and (not self._was_away(start_s, now_s) or window.seen)):
             closed.append(self._summary(window, start_s, max(rest_s, _SHORTEST_S)))
         self._next = max(self._next + 1, self._index(now_s) + 1)
         self._windows.clear()
         return closed
+
+    def _was_away(self, from_s: float, until_s: float) -> bool:
+        """Whether the room was out of reach for some of a time."""
+        return self._away_s is not None and self._away_s[0] < until_s and self._away_s[1] > from_s
 
     def _index(self, at_s: float) -> int:
         return max(0, math.floor(at_s / self._length_s))

@@ -22,6 +22,9 @@ from reports.summary import CheckIn, Consent, NotAnalysed, PulseRecord, WindowSu
 
 _log = structlog.get_logger()
 
+_LAST_WORDS_S: Final = 0.2
+"""Longest for them: they are there already."""
+
 GRACE_S: Final = 0.25
 """How long after its end a window waits for samples still being read, seconds."""
 
@@ -128,6 +131,16 @@ class Supervisor:
             if isinstance(event, rooms.Joined | rooms.Left | rooms.OptedOut | rooms.Pulse):
                 await self._handle(event, group)
 
+    async def hear_last_words(self) -> None:
+        """After the room is left: consents and erasures told while the last windows were being kept."""
+        with suppress(TimeoutError, rooms.RoomError):
+            async with asyncio.timeout(_LAST_WORDS_S):
+                async for event in self._room.events():
+                    if isinstance(event, rooms.OptedOut):
+                        await self._sink.on_erase(event.participant_id)
+                    elif isinstance(event, rooms.Joined) and event.consented:
+                        await self._sink.on_consent(self._consent(event, self._now_s()))
+
     def _now_s(self) -> float:
         return asyncio.get_running_loop().time() - self._options.began_s
 
@@ -173,10 +186,10 @@ class Supervisor:
                 self._opt_out(event.participant_id)
                 await self._sink.on_erase(event.participant_id)
             case rooms.Disconnected():
-                self._aggregator.pause()
+                self._aggregator.pause(at_s)
                 await self._sink.on_connection(False, event.reason)
             case rooms.Reconnected():
-                self._aggregator.resume()
+                self._aggregator.resume(at_s)
                 await self._sink.on_connection(True, "")
             case rooms.Chat():
                 pass  # adapters turn opt-outs by chat into OptedOut; other lines are nobody's business

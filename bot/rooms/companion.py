@@ -11,6 +11,7 @@ import hashlib
 import json
 import re
 import secrets
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -35,6 +36,7 @@ from bot.companion.requests import (
     parse_pulse,
     parse_token,
     parse_withdrawal,
+    token_in,
 )
 from bot.companion.room import CompanionRoom
 from bot.companion.student import participant_of
@@ -55,6 +57,9 @@ _REQUESTS: Final = (600, 120.0)
 
 _MISSES: Final = (120, 1.0)
 """Requests of one client address for classes that are not there: guessing ends here."""
+
+_MOST_OPENED: Final = 1000
+"""Codes remembered of classes that ended."""
 
 _BODY_S: Final = 10.0
 
@@ -109,6 +114,7 @@ class Adapter:
         self._joins, self._requests = Allowance(*_JOINS), Allowance(*_REQUESTS)
         self._misses = Allowance(*_MISSES)
         self._entered: dict[str, CompanionRoom] = {}
+        self._opened: OrderedDict[str, None] = OrderedDict()  # codes of classes, also of those that ended
 
     def open(self, url: str) -> Room:
         """A room for ``companion:`` or ``companion:CODE``.
@@ -125,8 +131,12 @@ class Adapter:
             raise RoomUrlError(f"{url!r}: a code is 4 to 32 letters, digits and dashes: companion:CODE")
         if code.lower() in self._entered:
             raise RoomUrlError(f"{url!r}: the code is in use: end that class first, or take another")
+        code = code or _fresh_code()
+        self._opened[code.lower()] = None
+        if len(self._opened) > _MOST_OPENED:
+            self._opened.popitem(last=False)
         return CompanionRoom(
-            code or _fresh_code(),
+            code,
             self._settings.webrtc,
             self._entered,
             synthetic=synthetic == ["1"],
@@ -193,17 +203,22 @@ class Adapter:
             headers={"Cache-Control": "public, max-age=86400, immutable" if current else "no-cache"},
         )
 
-    def _find(self, request: web.Request) -> CompanionRoom:
+    def _find(self, request: web.Request, body: bytes = b"") -> CompanionRoom:
         """The room the address names.
+
+        Whoever has asked for many that are not there is not told which are; it neither concerns who is in
+        one and says so by the token, nor pages of classes that ended.
 
         Raises:
             RoomEnded: there is none.
-            TooFast: there is none, and the client has asked for many that are not there.
+            TooFast: the client has asked for many that are not there.
         """
-        client = self._client(request)
-        if self._misses.left(client) < 1:
+        client, code = self._client(request), request.match_info["code"].lower()
+        room = self._entered.get(code)
+        if room is None and code in self._opened:
+            raise RoomEnded("the class has ended")
+        if self._misses.left(client) < 1 and (room is None or not room.knows(token_in(body) or "")):
             raise TooFast("too many classes were asked for that are not there: wait a minute")
-        room = self._entered.get(request.match_info["code"].lower())
         if room is None:
             self._misses.take(client)
             raise RoomEnded("there is no such class, or it has ended: ask the teacher for the link")
@@ -227,10 +242,11 @@ class Adapter:
 
         async def serve(request: web.Request) -> web.Response:
             try:
-                room = self._find(request)
+                body = await _body(request)
+                room = self._find(request, body)
                 if allowance is not None:
                     self._count(request, allowance)
-                return await handler(room, await _body(request))
+                return await handler(room, body)
             except Refusal as refusal:
                 return _refused(refusal)
 
@@ -239,9 +255,10 @@ class Adapter:
     async def _erase(self, request: web.Request) -> web.Response:
         """During the class from what is being counted, too; after it from what is kept."""
         try:
-            token = parse_token(await _body(request))
+            body = await _body(request)
+            token = parse_token(body)
             try:
-                await self._find(request).erase(token)
+                await self._find(request, body).erase(token)
             except (RoomEnded, UnknownToken):
                 self._count(request, self._requests)
                 if not await self._erase_kept(participant_of(token)):

@@ -11,8 +11,8 @@ import pytest
 
 from bot.config import AnalysisSettings, PrivacySettings, Settings
 from bot.pipeline.indicators import indicate
-from bot.room import Joined, Left, OptedOut, Pulse, TrackAdded
-from reports.store import Store
+from bot.room import Joined, Left, OptedOut, Pulse, RoomEvent, TrackAdded
+from reports.store import Store, StoreError
 from reports.summary import ClassInfo, ClassState, PulseKind
 from tests.bot.desk import Desk, Trouble
 from tests.fakes import FakeRoom, FakeTrack
@@ -74,6 +74,49 @@ async def test_whoever_is_erased_after_the_class_is_kept_no_later_either(
     assert await held.sessions.erase_kept("b")
     assert not await held.sessions.erase_kept("b"), "nothing is left"
     assert await held.store.consents(info.id) == []
+
+
+async def test_an_erasure_needs_nothing_to_wait_for_the_store_already(
+    tmp_path: Path, hurried_store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bot.sessions.MOST_ERASING", 3)
+    held = Desk(hurried_store, FakeRoom(), Settings(analysis=AnalysisSettings(window_s=1.0)))
+    info = await held.start()
+    held.room.tell(Joined("a", name="Ada", individual=True, consented=True))
+    await held.state(info.id, ClassState.LIVE)
+    await held.sessions.end(info.id)
+    trouble = await asyncio.to_thread(Trouble, tmp_path / "class.db")
+    await asyncio.to_thread(trouble.begin)
+    assert await held.sessions.erase_kept("a")
+    assert await held.sessions.erase_kept("a"), "asked again, it waits once"
+    for stranger in "xy":
+        assert await held.sessions.erase_kept(stranger), "nobody can tell now"
+    with pytest.raises(StoreError, match="try again in some minutes"):
+        await held.sessions.erase_kept("z")
+    await asyncio.to_thread(trouble.end)
+    async with asyncio.timeout(10):
+        while await held.store.consents(info.id):  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+    assert not await held.sessions.erase_kept("z"), "there is room again"
+
+
+@pytest.mark.parametrize("word", [OptedOut("a"), Joined("a", consented=True)], ids=["erased", "taken back"])
+async def test_what_was_answered_while_the_room_is_left_is_done(
+    desk: Callable[..., Desk], word: RoomEvent
+) -> None:
+    class LateRoom(FakeRoom):
+        async def __aexit__(self, *error: Any) -> None:
+            self.tell(word)
+            await super().__aexit__(*error)
+
+    held = desk(LateRoom())
+    info = await held.start()
+    held.room.tell(Joined("a", name="Ada", individual=True, consented=True))
+    await held.state(info.id, ClassState.LIVE)
+    await asyncio.sleep(0.2)
+    await held.sessions.end(info.id)
+    kept = [consent.individual for consent in await held.store.consents(info.id)]
+    assert kept == ([] if isinstance(word, OptedOut) else [False])
 
 
 async def test_the_host_can_have_somebody_left_out_and_the_class_goes_on(desk: Callable[..., Desk]) -> None:

@@ -260,11 +260,23 @@ def test_a_voice_stands_when_its_owner_goes_but_not_when_they_are_erased(
 def test_a_pause_leaves_a_gap() -> None:
     aggregator = make()
     aggregator.arrive("a", 0.0)
-    aggregator.pause()
+    aggregator.pause(0.0)
     assert aggregator.close_until(10.0) == []
-    aggregator.resume()
+    aggregator.resume(10.0)
     (window,) = aggregator.close_until(15.0)
     assert window.start_s == 10.0
+
+
+def test_a_window_is_left_out_by_when_the_room_was_away_not_by_when_it_closes() -> None:
+    """Windows close a moment after their end, for what comes late."""
+    aggregator = make()
+    aggregator.arrive("a", 0.0)
+    aggregator.pause(5.1)
+    assert [window.start_s for window in aggregator.close_until(5.0)] == [0.0]
+    aggregator.resume(10.1)
+    assert aggregator.close_until(10.0) == []
+    assert aggregator.close_until(15.0) == [], "of which nothing was seen, and some of it was away"
+    assert [window.start_s for window in aggregator.close_until(20.0)] == [15.0]
 
 
 def test_the_last_window_is_as_long_as_it_came_to_be() -> None:
@@ -296,7 +308,7 @@ def test_what_was_seen_before_the_room_was_lost_for_good_is_kept() -> None:
         assert len(aggregator.close_until(5.0)) == 1
         if watched:
             aggregator.add(seen("a", 6.0, "happy"))
-        aggregator.pause()
+        aggregator.pause(7.0)
         assert [window.analysed for window in aggregator.close_last(8.0)] == [1] * watched
 
 

@@ -147,6 +147,27 @@ async def test_guessing_codes_ends_soon(few: Class) -> None:
     assert await ask(few, "pulse", "198.51.100.2", token=token, kind="ok") == 200
 
 
+async def test_who_is_in_a_class_bears_no_neighbours_guesses(few: Class) -> None:
+    token = (await few.join_without_camera())["token"]
+    for number in range(6):
+        await ask(few, "offer", "198.51.100.1", f"guess-{number}", **JOIN)
+    assert await ask(few, "pulse", "198.51.100.1", token="wrong", kind="ok") == 429, "also a guess"
+    assert await ask(few, "pulse", "198.51.100.1", token=token, kind="ok") == 200
+    assert await ask(few, "offer", "198.51.100.1", token=token, **JOIN) == 200
+    gone = await few.client.delete(
+        f"/api/companion/{CODE}/me", json={"token": token}, headers={"X-Forwarded-For": "198.51.100.1"}
+    )
+    assert gone.status == 200
+
+
+async def test_pages_of_a_class_that_ended_are_no_guesses(few: Class) -> None:
+    await few.room.__aexit__(None, None, None)
+    assert [await ask(few, "camera", "198.51.100.1", token="t", on=True) for _ in range(6)] == [404] * 6
+    assert [await ask(few, "camera", "198.51.100.1", "guess", token="t", on=True) for _ in range(5)] == [
+        404, 404, 404, 404, 429,
+    ]  # fmt: skip
+
+
 async def test_one_student_does_not_join_without_end(few: Class) -> None:
     token = (await few.join_without_camera())["token"]
     addresses = iter(f"198.51.100.{number}" for number in range(1, 50))
