@@ -93,6 +93,8 @@ def export(model: Path, data: Path, out: Path) -> Exported:
     config = run.read_config(model.parent) if (model.parent / "config.json").exists() else None
     network = load_keras(model)
     _, held_back = run.training_parts(data, config["seed"] if config else run.DEFAULT_SEED)
+    if not len(held_back):
+        raise RunError(f"{data} has too few training images to hold some back for the calibration: give more")
     validation = load(data, "validation")
     crops = to_floats(held_back.images)
     logits = np.asarray(network.predict(crops, batch_size=256, verbose=0), np.float32)

@@ -178,6 +178,13 @@ def test_another_kind_of_network_is_refused_and_nothing_is_written(data: Path, t
     assert not (tmp_path / "out").exists()
 
 
+def test_too_few_pictures_to_hold_some_back_are_refused(run: Path, tmp_path: Path) -> None:
+    few = made.write_prefixed(tmp_path / "few", ("train", "validation"))
+    with pytest.raises(RunError, match="too few training images"):
+        export(run / "best.keras", few, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_network_that_answers_nothing_is_refused(data: Path, tmp_path: Path) -> None:
     network = _brightness_network()
     network.layers[-1].set_weights([np.full((1, 7), np.nan, np.float32), np.zeros(7, np.float32)])
