@@ -228,7 +228,7 @@ def report(context: _Context, class_id: str, kind: str, out: Path | None) -> Non
     try:
         out.write_bytes(text.encode())
     except OSError as exc:
-        raise click.FileError(str(out), hint=exc.strerror) from exc
+        raise runs.RunError(f"{out} cannot be written ({exc.strerror}): give another -o") from exc
 
 
 @main.command(epilog="Example: classmood classes")

@@ -190,6 +190,9 @@ def test_replay_join_report_and_purge(tmp_path: Path) -> None:
         assert run(tmp_path, "report", class_id, "--format", kind, "-o", str(out)).returncode == 0
         assert out.stat().st_size > 200
     assert (tmp_path / "report.html").read_bytes() == report.read_bytes()
+    nowhere = run(tmp_path, "report", class_id, "-o", str(tmp_path / "nowhere" / "report.html"))
+    assert nowhere.returncode == 1
+    assert "give another -o" in said(nowhere)
     missing = run(tmp_path, "report", "nobody")
     assert missing.returncode == 2
     assert "classmood classes" in said(missing)

@@ -233,7 +233,9 @@ async def test_nothing_old_is_shown_after_the_network_stalled(school: School, cl
 async def test_a_connection_that_falls_behind_is_given_up(school: School, clips: dict[int, Clip]) -> None:
     seat = await school.seat(clips[3])
     await seat.sees(5)
-    seat.student.behind_s = 5.0
+    for _ in range(100):  # a server whose queue grows: five seconds within seven
+        seat.student.behind_s += 0.75 / 15
+        await asyncio.sleep(1 / 15)
     await seat.reaches(PeerState.CLOSED)
     assert seat.states[-2:] == [PeerState.BEHIND, PeerState.CLOSED]
 
