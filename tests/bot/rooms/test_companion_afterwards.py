@@ -73,6 +73,21 @@ async def test_it_is_while_the_next_class_has_the_same_code(school: School, kept
     assert kept == set()
 
 
+async def test_guesses_of_a_neighbour_stand_in_nobodys_way_and_are_told_nothing(
+    school: School, kept: set[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(school.adapter, "_misses", adapters.Allowance(2, 0.001))
+    ada = await school.hold_class()
+    kept.add(ada["participant_id"])
+    assert [(await school.client.get(f"/c/guess-{number}")).status for number in range(3)] == [404, 404, 429]
+    assert (await school.client.get(f"/c/{CODE}")).status == 429, (
+        "a code that a class had, and may have again"
+    )
+    assert await school.erase("guess") == 429
+    assert await school.erase(ada["token"]) == 200
+    assert kept == set()
+
+
 async def test_whoever_tries_many_tokens_has_to_wait(school: School, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(school.adapter, "_requests", adapters.Allowance(2, 0.001))
     async with school.adapter.open(f"companion:{CODE}"):
