@@ -15,7 +15,7 @@ demo: setup
 	$(BIN)/classmood demo --students $(STUDENTS) $(if $(MINUTES),--minutes $(MINUTES))
 
 test: system $(VENV)/.training lint
-	$(BIN)/pytest
+	$(BIN)/pytest -n 4 --dist loadfile
 
 test-fast: $(VENV)/.dev
 	$(BIN)/pytest -n 4 -m "not slow and not browser and not training" \

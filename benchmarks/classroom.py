@@ -26,8 +26,8 @@ from benchmarks.simulation.janus_class import JanusClass
 from benchmarks.simulation.janus_server import OPEN_ROOM, JanusServer
 from benchmarks.simulation.senders import SenderProcess
 from bot.app import Server, serving
-from bot.class_stats import ClassStats
 from bot.config import Settings, StoreSettings, WebSettings
+from bot.sessions.class_stats import ClassStats
 
 _AT_ONCE: Final = 4
 _WARM_UP_S: Final = 6.0

@@ -203,13 +203,13 @@ async def _stock(tasks: list[asyncio.Task[None]], tally: _Tally) -> AsyncIterato
 async def _ours(plan: Plan, tasks: list[asyncio.Task[None]], tally: _Tally) -> AsyncIterator[_Connect]:
     # Imported here: it mends aiortc's tables for the whole process.
     from bot.config import WebrtcSettings
-    from bot.room import TrackEnded
+    from bot.tracks import TrackEnded
+    from bot.webrtc.batch_ticks import BatchTicks
     from bot.webrtc.decoding import CameraTrack
-    from bot.webrtc.moments import Moments
     from bot.webrtc.peer import ReceivingPeer
 
     peers: list[ReceivingPeer] = []
-    moments = Moments()
+    moments = BatchTicks()
     with ThreadPoolExecutor(2, thread_name_prefix="decode") as threads:
 
         async def connect(track: int, offer: str) -> str:

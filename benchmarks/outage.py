@@ -20,8 +20,8 @@ from benchmarks.simulation.janus_class import JanusClass
 from benchmarks.simulation.janus_server import OPEN_ROOM, JanusServer
 from benchmarks.watcher import Watcher
 from bot.config import WebrtcSettings
-from bot.janus.room import JanusRoom
-from bot.rooms.janus import parse_address
+from bot.rooms.janus.adapter import parse_address
+from bot.rooms.janus.room import JanusRoom
 
 _SAMPLES_PER_S: Final = 2.0
 _STEADY_S: Final = 2.0

@@ -21,7 +21,9 @@ from bot.app import Server, serving
 from bot.config import Settings, StoreSettings, WebSettings
 from bot.pipeline.aggregator import WindowAggregator
 from bot.pipeline.observation import Observation
-from reports.summary import ClassInfo, ClassState, Marker, NotAnalysed, PulseKind, PulseRecord, WindowSummary
+from reports.summary.classes import ClassInfo, ClassState
+from reports.summary.records import Marker, PulseRecord
+from reports.summary.windows import NotAnalysed, PulseKind, WindowSummary
 
 _CHROMIUM: Final = "/usr/bin/chromium"
 _WINDOW_S: Final = 5.0

@@ -22,8 +22,8 @@ from benchmarks.simulation.janus_class import FPS, JanusClass, age_s, pictures_b
 from benchmarks.simulation.janus_server import OPEN_ROOM, RTX_TYPE, JanusServer
 from benchmarks.watcher import Seen, Watcher
 from bot.config import WebrtcSettings
-from bot.janus.room import JanusRoom, temporal_layer
-from bot.rooms.janus import parse_address
+from bot.rooms.janus.adapter import parse_address
+from bot.rooms.janus.room import JanusRoom, temporal_layer
 
 _WARM_UP_S: Final = 3.0
 _LATECOMERS_S: Final = 1.0

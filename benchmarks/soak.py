@@ -18,9 +18,9 @@ from benchmarks.simulation.clips import ClipSpec, read_identity
 from benchmarks.simulation.faults import Faults
 from benchmarks.simulation.senders import SenderProcess
 from bot.config import WebrtcSettings
-from bot.room import TrackEnded
+from bot.tracks import TrackEnded
+from bot.webrtc.batch_ticks import BatchTicks
 from bot.webrtc.decoding import CameraTrack
-from bot.webrtc.moments import Moments
 from bot.webrtc.peer import PeerState, ReceivingPeer
 
 _STEP_S: Final = 0.5
@@ -87,7 +87,7 @@ class _Class:
         self.counts = _Counts()
         self.seats: list[_Seat] = []
         self._clip, self._loss, self._senders, self._threads = clip, loss, senders, threads
-        self._moments = Moments()
+        self._moments = BatchTicks()
         self._dice = random.Random(1)
         self._number = 0
 

@@ -15,8 +15,9 @@ from typing import Final
 from benchmarks.simulation.clips import read_identity, read_number
 from benchmarks.simulation.janus_class import age_s, picture_of, student_called
 from bot.frames import RawFrame
-from bot.janus.room import JanusRoom
-from bot.room import Disconnected, Joined, Reconnected, RoomEvent, TrackAdded, TrackEnded, VideoTrack
+from bot.rooms.contract import Disconnected, Joined, Reconnected, RoomEvent, TrackAdded
+from bot.rooms.janus.room import JanusRoom
+from bot.tracks import TrackEnded, VideoTrack
 
 _FRESH_S: Final = 2.0
 _PATIENCE_S: Final = 60.0

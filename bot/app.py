@@ -22,20 +22,19 @@ from bot.config import AnalysisSettings, Settings, WebSettings
 from bot.host_token import open_entrance
 from bot.metrics import MeteredReader, Metrics
 from bot.openapi import description_route
-from bot.pipeline.indicators import indicate
-from bot.retention import Retention
-from bot.room import RoomUrlError
-from bot.rooms import RoomContext, adapters, open_room
-from bot.sessions import Sessions
+from bot.rooms.contract import RoomUrlError
+from bot.rooms.registry import RoomContext, adapters, open_room
+from bot.sessions.lifecycle import Sessions
+from bot.sessions.retention import Retention
 from inference.batcher import FaceReader
 from inference.classifier import DEFAULT_MODEL, CnnClassifier
 from inference.detector import BlazeFace, FaceDetector
 from inference.engine import read_card
 from inference.tiling import TiledDetector
-from reports.controller import RoomRefused
-from reports.feed import LiveFeed
 from reports.store import Store
-from reports.web import build_app
+from reports.web.application import build_app
+from reports.web.controller import RoomRefused
+from reports.web.feed import LiveFeed
 
 _log = structlog.get_logger()
 
@@ -95,7 +94,7 @@ def make_reader(settings: Settings, metrics: Metrics) -> FaceReader | None:
     Raises:
         ModelError: a model is missing or damaged.
     """
-    if not settings.privacy.looks_at_faces:
+    if not settings.privacy.analyses_faces:
         return None
     analysis = settings.analysis
     return FaceReader(lambda: make_live_detector(analysis), CnnClassifier, analysis.workers, metrics.on_model)
@@ -158,7 +157,6 @@ async def serving(settings: Settings) -> AsyncIterator[Server]:
             controller=sessions,
             feed=feed,
             keys=entrance.keys,
-            indicate=indicate,
             extra_routes=[
                 await asyncio.to_thread(description_route),
                 *(route for adapter in rooms.values() for route in adapter.routes()),

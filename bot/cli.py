@@ -26,14 +26,13 @@ from bot.core_dumps import forbid_core_dumps
 from bot.doctor import Verdict, examine
 from bot.host_token import fresh_link, renew_token
 from bot.logs import set_up_logs
-from bot.pipeline.indicators import indicate
 from bot.webrtc.network import NoUdp
 from inference.classifier import DEFAULT_MODEL
 from inference.engine import read_card
 from inference.errors import InferenceError
-from reports.class_report import load_report, to_csv, to_html, to_json
-from reports.controller import RoomRefused
+from reports.document.class_report import load_report, to_csv, to_html, to_json
 from reports.store import Store, StoreError
+from reports.web.controller import RoomRefused
 
 _FAILED: Final = 1
 _WRONG: Final = 2
@@ -180,7 +179,7 @@ def join(
 def analyze(context: _Context, paths: tuple[Path, ...], out: Path, jsonl: bool) -> None:
     """Images and videos: boxes and labels drawn into copies, one JSON line a frame."""
     files = find_media(paths)
-    if not context.settings.privacy.looks_at_faces:
+    if not context.settings.privacy.analyses_faces:
         raise ConfigError("privacy.jurisdiction is eu-education: faces are not looked at, in files neither")
     analyser = make_analyser(context.settings.analysis)
     failed = False
@@ -218,7 +217,7 @@ def report(context: _Context, class_id: str, kind: str, out: Path | None) -> Non
     render = {"html": to_html, "csv": to_csv, "json": to_json}[kind]
 
     with Store.open_reading(context.settings.store.url) as store:
-        found = _run(load_report(store, class_id, read_card(DEFAULT_MODEL), indicate))
+        found = _run(load_report(store, class_id, read_card(DEFAULT_MODEL)))
     if found is None:
         raise click.BadParameter(f"there is no class {class_id!r}: `classmood classes` lists them")
     text = render(found)

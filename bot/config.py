@@ -18,6 +18,7 @@ import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, IPvAnyNetwork, SecretStr, ValidationError
 
 from bot.ice_servers import parse_ice_server
+from reports.summary.classes import analyses_faces
 
 ENV_PREFIX = "CLASSMOOD_"
 DEFAULT_PATH = Path("config.yaml")
@@ -103,9 +104,9 @@ class PrivacySettings(_Section):
     require_announcement: bool = False
 
     @property
-    def looks_at_faces(self) -> bool:
-        """Whether the law that applies allows looking at faces at all; all code asks here."""
-        return self.jurisdiction == "none"
+    def analyses_faces(self) -> bool:
+        """Whether the privacy profile allows face analysis."""
+        return analyses_faces(self.jurisdiction)
 
 
 class WebrtcSettings(_Section):

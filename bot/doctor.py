@@ -27,15 +27,15 @@ import numpy as np
 
 from bot.config import ConfigError, Settings
 from bot.host_token import KeyFile, configured_token
-from bot.rooms import RoomContext, adapters
+from bot.rooms.registry import RoomContext, adapters
 from bot.webrtc.network import NoUdp, udp_addresses
 from inference.classifier import CnnClassifier
 from inference.detector import BlazeFace
 from inference.emotions import CROP_PX
 from inference.errors import InferenceError
-from reports.host_keys import HostKeysError
-from reports.inspection import Standing, inspect
 from reports.store import StoreError
+from reports.store.inspection import Standing, inspect
+from reports.web.host_keys import HostKeysError
 
 _LIBRARIES: Final = ("aiohttp", "aiortc", "ai-edge-litert", "opencv-python-headless", "sqlalchemy")
 
@@ -110,7 +110,7 @@ class _Wrong(Exception):
 
 def _profile(settings: Settings) -> str:
     privacy = settings.privacy
-    if not privacy.looks_at_faces:
+    if not privacy.analyses_faces:
         return "profile eu-education: no face is looked at, no video is asked for"
     return (
         f"profile none: faces are looked at, windows below {privacy.min_group} students are withheld "
@@ -119,7 +119,7 @@ def _profile(settings: Settings) -> str:
 
 
 def _models(settings: Settings) -> str:
-    if not settings.privacy.looks_at_faces:
+    if not settings.privacy.analyses_faces:
         return "not loaded: the profile is eu-education"
     BlazeFace(settings.analysis.detector_threshold).detect(np.zeros((180, 320), np.uint8))
     probs = CnnClassifier().predict(np.zeros((1, CROP_PX, CROP_PX, 1), np.float32))

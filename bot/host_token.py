@@ -21,7 +21,7 @@ from typing import Any, Final
 from urllib.request import ProxyHandler, Request, build_opener
 
 from bot.config import ConfigError, WebSettings
-from reports.host_keys import HostKeys, HostKeysError, Keys, MemoryShelf, digest
+from reports.web.host_keys import HostKeys, HostKeysError, Keys, MemoryKeyStore, digest
 
 _LEAST: Final = 16
 _DIGEST_CHARS: Final = 64
@@ -54,7 +54,7 @@ def open_entrance(settings: WebSettings) -> Entrance:
     if configured is not None:
         now = time.time()
         keys = Keys(digest(configured)).with_link(configured, now, lasts_s=float("inf")).with_link(code, now)
-        return Entrance(HostKeys(MemoryShelf(keys)), code)
+        return Entrance(HostKeys(MemoryKeyStore(keys)), code)
     shelf = KeyFile(settings.token_file)
     try:
         token = shelf.make()
@@ -150,7 +150,7 @@ class KeyFile:
             return self._renew()
 
     def read(self) -> Keys:
-        """See ``Shelf``."""
+        """See ``KeyStore``."""
         path = self._path
         try:
             with path.open(encoding="utf-8") as file:
@@ -168,7 +168,7 @@ class KeyFile:
         return keys
 
     def change(self, change: Callable[[Keys], Keys]) -> Keys:
-        """See ``Shelf``."""
+        """See ``KeyStore``."""
         with self._held():
             found = self.read()
             changed = change(found)

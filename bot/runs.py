@@ -22,16 +22,16 @@ import structlog
 from tqdm import tqdm
 
 from bot.app import Server, check_room, serving
-from bot.class_stats import ClassStats
 from bot.config import Settings
-from bot.pipeline.indicators import indicate
+from bot.sessions.class_stats import ClassStats
 from bot.webrtc.network import udp_addresses
 from inference.classifier import DEFAULT_MODEL
 from inference.engine import read_card
-from reports.class_report import load_report, to_html
+from reports.document.class_report import load_report, to_html
 from reports.store import Store, StoreError
-from reports.summary import ClassInfo, ClassState, WindowSummary
-from reports.words import link_limit
+from reports.summary.classes import ClassInfo, ClassState
+from reports.summary.windows import WindowSummary
+from reports.summary.words import link_limit
 
 _log = structlog.get_logger()
 
@@ -108,7 +108,7 @@ async def _hold(server: Server, run: ClassRun, stop: asyncio.Event, students: in
     click.echo(f"Live page:     {server.url}/classes/{info.id}", err=run.json_lines)
     if info.student_url is not None:
         click.echo(f"Student link:  {info.student_url}", err=run.json_lines)
-        if limit := link_limit(info.student_url, info.faces_looked_at):
+        if limit := link_limit(info.student_url, info.analyses_faces):
             click.echo(limit, err=run.json_lines)
     running = server.sessions.running(info.id)
     stats = ClassStats() if running is None else running.stats
@@ -119,7 +119,7 @@ async def _hold(server: Server, run: ClassRun, stop: asyncio.Event, students: in
         first_mib = await _progress(server, info.id, run, news, stop)
         over = "It was ended from the terminal." if stop.is_set() else "Its time was over."
         ended = await server.sessions.end(info.id, over) or info
-    report = await load_report(server.store, info.id, read_card(DEFAULT_MODEL), indicate)
+    report = await load_report(server.store, info.id, read_card(DEFAULT_MODEL))
     await news.read()
     windows = await server.store.windows(info.id)
     click.echo(f"Class {ended.state}: {ended.reason}", err=run.json_lines)
@@ -306,7 +306,7 @@ def _greet(server: Server, settings: Settings, *, aside: bool = False) -> None:
     if server.recovered:
         noun = "class was" if server.recovered == 1 else "classes were"
         click.echo(f"{server.recovered} {noun} cut off by a crash and kept as interrupted.", err=aside)
-    if not settings.privacy.looks_at_faces:
+    if not settings.privacy.analyses_faces:
         click.echo("Profile eu-education: no face is looked at.", err=aside)
     click.echo(f"Host link:     {server.host_link}", err=aside)
     if settings.web.public_url is not None:

@@ -12,8 +12,8 @@ from alembic.util.exc import CommandError
 from sqlalchemy import Engine
 from sqlalchemy.engine import URL
 
-from reports.database import StoreError, display_name, held, migration_engine, resolve, translated
-from reports.tables import Base
+from reports.store.database import StoreError, display_name, held, migration_engine, resolve, translated
+from reports.store.tables import Base
 
 
 def _chosen_url() -> URL:

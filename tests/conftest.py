@@ -1,4 +1,4 @@
-"""What every test has: no blocking call on the event loop, and the shared data where it is present."""
+"""What every test has: no blocking call on the event loop, one rerun for real-time tests, the shared data."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +12,22 @@ settings.register_profile("patient", deadline=None, suppress_health_check=[Healt
 settings.load_profile("patient")
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+REAL_TIME_FIXTURES = frozenset({"janus", "chromium", "browser"})
+"""Fixtures that start a server or a browser: their tests wait on real time."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give tests that wait on real time one rerun; pytest counts and prints it."""
+    for item in items:
+        fixtures = set(getattr(item, "fixturenames", ()))
+        if (
+            REAL_TIME_FIXTURES & fixtures
+            or item.get_closest_marker("browser")
+            or item.get_closest_marker("real_time")
+        ):
+            item.add_marker(pytest.mark.flaky(reruns=1))
 
 
 @pytest.fixture(autouse=True)

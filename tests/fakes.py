@@ -11,7 +11,8 @@ import av
 import numpy as np
 
 from bot.frames import RawFrame
-from bot.room import OptedOut, Room, RoomError, RoomEvent, TrackEnded
+from bot.rooms.contract import OptedOut, Room, RoomError, RoomEvent
+from bot.tracks import TrackEnded
 from inference.arrays import Image
 from inference.batcher import Reading
 from inference.detector import NO_FACES, Faces

@@ -17,10 +17,10 @@ from aiortc import (
 )
 from aiortc.rtcrtpsender import RTCRtpSender
 
-from bot.janus.client import JanusSession
-from bot.janus.messages import JanusRefused, Reply
-from bot.janus.textroom import PLUGIN, Line, TextRoom
-from bot.janus.videoroom import RoomAddress
+from bot.rooms.janus.client import JanusSession
+from bot.rooms.janus.messages import JanusRefused, Reply
+from bot.rooms.janus.textroom import PLUGIN, Line, TextRoom
+from bot.rooms.janus.videoroom import RoomAddress
 from tests.cameras import SyntheticCamera
 from tests.janus_server import OPEN_ROOM
 

@@ -22,9 +22,9 @@ from typing import Any, Final, Self
 from benchmarks.simulation.clips import LAYER_PATTERN, NUMBERS, Clip, ClipSpec, make_clip
 from benchmarks.simulation.janus_server import SECRET
 from benchmarks.simulation.rtp import Packetiser
-from bot.janus.client import JanusSession
-from bot.janus.messages import JanusError, JanusRefused
-from bot.janus.videoroom import PLUGIN
+from bot.rooms.janus.client import JanusSession
+from bot.rooms.janus.messages import JanusError, JanusRefused
+from bot.rooms.janus.videoroom import PLUGIN
 
 FPS: Final = 15
 _NAME: Final = "Student"

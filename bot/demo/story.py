@@ -18,7 +18,7 @@ import numpy as np
 
 from bot.demo.expressions import EXPRESSIONS, Expression
 from bot.demo.faces import Pose
-from reports.summary import PulseKind
+from reports.summary.windows import PulseKind
 
 PERIOD_S: Final = 240.0
 """After this the story begins anew; its middle third is the hard part of the lesson."""

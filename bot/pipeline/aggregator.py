@@ -13,7 +13,7 @@ Rules:
   sampled often weighs no more than one sampled seldom.
 * With fewer analysed than the minimum group the expressions are withheld; with more, they rest on as many
   as may be published without giving one person away, whatever else is published (``bot.pipeline.cohorts``).
-* A participant has one voice, what they tapped last, and only for ``VOICE_S`` seconds: whoever taps often
+* A participant has one vote, what they tapped last, and only for ``VOTE_S`` seconds: whoever taps often
   weighs no more than the others. It stands when its owner goes: one that ended then would tell whose it was.
 * The share turned to the screen is averaged likewise, over those of them whose face was large enough to
   tell. They are a group of their own, held to the same two rules by cohorts of their own.
@@ -34,9 +34,9 @@ from bot.pipeline.cohorts import Cohorts
 from bot.pipeline.observation import Observation
 from inference.arrays import Floats
 from inference.emotions import EMOTIONS
-from reports.summary import VOICE_S, NotAnalysed, PulseKind, WindowSummary
+from reports.summary.windows import VOTE_S, NotAnalysed, PulseKind, WindowSummary
 
-_Voices = dict[Hashable, tuple[float, PulseKind]]
+_Votes = dict[Hashable, tuple[float, PulseKind]]
 """When and what a participant tapped last."""
 
 _SHORTEST_S: Final = 0.001
@@ -69,7 +69,7 @@ class _Window:
 
     seen: defaultdict[str, _Seen] = field(default_factory=lambda: defaultdict(_Seen))
     pulses: Counter[PulseKind] = field(default_factory=Counter)
-    voices: _Voices = field(default_factory=dict)
+    votes: _Votes = field(default_factory=dict)
 
 
 class WindowAggregator:
@@ -88,7 +88,7 @@ class WindowAggregator:
         self._present: dict[str, _Presence] = {}
         self._opted_out: set[str] = set()
         self._windows: defaultdict[int, _Window] = defaultdict(_Window)
-        self._voices: _Voices = {}
+        self._votes: _Votes = {}
         self._next = 0
         self._away_s: tuple[float, float] | None = None  # the last stretch out of reach
 
@@ -121,10 +121,10 @@ class WindowAggregator:
         """A participant opted out, for good: open windows forget what they have of them, but for taps."""
         self._opted_out.add(participant_id)
         self.stand(participant_id, NotAnalysed.OPTED_OUT)
-        self._voices.pop(participant_id, None)
+        self._votes.pop(participant_id, None)
         for window in self._windows.values():
             window.seen.pop(participant_id, None)
-            window.voices.pop(participant_id, None)
+            window.votes.pop(participant_id, None)
 
     def add(self, observation: Observation) -> None:
         """Take in an observation; one of a closed window or of nobody present is dropped."""
@@ -146,7 +146,7 @@ class WindowAggregator:
         """A participant tapped a button."""
         window = self._windows[max(self._next, self._index(at_s))]
         window.pulses[kind] += 1
-        window.voices[participant_id] = (at_s, kind)
+        window.votes[participant_id] = (at_s, kind)
 
     def pause(self, at_s: float) -> None:
         """The room is out of reach: windows in which nothing is seen are left out, not made up."""
@@ -226,14 +226,14 @@ class WindowAggregator:
             suppressed=shown is None,
             facing=None if facing_shown is None else fmean(facing[who] for who in sorted(facing_shown)),
             pulses={kind.value: window.pulses[kind] for kind in PulseKind},
-            voices=self._said(window, start_s + length_s),
+            votes=self._said(window, start_s + length_s),
         )
 
     def _said(self, window: _Window, end_s: float) -> dict[str, int]:
         """How many say what at the end of a window."""
-        self._voices |= window.voices
-        self._voices = {who: one for who, one in self._voices.items() if one[0] > end_s - VOICE_S}
-        counted = Counter(kind for _, kind in self._voices.values())
+        self._votes |= window.votes
+        self._votes = {who: one for who, one in self._votes.items() if one[0] > end_s - VOTE_S}
+        counted = Counter(kind for _, kind in self._votes.values())
         return {kind.value: counted[kind] for kind in PulseKind}
 
     def _forget(self) -> None:

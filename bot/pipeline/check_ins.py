@@ -5,7 +5,7 @@ most one ``CheckIn`` a participant in ``REPEAT_S``. What is known of a participa
 forgotten when they withdraw, are erased, or the class ends. Pure: no clock, no I/O.
 
 * *tension*: a ``Change`` of the participant's own tension (angry + disgust + fear + sad), against their own
-  baseline, has been risen for ``LASTING_S`` seconds; formulas and limits stand in ``bot.pipeline.change``.
+  baseline, has been risen for ``LASTING_S`` seconds; formulas and limits stand in ``reports.summary.change``.
 * *lost*: ``TAPS`` taps of *lost* within ``TAPS_S`` seconds, not all in one minute.
 
 Nobody is ranked: there is no score, and presence or a camera that is off is never a reason.
@@ -19,12 +19,13 @@ from typing import Final
 
 import numpy as np
 
-from bot.pipeline.change import Change
 from bot.pipeline.observation import Observation
 from inference.arrays import Floats
 from inference.emotions import EMOTIONS
-from reports.shares import tension
-from reports.summary import CheckIn, CheckInKind, PulseKind
+from reports.summary.change import Change
+from reports.summary.records import CheckIn, CheckInKind
+from reports.summary.shares import tension
+from reports.summary.windows import PulseKind
 
 LASTING_S: Final = 180.0
 """How long tension must have been risen, seconds."""

@@ -13,7 +13,7 @@ import numpy as np
 from inference.arrays import Floats, Image
 from inference.batcher import Reading
 from inference.facing import faces_screen
-from reports.summary import NotAnalysed
+from reports.summary.windows import NotAnalysed
 
 _BLACK: Final = 40
 """Brightest luma of a black picture: video black is 16, and codecs add a little noise."""

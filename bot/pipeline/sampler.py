@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import AsyncIterator
 
 from bot.frames import RawFrame
-from bot.room import VideoTrack
+from bot.tracks import VideoTrack
 
 
 async def sample(track: VideoTrack, samples_per_s: float) -> AsyncIterator[RawFrame]:

@@ -13,12 +13,14 @@ from typing import Final, Protocol
 
 import structlog
 
-from bot import room as rooms
 from bot.pipeline.aggregator import WindowAggregator
 from bot.pipeline.check_ins import CheckIns
 from bot.pipeline.observation import Observation, ReadingLimits
-from bot.pipeline.track_worker import PictureReader, observe_track
-from reports.summary import CheckIn, Consent, NotAnalysed, PulseRecord, WindowSummary
+from bot.pipeline.track_worker import ImageReader, observe_track
+from bot.rooms import contract
+from bot.tracks import VideoTrack
+from reports.summary.records import CheckIn, Consent, PulseRecord
+from reports.summary.windows import NotAnalysed, WindowSummary
 
 _log = structlog.get_logger()
 
@@ -86,7 +88,7 @@ class Supervisor:
     """Runs the pipeline of one class."""
 
     def __init__(
-        self, room: rooms.Room, reader: PictureReader | None, options: PipelineOptions, sink: Sink
+        self, room: contract.Room, reader: ImageReader | None, options: PipelineOptions, sink: Sink
     ) -> None:
         """Set up; ``reader`` is None where faces must not be looked at."""
         self._room, self._reader, self._options, self._sink = room, reader, options, sink
@@ -102,14 +104,14 @@ class Supervisor:
         Raises:
             RoomError: as the room's events raise it; what was seen until then is kept.
         """
-        failure: rooms.RoomError | None = None
+        failure: contract.RoomError | None = None
         try:
             async with asyncio.TaskGroup() as group:
                 ticker = group.create_task(self._close_windows())
                 try:
                     async for event in self._room.events():
                         await self._handle(event, group)
-                except rooms.RoomError as exc:
+                except contract.RoomError as exc:
                     failure = exc
                 finally:
                     for task in (ticker, *(worker.task for worker in self._workers.values())):
@@ -122,23 +124,23 @@ class Supervisor:
 
     async def _hear_out(self, group: asyncio.TaskGroup) -> None:
         """Do what waits to be read when the class ends: who asked to be erased was told that it is done."""
-        unread: list[rooms.RoomEvent] = []
-        with suppress(TimeoutError, rooms.RoomError):
+        unread: list[contract.RoomEvent] = []
+        with suppress(TimeoutError, contract.RoomError):
             async with asyncio.timeout(0):  # what is there already comes without waiting
                 async for event in self._room.events():
                     unread.append(event)
         for event in unread:
-            if isinstance(event, rooms.Joined | rooms.Left | rooms.OptedOut | rooms.Pulse):
+            if isinstance(event, contract.Joined | contract.Left | contract.OptedOut | contract.Pulse):
                 await self._handle(event, group)
 
     async def hear_last_words(self) -> None:
         """After the room is left: consents and erasures told while the last windows were being kept."""
-        with suppress(TimeoutError, rooms.RoomError):
+        with suppress(TimeoutError, contract.RoomError):
             async with asyncio.timeout(_LAST_WORDS_S):
                 async for event in self._room.events():
-                    if isinstance(event, rooms.OptedOut):
+                    if isinstance(event, contract.OptedOut):
                         await self._sink.on_erase(event.participant_id)
-                    elif isinstance(event, rooms.Joined) and event.consented:
+                    elif isinstance(event, contract.Joined) and event.consented:
                         await self._sink.on_consent(self._consent(event, self._now_s()))
 
     def _now_s(self) -> float:
@@ -158,43 +160,41 @@ class Supervisor:
                 for check_in in self._check_ins.close(window.start_s, window.length_s):
                     await self._sink.on_check_in(check_in)
 
-    async def _handle(self, event: rooms.RoomEvent, group: asyncio.TaskGroup) -> None:
+    async def _handle(self, event: contract.RoomEvent, group: asyncio.TaskGroup) -> None:
         at_s = self._now_s()
         match event:
-            case rooms.Joined():
+            case contract.Joined():
                 self._aggregator.arrive(event.participant_id, at_s)
                 opted_out = event.participant_id in self._opted_out
                 self._check_ins.agree(event.participant_id, event.individual and not opted_out)
                 if event.consented:
                     await self._sink.on_consent(self._consent(event, at_s))
-            case rooms.Left():
+            case contract.Left():
                 self._aggregator.depart(event.participant_id, at_s)
-            case rooms.TrackAdded():
+            case contract.TrackAdded():
                 self._observe(event.track, group)
-            case rooms.TrackRemoved():
+            case contract.TrackRemoved():
                 self._drop(event.track_id)
-            case rooms.Muted():
+            case contract.Muted():
                 self._aggregator.stand(event.participant_id, NotAnalysed.CAMERA_OFF if event.muted else None)
-            case rooms.UnsupportedCodec():
+            case contract.UnsupportedCodec():
                 _log.info("camera in an unsupported codec", codec=event.codec)
                 self._aggregator.stand(event.participant_id, NotAnalysed.UNSUPPORTED_CODEC)
-            case rooms.Pulse():
+            case contract.Pulse():
                 self._aggregator.pulse(event.participant_id, event.kind, at_s)
                 self._check_ins.pulse(event.participant_id, event.kind, at_s)
                 await self._sink.on_pulse(PulseRecord(self._options.class_id, at_s, event.kind))
-            case rooms.OptedOut():
+            case contract.OptedOut():
                 self._opt_out(event.participant_id)
                 await self._sink.on_erase(event.participant_id)
-            case rooms.Disconnected():
+            case contract.Disconnected():
                 self._aggregator.pause(at_s)
                 await self._sink.on_connection(False, event.reason)
-            case rooms.Reconnected():
+            case contract.Reconnected():
                 self._aggregator.resume(at_s)
                 await self._sink.on_connection(True, "")
-            case rooms.Chat():
-                pass  # adapters turn opt-outs by chat into OptedOut; other lines are nobody's business
 
-    def _observe(self, track: rooms.VideoTrack, group: asyncio.TaskGroup) -> None:
+    def _observe(self, track: VideoTrack, group: asyncio.TaskGroup) -> None:
         if self._reader is None or track.participant_id in self._opted_out:
             return
         self._drop(track.track_id)
@@ -238,7 +238,7 @@ class Supervisor:
             if worker.participant_id == participant_id:
                 self._drop(track_id)
 
-    def _consent(self, event: rooms.Joined, at_s: float) -> Consent:
+    def _consent(self, event: contract.Joined, at_s: float) -> Consent:
         return Consent(
             class_id=self._options.class_id,
             participant_id=event.participant_id,

@@ -17,14 +17,14 @@ import structlog
 
 from bot.pipeline.observation import Observation, ReadingLimits, black, is_black, observe
 from bot.pipeline.sampler import sample
-from bot.room import TrackEnded, VideoTrack
+from bot.tracks import TrackEnded, VideoTrack
 from inference.arrays import Image
 from inference.batcher import Reading
 
 _log = structlog.get_logger()
 
 
-class PictureReader(Protocol):
+class ImageReader(Protocol):
     """Reads pictures on threads of its own."""
 
     def submit(self, image: Image) -> Future[Reading]:
@@ -34,7 +34,7 @@ class PictureReader(Protocol):
 
 async def observe_track(
     track: VideoTrack,
-    reader: PictureReader,
+    reader: ImageReader,
     *,
     samples_per_s: float,
     limits: ReadingLimits,

@@ -19,7 +19,7 @@ import structlog
 from aiohttp import web
 
 from bot.frames import RawFrame, turns_of
-from bot.room import (
+from bot.rooms.contract import (
     Joined,
     Left,
     OptedOut,
@@ -28,9 +28,9 @@ from bot.room import (
     RoomUnavailable,
     RoomUrlError,
     TrackAdded,
-    TrackEnded,
 )
-from bot.rooms import RoomContext
+from bot.rooms.registry import RoomContext
+from bot.tracks import LatestFrameTrack
 
 _log = structlog.get_logger()
 
@@ -98,7 +98,7 @@ class ReplayRoom:
     async def __aenter__(self) -> Room:
         """Open every file and start playing."""
         for number, file in enumerate(self._files):
-            track = _FileTrack(f"replay-{number}", f"replay-{number}")
+            track = LatestFrameTrack(f"replay-{number}", f"replay-{number}")
             player = asyncio.create_task(self._play(file, track), name=f"replay-{number}")
             self._players.append(player)
         return self
@@ -133,7 +133,7 @@ class ReplayRoom:
             self._events.put_nowait(OptedOut(f"replay-{number}"))
         return len(meant)
 
-    async def _play(self, file: Path, track: _FileTrack) -> None:
+    async def _play(self, file: Path, track: LatestFrameTrack) -> None:
         self._events.put_nowait(Joined(track.participant_id))
         self._events.put_nowait(TrackAdded(track))
         try:
@@ -147,7 +147,7 @@ class ReplayRoom:
             track.end()
             self._events.put_nowait(Left(track.participant_id))
 
-    async def _play_once(self, file: Path, track: _FileTrack) -> None:
+    async def _play_once(self, file: Path, track: LatestFrameTrack) -> None:
         loop = asyncio.get_running_loop()
         frames = _frames(file)
         # One thread a file: a picture still being decoded when the room is left ends before the close.
@@ -162,7 +162,7 @@ class ReplayRoom:
                 last_s = at_s
                 count += 1
                 await asyncio.sleep(due_s - loop.time())
-                track.put(RawFrame(loop.time(), frame, turns_of(frame)))
+                track.show(RawFrame(loop.time(), frame, turns_of(frame)))
         finally:
             await asyncio.shield(loop.run_in_executor(decoder, frames.close))
             decoder.shutdown(wait=False)
@@ -170,44 +170,6 @@ class ReplayRoom:
             raise RoomUnavailable(f"{file.name} holds no picture")
         if count == 1:
             await asyncio.sleep(_STILL_INTERVAL_S)
-
-
-class _FileTrack:
-    """The newest frame of a file that plays."""
-
-    def __init__(self, track_id: str, participant_id: str) -> None:
-        self._track_id, self._participant_id = track_id, participant_id
-        self._newest: RawFrame | None = None
-        self._ended = False
-        self._changed = asyncio.Event()
-
-    @property
-    def track_id(self) -> str:
-        return self._track_id
-
-    @property
-    def participant_id(self) -> str:
-        return self._participant_id
-
-    def put(self, frame: RawFrame) -> None:
-        """Replace the newest frame."""
-        self._newest = frame
-        self._changed.set()
-
-    def end(self) -> None:
-        """Give no more frames."""
-        self._ended = True
-        self._changed.set()
-
-    async def recv(self) -> RawFrame:
-        """The newest frame not given yet."""
-        while self._newest is None:
-            if self._ended:
-                raise TrackEnded("the video has ended")
-            self._changed.clear()
-            await self._changed.wait()
-        frame, self._newest = self._newest, None
-        return frame
 
 
 def _frames(file: Path) -> Generator[av.VideoFrame, None, None]:

@@ -19,8 +19,8 @@ import av
 import structlog
 
 from bot.frames import RawFrame
-from bot.room import TrackEnded
-from bot.webrtc.frame_buffer import EncodedPicture
+from bot.tracks import LatestFrameTrack
+from bot.webrtc.jitter_buffer import EncodedFrame
 
 _log = structlog.get_logger()
 
@@ -37,58 +37,22 @@ _TIMER_EARLY_S: Final = 0.01
 """By how much a timer may fire before its time, generously."""
 
 
-class CameraTrack:
-    """A camera, as ``bot.room.VideoTrack``.
+class CameraTrack(LatestFrameTrack):
+    """A camera received by WebRTC.
 
     Attributes:
-        track_id: Unique within the room.
-        participant_id: Whose camera it is.
-        on_dropped: Told of encoded pictures thrown away.
+        on_dropped: Called with the number of encoded frames thrown away.
     """
 
     def __init__(
         self,
         track_id: str,
         participant_id: str,
-        on_dropped: Callable[[int], None] = lambda _pictures: None,
+        on_dropped: Callable[[int], None] = lambda _frames: None,
     ) -> None:
-        """A camera without a picture yet; ``on_dropped`` is told of encoded pictures thrown away."""
+        """A camera without a frame yet; ``on_dropped`` is called with the number of frames thrown away."""
+        super().__init__(track_id, participant_id)
         self.on_dropped = on_dropped
-        self.track_id = track_id
-        self.participant_id = participant_id
-        self._newest: RawFrame | None = None
-        self._ended = False
-        self._changed = asyncio.Event()
-
-    async def recv(self) -> RawFrame:
-        """The newest picture not yet fetched; waits for one.
-
-        Raises:
-            TrackEnded: the connection is closed.
-        """
-        while not self._ended:
-            if self._newest is not None:
-                frame, self._newest = self._newest, None
-                return frame
-            self._changed.clear()
-            await self._changed.wait()
-        raise TrackEnded("the camera's connection is closed")
-
-    def show(self, frame: RawFrame) -> None:
-        """Put a picture in place of an older one; after the end it is dropped."""
-        if not self._ended:
-            self._newest = frame
-            self._changed.set()
-
-    def forget(self) -> None:
-        """Drop the picture nobody has fetched yet."""
-        self._newest = None
-
-    def end(self) -> None:
-        """Give no more pictures."""
-        self._ended = True
-        self._newest = None
-        self._changed.set()
 
 
 class _Waiting(NamedTuple):
@@ -103,11 +67,11 @@ class _Waiting(NamedTuple):
 
     stream: int
     codec: str
-    picture: EncodedPicture
+    picture: EncodedFrame
     fresh: bool
 
 
-class PictureDecoder:
+class FrameDecoder:
     """Decodes the pictures of one camera, in order, one at a time.
 
     What waits when a thread is free is decoded in one go, and only the newest of it is shown: threads are
@@ -146,7 +110,7 @@ class PictureDecoder:
         self._decoder: av.VideoCodecContext | None = None
         self._decodes: tuple[int, str] | None = None
 
-    def push(self, codec: str, picture: EncodedPicture, *, fresh: bool = True) -> None:
+    def push(self, codec: str, picture: EncodedFrame, *, fresh: bool = True) -> None:
         """Queue a picture; one that is not ``fresh`` is decoded, since others build on it, but not shown."""
         if len(self._waiting) >= MAX_BACKLOG:
             dropped = len(self._waiting) + (not picture.key)
@@ -164,7 +128,7 @@ class PictureDecoder:
         """Another stream begins: nothing of the one before is shown any more, and its decoder goes."""
         self._stream += 1
         self._waiting.clear()
-        self._track.forget()
+        self._track.clear()
 
     def close(self) -> None:
         """Stop and drop what waits; a picture being decoded on a thread is not waited for."""

@@ -1,6 +1,6 @@
 """Takes encrypted video straight from the sockets, past the queues and tasks of aioice and aiortc.
 
-Comes in: datagrams as the event loop reads them. Goes out: decrypted RTP to a receiver, at ``Moments`` all
+Comes in: datagrams as the event loop reads them. Goes out: decrypted RTP to a receiver, at ``BatchTicks`` all
 cameras share, and RTCP at once; everything else (STUN, DTLS) goes on to where it always went.
 
 By aiortc's own way each packet is tried as STUN by an exception, queued, fetched by a task, and passed on
@@ -15,7 +15,7 @@ from typing import Any, Final
 import pylibsrtp
 from aiortc import RTCDtlsTransport
 
-from bot.webrtc.moments import Moments
+from bot.webrtc.batch_ticks import BatchTicks
 
 MAX_WAITING: Final = 256
 """Packets of a camera that may wait for a moment; when there are more they are taken at once."""
@@ -37,7 +37,7 @@ class Intake:
         on_rtp: Callable[[bytes, float], None],
         on_rtcp: Callable[[bytes, float], None],
         clock: Callable[[], float],
-        moments: Moments | None = None,
+        moments: BatchTicks | None = None,
     ) -> None:
         """Set up; ``open`` begins.
 

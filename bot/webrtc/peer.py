@@ -29,9 +29,9 @@ from aiortc import RTCBundlePolicy, RTCConfiguration, RTCPeerConnection, RTCSess
 from aiortc.exceptions import InternalError, InvalidAccessError, InvalidStateError, OperationError
 
 from bot.config import WebrtcSettings
+from bot.webrtc.batch_ticks import BatchTicks
 from bot.webrtc.decoding import CameraTrack
 from bot.webrtc.ice import rtc_servers
-from bot.webrtc.moments import Moments
 from bot.webrtc.offers import check_offer
 from bot.webrtc.receiver import VideoReceiver
 from bot.webrtc.setup import prepare_aiortc
@@ -101,7 +101,7 @@ class ReceivingPeer:
         on_state: Callable[[ReceivingPeer, PeerState], None],
         *,
         wanted_fps: float | None = None,
-        moments: Moments | None = None,
+        moments: BatchTicks | None = None,
     ) -> None:
         """Set up; nothing is opened yet.
 

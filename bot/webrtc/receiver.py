@@ -1,6 +1,6 @@
 """Stands in for aiortc's video receiver, which cannot bear loss, queues without bound and blocks.
 
-Comes in: decrypted packets from ``Intake``. Goes out: pictures to a ``PictureDecoder``, and to
+Comes in: decrypted packets from ``Intake``. Goes out: pictures to a ``FrameDecoder``, and to
 the sender receiver reports, requests for lost packets (NACK) and for key frames (PLI).
 
 ``RTCRtpReceiver`` of aiortc 1.16 freezes for 512 packets after a lost one, starts a thread for each
@@ -30,13 +30,13 @@ from aiortc.rtp import (
     RtcpSrPacket,
 )
 
-from bot.webrtc.decoding import CameraTrack, PictureDecoder
-from bot.webrtc.frame_buffer import FrameBuffer
+from bot.webrtc.batch_ticks import BatchTicks
+from bot.webrtc.decoding import CameraTrack, FrameDecoder
 from bot.webrtc.intake import Intake
+from bot.webrtc.jitter_buffer import JitterBuffer
 from bot.webrtc.lateness import Lateness
-from bot.webrtc.moments import Moments
 from bot.webrtc.packets import RtpHeader, extension, fragment, parse_rtp
-from bot.webrtc.reception import Reception
+from bot.webrtc.receive_statistics import ReceiveStatistics
 from bot.webrtc.setup import ORIENTATION
 
 NACK_INTERVAL_S: Final = 0.105
@@ -84,7 +84,7 @@ class VideoReceiver:
         threads: Executor,
         clock: Callable[[], float],
         wanted_fps: float | None = None,
-        moments: Moments | None = None,
+        moments: BatchTicks | None = None,
     ) -> None:
         """Set up.
 
@@ -98,19 +98,19 @@ class VideoReceiver:
             moments: When packets are taken; None for as they come.
         """
         self.transport = transport
-        self.decoder = PictureDecoder(camera, threads, self._show_nothing_before_key, wanted_fps)
+        self.decoder = FrameDecoder(camera, threads, self._show_nothing_before_key, wanted_fps)
         self._track: Any = None  # set by aiortc
         self._enabled = True  # set by aiortc from the negotiated direction
         self._own_ssrc, self._clock, self._wanted_fps = own_ssrc, clock, wanted_fps
         self._formats: dict[int, _Format] = {}
         self._orientation: int | None = None  # number of the header extension
         self._intake = Intake(transport, self._handle_rtp, self._handle_rtcp, clock, moments)
-        self._buffer = FrameBuffer(wanted_fps)
+        self._buffer = JitterBuffer(wanted_fps)
         self._lateness = Lateness()
         self._ssrc: int | None = None
         self._again_ssrc: int | None = None  # of the retransmissions
         self._replaced: tuple[frozenset[int | None], float] = frozenset(), 0.0  # SSRCs, and until when
-        self._reception: Reception | None = None
+        self._reception: ReceiveStatistics | None = None
         self._last_report: tuple[int, float] | None = None  # middle of the sender's NTP time, when it came
         self._asked_key_s = self._came_s = 0.0
         self._ask_again: asyncio.TimerHandle | None = None
@@ -126,7 +126,7 @@ class VideoReceiver:
         threads: Executor,
         clock: Callable[[], float],
         wanted_fps: float | None = None,
-        moments: Moments | None = None,
+        moments: BatchTicks | None = None,
     ) -> VideoReceiver:
         """Put a receiver of ours in place of aiortc's, in a transceiver that has not started yet."""
         stock = transceiver.receiver
@@ -213,9 +213,9 @@ class VideoReceiver:
             self.decoder.restart()
             self._asked_key_s = float("-inf")
         self._ssrc = ssrc
-        self._reception = Reception(ssrc, clock_rate)
+        self._reception = ReceiveStatistics(ssrc, clock_rate)
         self._last_report = None
-        self._buffer = FrameBuffer(self._wanted_fps)
+        self._buffer = JitterBuffer(self._wanted_fps)
         self._lateness = Lateness()
 
     def _take(

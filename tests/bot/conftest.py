@@ -8,7 +8,7 @@ import pytest
 
 from bot.config import AnalysisSettings, PrivacySettings, Settings
 from reports.store import Store
-from tests.bot.desk import Desk
+from tests.bot.sessions.session_setup import Desk
 from tests.fakes import FakeRoom
 
 

@@ -17,8 +17,8 @@ from alembic import command
 
 from bot.config import Settings, StoreSettings, WebSettings
 from bot.doctor import Finding, Verdict, examine
-from reports.database import alembic_config, migration_engine, resolve
 from reports.store import Store
+from reports.store.database import alembic_config, migration_engine, resolve
 
 _KILLED_WRITER = """
 import os, sqlite3, sys

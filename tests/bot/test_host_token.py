@@ -15,7 +15,7 @@ from pydantic import SecretStr
 
 from bot.config import ConfigError, Settings, WebSettings, load_settings
 from bot.host_token import KeyFile, fresh_link, open_entrance, renew_token
-from reports.host_keys import HostKeys, HostKeysError, Keys, MemoryShelf, digest
+from reports.web.host_keys import HostKeys, HostKeysError, Keys, MemoryKeyStore, digest
 
 
 @pytest.fixture
@@ -187,7 +187,7 @@ def test_old_links_and_cookies_cease() -> None:
     assert len(changed.with_link("x", now=1e9).links) == 1, "what ceased is forgotten"
 
 
-class SlowShelf(MemoryShelf):
+class SlowShelf(MemoryKeyStore):
     """Reads at once and answers when it is told to."""
 
     def __init__(self, keys: Keys) -> None:

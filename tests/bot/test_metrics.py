@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from bot.metrics import MeteredReader, Metrics
-from bot.webrtc.decoding import MAX_BACKLOG, CameraTrack, PictureDecoder
-from bot.webrtc.frame_buffer import EncodedPicture
+from bot.webrtc.decoding import MAX_BACKLOG, CameraTrack, FrameDecoder
+from bot.webrtc.jitter_buffer import EncodedFrame
 from inference.arrays import Floats, Image
 from inference.batcher import FaceReader
 from inference.detector import Faces
@@ -66,12 +66,12 @@ async def test_pictures_thrown_away_are_counted() -> None:
     release = threading.Event()
     with ThreadPoolExecutor(1) as threads:
         threads.submit(release.wait, 5)
-        decoder = PictureDecoder(CameraTrack("t", "p", metrics.on_dropped), threads, lambda: None)
+        decoder = FrameDecoder(CameraTrack("t", "p", metrics.on_dropped), threads, lambda: None)
         for number in range(MAX_BACKLOG + 1):
-            decoder.push("VP8", EncodedPicture(b"\x11", number, False, 0.0))
+            decoder.push("VP8", EncodedFrame(b"\x11", number, False, 0.0))
         assert figure(metrics, "classmood_pictures_dropped_total") == MAX_BACKLOG + 1
         release.set()
-        decoder.push("VP8", EncodedPicture(b"no picture at all", 1, True, 0.0))
+        decoder.push("VP8", EncodedFrame(b"no picture at all", 1, True, 0.0))
         async with asyncio.timeout(5):
             while figure(metrics, "classmood_pictures_dropped_total") == MAX_BACKLOG + 1:  # noqa: ASYNC110
                 await asyncio.sleep(0.01)

@@ -7,19 +7,18 @@ import re
 from pathlib import Path
 
 import jsonschema_rs
-import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
 from bot.config import Settings
 from bot.openapi import description_route, read_description
-from bot.rooms import RoomContext, adapters
-from reports import web as host_web
-from reports.feed import LiveFeed
+from bot.rooms.registry import RoomContext, adapters
 from reports.store import Store
-from reports.summary import Alert, AlertKind, Indicator, Sureness, Word
+from reports.summary.indications import Alert, AlertKind, Indicator, Sureness, Word
+from reports.web import application as host_web
+from reports.web.feed import LiveFeed
 from tests.reports.builders import StoreController, a_class, a_window
-from tests.reports.hosts import memory_keys
+from tests.reports.web.app_client import memory_keys
 
 DESCRIPTION = read_description()
 
@@ -32,7 +31,6 @@ def served(store: Store) -> set[tuple[str, str]]:
         controller=StoreController(store, feed),
         feed=feed,
         keys=memory_keys("token"),
-        indicate=lambda windows: pytest.fail("not asked for"),
         extra_routes=[
             description_route(),
             *(route for adapter in adapters(RoomContext(Settings())).values() for route in adapter.routes()),

@@ -8,7 +8,7 @@ import pytest
 
 from bot.runs import News
 from reports.store import Store, StoreError
-from reports.summary import WindowSummary
+from reports.summary.windows import WindowSummary
 from tests.reports.samples import a_class, a_window
 
 

@@ -1,4 +1,4 @@
-"""What every room adapter must do. A new adapter is found by name and needs only a world of its own."""
+"""What every room adapter must do. A new adapter is found by name and needs only a setup of its own."""
 
 from __future__ import annotations
 
@@ -13,20 +13,11 @@ import numpy as np
 import pytest
 
 from bot.config import Settings
-from bot.room import (
-    Joined,
-    Left,
-    Room,
-    RoomEvent,
-    RoomUrlError,
-    TrackAdded,
-    TrackEnded,
-    TrackRemoved,
-    VideoTrack,
-)
-from bot.rooms import RoomAdapter, RoomContext, adapters, open_room
+from bot.rooms.contract import Joined, Left, Room, RoomEvent, RoomUrlError, TrackAdded, TrackRemoved
+from bot.rooms.registry import RoomAdapter, RoomContext, adapters, open_room
+from bot.tracks import TrackEnded, VideoTrack
 from tests.cameras import needs_network
-from tests.contract.worlds import World
+from tests.contract.room_setups import RoomSetup
 
 SCHEMES = sorted(adapters(RoomContext(Settings())))
 
@@ -36,8 +27,8 @@ pytestmark = needs_network
 class Visit:
     """A joined room with somebody in it, and everything it told so far."""
 
-    def __init__(self, room: Room, world: World) -> None:
-        self.room, self.world = room, world
+    def __init__(self, room: Room, setup: RoomSetup) -> None:
+        self.room, self.setup = room, setup
         self.events: list[RoomEvent] = []
         self.ended = False
         self._changed = asyncio.Event()
@@ -79,17 +70,20 @@ def adapter(request: pytest.FixtureRequest) -> RoomAdapter:
 
 
 @asynccontextmanager
-async def world_of(adapter: RoomAdapter, folder: Path) -> AsyncIterator[World]:
-    module = importlib.import_module(f"tests.contract.worlds.{adapter.scheme}")
-    async with module.World(adapter, folder) as world:
-        yield world
+async def room_setup_of(adapter: RoomAdapter, folder: Path) -> AsyncIterator[RoomSetup]:
+    module = importlib.import_module(f"tests.contract.room_setups.{adapter.scheme}")
+    async with module.RoomSetup(adapter, folder) as setup:
+        yield setup
 
 
 @asynccontextmanager
 async def visit(adapter: RoomAdapter, folder: Path) -> AsyncIterator[Visit]:
-    async with world_of(adapter, folder) as world, await asyncio.to_thread(adapter.open, world.url) as room:
-        visiting = Visit(room, world)
-        await world.come()
+    async with (
+        room_setup_of(adapter, folder) as setup,
+        await asyncio.to_thread(adapter.open, setup.url) as room,
+    ):
+        visiting = Visit(room, setup)
+        await setup.come()
         try:
             yield visiting
         finally:
@@ -103,12 +97,12 @@ async def test_the_example_is_of_its_scheme(adapter: RoomAdapter) -> None:
 
 
 async def test_a_wrong_url_is_refused_in_one_line(adapter: RoomAdapter, tmp_path: Path) -> None:
-    async with world_of(adapter, tmp_path) as world:
-        for url in world.bad_urls:
+    async with room_setup_of(adapter, tmp_path) as setup:
+        for url in setup.bad_urls:
             with pytest.raises(RoomUrlError) as caught:
                 await asyncio.to_thread(adapter.open, url)
             assert "\n" not in str(caught.value)
-        room = await asyncio.to_thread(open_room, world.url, {adapter.scheme: adapter})
+        room = await asyncio.to_thread(open_room, setup.url, {adapter.scheme: adapter})
         assert room.public_url
 
 
@@ -120,8 +114,8 @@ async def test_a_participant_comes_before_the_camera(adapter: RoomAdapter, tmp_p
         (joined,) = [event for event in visiting.events if isinstance(event, Joined)]
         assert track.participant_id == joined.participant_id
         assert track.track_id
-        if visiting.world.secret:
-            assert visiting.world.secret not in visiting.room.public_url
+        if visiting.setup.secret:
+            assert visiting.setup.secret not in visiting.room.public_url
 
 
 async def test_frames_are_gray_pictures_in_order(adapter: RoomAdapter, tmp_path: Path) -> None:
@@ -154,7 +148,7 @@ async def test_a_participant_goes(adapter: RoomAdapter, tmp_path: Path) -> None:
     async with visit(adapter, tmp_path) as visiting:
         track = await visiting.track()
         await track.recv()
-        await visiting.world.go()
+        await visiting.setup.go()
         left = await visiting.until(Left)
         assert isinstance(left, Left)
         assert left.participant_id == track.participant_id
@@ -164,12 +158,12 @@ async def test_a_participant_goes(adapter: RoomAdapter, tmp_path: Path) -> None:
 
 
 async def test_leaving_ends_everything(adapter: RoomAdapter, tmp_path: Path) -> None:
-    async with world_of(adapter, tmp_path) as world:
+    async with room_setup_of(adapter, tmp_path) as setup:
         threads = set(threading.enumerate())
         tasks = asyncio.all_tasks()
-        async with await asyncio.to_thread(adapter.open, world.url) as room:
-            visiting = Visit(room, world)
-            await world.come()
+        async with await asyncio.to_thread(adapter.open, setup.url) as room:
+            visiting = Visit(room, setup)
+            await setup.come()
             track = await visiting.track()
             await track.recv()
             assert isinstance(await room.announce("hello"), bool)
@@ -180,7 +174,7 @@ async def test_leaving_ends_everything(adapter: RoomAdapter, tmp_path: Path) -> 
             await ends(track)
         await asyncio.sleep(0.3)
         names = {task.get_name() for task in asyncio.all_tasks() - tasks - {visiting.listener}}
-        ours = ("replay", "peer", "companion", "decode", "rtcp")  # a world may speak the protocol too
+        ours = ("replay", "peer", "companion", "decode", "rtcp")  # a setup may speak the protocol too
         assert not [name for name in names if name.startswith(ours)]
         left = [thread.name for thread in set(threading.enumerate()) - threads if "decod" in thread.name]
         assert not left

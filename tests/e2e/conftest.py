@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.host_desk import HostDesk, host_desk
+from tests.e2e.host_server import HostDesk, host_desk
 from tests.e2e.student_page import page, served
 
 __all__ = ["desk", "page", "served"]

@@ -8,11 +8,11 @@ from aiohttp import web
 from axe_core_python.async_playwright import Axe
 from playwright.async_api import Page, async_playwright
 
-from bot.companion.room import CompanionRoom
 from bot.config import Settings
-from bot.room import RoomEvent
-from bot.rooms import RoomContext
-from bot.rooms.companion import Adapter
+from bot.rooms.companion.adapter import Adapter
+from bot.rooms.companion.room import CompanionRoom
+from bot.rooms.contract import RoomEvent
+from bot.rooms.registry import RoomContext
 from tests.e2e.chromium import CHROMIUM
 
 ARGUMENTS = [

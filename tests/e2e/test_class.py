@@ -12,7 +12,7 @@ from playwright.async_api import Page, expect
 
 from bot.app import Server, serving
 from bot.config import PrivacySettings, Settings, StoreSettings, WebSettings
-from reports.summary import WindowSummary
+from reports.summary.windows import WindowSummary
 from tests.cameras import needs_network
 from tests.e2e.chromium import as_camera, chromium, needs_chromium
 

@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 
 from tests.cameras import offer_text
-from tests.contract.worlds.replay import write_video
+from tests.contract.room_setups.replay import write_video
 from tests.e2e.commands import run, said, start
 
 pytestmark = pytest.mark.slow

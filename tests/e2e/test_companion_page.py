@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from playwright.async_api import Page, expect
 
-from bot.room import Joined, Left, Muted, OptedOut, Pulse, TrackAdded, TrackRemoved
+from bot.rooms.contract import Joined, Left, Muted, OptedOut, Pulse, TrackAdded, TrackRemoved
 from tests.cameras import needs_network
 from tests.e2e.chromium import needs_chromium
 from tests.e2e.student_page import Served, before, is_accessible, until

@@ -4,7 +4,7 @@ import pytest
 from playwright.async_api import Page, expect
 
 from bot.config import PrivacySettings, Settings, WebrtcSettings
-from bot.room import Joined, Left, Pulse, TrackAdded
+from bot.rooms.contract import Joined, Left, Pulse, TrackAdded
 from tests.cameras import needs_network
 from tests.e2e.chromium import needs_chromium
 from tests.e2e.student_page import Served, is_accessible

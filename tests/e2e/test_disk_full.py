@@ -12,10 +12,11 @@ from pathlib import Path
 import pytest
 
 from bot.config import AnalysisSettings, PrivacySettings, Settings
-from bot.room import Joined, Pulse, TrackAdded
+from bot.rooms.contract import Joined, Pulse, TrackAdded
 from reports.store import Store, StoreError
-from reports.summary import ClassState, PulseKind
-from tests.bot.desk import Desk
+from reports.summary.classes import ClassState
+from reports.summary.windows import PulseKind
+from tests.bot.sessions.session_setup import Desk
 from tests.fakes import FakeRoom, FakeTrack
 
 pytestmark = pytest.mark.slow

@@ -29,17 +29,17 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from bot.companion import room as companion_room
 from bot.config import Settings
 from bot.metrics import Metrics
 from bot.openapi import description_route, read_description
-from bot.pipeline.indicators import indicate
-from bot.rooms import RoomContext, companion
-from bot.sessions import Sessions
-from reports.feed import LiveFeed
+from bot.rooms.companion import adapter as companion
+from bot.rooms.companion import room as companion_room
+from bot.rooms.registry import RoomContext
+from bot.sessions.lifecycle import Sessions
 from reports.store import Store
-from reports.web import build_app
-from tests.reports.hosts import memory_keys
+from reports.web.application import build_app
+from reports.web.feed import LiveFeed
+from tests.reports.web.app_client import memory_keys
 
 pytestmark = pytest.mark.slow
 
@@ -87,7 +87,7 @@ class Fuzzed:
             )  # fmt: skip
             app = await asyncio.to_thread(
                 build_app, store=store, controller=sessions, feed=feed, keys=memory_keys(TOKEN),
-                indicate=indicate, extra_routes=[description_route(), *adapter.routes()],
+                extra_routes=[description_route(), *adapter.routes()],
                 registry=metrics.registry,
             )  # fmt: skip
             runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)

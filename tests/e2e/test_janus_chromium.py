@@ -10,14 +10,15 @@ import pytest
 
 from bot.app import Server, serving
 from bot.config import AnalysisSettings, PrivacySettings, Settings, StoreSettings, WebrtcSettings, WebSettings
-from bot.room import TrackAdded
-from bot.rooms import RoomContext
-from bot.rooms.janus import Adapter
-from reports.summary import ClassState, WindowSummary
+from bot.rooms.contract import TrackAdded
+from bot.rooms.janus.adapter import Adapter
+from bot.rooms.registry import RoomContext
+from reports.summary.classes import ClassState
+from reports.summary.windows import WindowSummary
 from tests.cameras import needs_network
 from tests.e2e.chromium import as_camera, needs_chromium
 from tests.e2e.janus_page import browser_students
-from tests.followed import Followed
+from tests.followed_room import Followed
 from tests.janus_server import OPEN_ROOM, JanusServer, needs_janus
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, needs_chromium, needs_janus, needs_network]

@@ -1,4 +1,4 @@
-"""kill -9 at random moments: see ``tests.kills``, which does it a hundred times by itself."""
+"""kill -9 at random moments: see ``tests.crash_runner``, which does it a hundred times by itself."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ KILLS = os.environ.get("CLASSMOOD_TEST_KILLS", "12")
 
 def test_killed_at_random_moments_nothing_that_was_acknowledged_is_lost() -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "tests.kills", "--times", KILLS],
+        [sys.executable, "-m", "tests.crash_runner", "--times", KILLS],
         cwd=Path(__file__).parents[2], capture_output=True, text=True, check=False,
         timeout=60 + 10 * int(KILLS),
     )  # fmt: skip

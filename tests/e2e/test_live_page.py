@@ -8,13 +8,14 @@ import pytest
 from axe_core_python.async_playwright import Axe
 from playwright.async_api import Page, expect
 
-from reports.summary import CheckIn, CheckInKind, ClassState, Consent
-from reports.words import TERMS, WORD_MEANINGS, WORDS
-from tests.bot.pipeline.classes import a_window
+from reports.summary.classes import ClassState
+from reports.summary.records import CheckIn, CheckInKind, Consent
+from reports.summary.words import TERMS, WORD_MEANINGS, WORDS
 from tests.e2e.chromium import needs_chromium
-from tests.e2e.host_desk import HostDesk
-from tests.e2e.live_classes import LIVE, running_class, steady
+from tests.e2e.host_server import HostDesk
+from tests.e2e.live_page_classes import LIVE, running_class, steady
 from tests.reports.builders import a_class
+from tests.reports.summary.simulated_classes import a_window
 
 pytestmark = [pytest.mark.browser, needs_chromium]
 

@@ -7,10 +7,10 @@ from dataclasses import replace
 import pytest
 from playwright.async_api import expect
 
-from tests.bot.pipeline.classes import a_window, simulate
 from tests.e2e.chromium import needs_chromium
-from tests.e2e.host_desk import HostDesk
-from tests.e2e.live_classes import LIVE, running_class, steady
+from tests.e2e.host_server import HostDesk
+from tests.e2e.live_page_classes import LIVE, running_class, steady
+from tests.reports.summary.simulated_classes import a_window, simulate
 
 pytestmark = [pytest.mark.browser, needs_chromium]
 

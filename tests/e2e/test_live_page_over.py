@@ -8,12 +8,12 @@ from datetime import timedelta
 import pytest
 from playwright.async_api import Page, expect
 
-from reports.summary import ClassState
-from tests.bot.pipeline.classes import a_window
+from reports.summary.classes import ClassState
 from tests.e2e.chromium import needs_chromium
-from tests.e2e.host_desk import HostDesk
-from tests.e2e.live_classes import LIVE, running_class, steady
+from tests.e2e.host_server import HostDesk
+from tests.e2e.live_page_classes import LIVE, running_class, steady
 from tests.reports.builders import START, a_class
+from tests.reports.summary.simulated_classes import a_window
 
 pytestmark = [pytest.mark.browser, needs_chromium]
 

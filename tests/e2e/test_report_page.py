@@ -9,11 +9,12 @@ import pytest
 from axe_core_python.async_playwright import Axe
 from playwright.async_api import expect
 
-from reports.summary import ClassState, WindowSummary
-from tests.bot.pipeline.classes import a_window, simulate
+from reports.summary.classes import ClassState
+from reports.summary.windows import WindowSummary
 from tests.e2e.chromium import needs_chromium
-from tests.e2e.host_desk import HostDesk
+from tests.e2e.host_server import HostDesk
 from tests.reports.builders import START, a_class
+from tests.reports.summary.simulated_classes import a_window, simulate
 
 pytestmark = [pytest.mark.browser, needs_chromium]
 
@@ -36,7 +37,7 @@ def ninety_minutes() -> list[WindowSummary]:
                 window, expressions=None, suppressed=True, analysed=3, cameras_on=3, not_analysed=reasons
             )
         if 1000 <= index < 1012:
-            window = replace(window, pulses=dict(window.pulses) | {"lost": 1}, voices={"lost": 12})
+            window = replace(window, pulses=dict(window.pulses) | {"lost": 1}, votes={"lost": 12})
         made.append(window)
     return made
 

@@ -10,8 +10,8 @@ from playwright.async_api import expect
 
 from docs.screenshots import SECONDS, take_whole
 from tests.e2e.chromium import needs_chromium
-from tests.e2e.host_desk import HostDesk
-from tests.e2e.live_classes import LIVE, running_class, steady
+from tests.e2e.host_server import HostDesk
+from tests.e2e.live_page_classes import LIVE, running_class, steady
 
 pytestmark = [pytest.mark.browser, needs_chromium]
 

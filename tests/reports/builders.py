@@ -6,10 +6,12 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from inference.emotions import EMOTIONS
-from reports.controller import RoomRefused
-from reports.feed import LiveFeed
 from reports.store import Store
-from reports.summary import ClassInfo, ClassState, Marker, NotAnalysed, PulseKind, WindowSummary
+from reports.summary.classes import ClassInfo, ClassState
+from reports.summary.records import Marker
+from reports.summary.windows import NotAnalysed, PulseKind, WindowSummary
+from reports.web.controller import RoomRefused
+from reports.web.feed import LiveFeed
 
 START = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 
@@ -55,7 +57,7 @@ def a_window(
         expressions=shares,
         suppressed=happy is None,
         pulses=dict.fromkeys((kind.value for kind in PulseKind), 0),
-        voices=dict.fromkeys((kind.value for kind in PulseKind), 0),
+        votes=dict.fromkeys((kind.value for kind in PulseKind), 0),
     )
 
 

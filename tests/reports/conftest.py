@@ -9,12 +9,11 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
-from bot.pipeline.indicators import indicate
-from reports.feed import LiveFeed
 from reports.store import Store
-from reports.web import build_app
+from reports.web.application import build_app
+from reports.web.feed import LiveFeed
 from tests.reports.builders import StoreController
-from tests.reports.hosts import Client, Host, memory_keys
+from tests.reports.web.app_client import Client, Host, memory_keys
 
 
 async def _fails(_request: web.Request) -> web.Response:
@@ -41,7 +40,6 @@ async def host(store: Store, aiohttp_client: Callable[..., Awaitable[Client]]) -
         controller=StoreController(store, feed),
         feed=feed,
         keys=memory_keys("token"),
-        indicate=indicate,
         ready=lambda: made[0].unready,
         heartbeat_s=0.05,
         extra_routes=[web.get("/fails", _fails)],

@@ -6,12 +6,8 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from reports.summary import (
-    ClassInfo,
-    ClassState,
-    NotAnalysed,
-    WindowSummary,
-)
+from reports.summary.classes import ClassInfo, ClassState
+from reports.summary.windows import NotAnalysed, WindowSummary
 
 START = datetime(2026, 3, 2, 9, 0, 0, 250, tzinfo=UTC)
 SHARES = {
@@ -53,7 +49,7 @@ def a_window(start_s: float = 0.0, class_id: str = "c1", **changes: object) -> W
         expressions=SHARES,
         suppressed=False,
         pulses={"lost": 2, "ok": 7, "too_slow": 1},
-        voices={"lost": 1, "ok": 6, "too_slow": 1},
+        votes={"lost": 1, "ok": 6, "too_slow": 1},
     )
     return replace(window, **changes)  # type: ignore[arg-type]
 

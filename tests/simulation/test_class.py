@@ -18,9 +18,9 @@ from benchmarks.simulation.clips import Clip, ClipSpec, make_clip, read_identity
 from benchmarks.simulation.faults import Faults
 from benchmarks.simulation.student import SimulatedStudent
 from bot.config import WebrtcSettings
-from bot.room import TrackEnded
+from bot.tracks import TrackEnded
 from bot.webrtc.decoding import CameraTrack
-from bot.webrtc.frame_buffer import EncodedPicture
+from bot.webrtc.jitter_buffer import EncodedFrame
 from bot.webrtc.peer import PeerState, ReceivingPeer
 from tests.cameras import needs_network
 
@@ -83,7 +83,7 @@ class Seat:
         assert receiver is not None
         push, found = receiver.decoder.push, list[int]()
 
-        def count(codec: str, picture: EncodedPicture, *, fresh: bool = True) -> None:
+        def count(codec: str, picture: EncodedFrame, *, fresh: bool = True) -> None:
             found.append(picture.timestamp)
             push(codec, picture, fresh=fresh)
 

@@ -13,9 +13,9 @@ from benchmarks.simulation.faults import Faults
 from benchmarks.simulation.janus_class import JanusClass
 from benchmarks.watcher import Watcher
 from bot.config import WebrtcSettings
-from bot.janus.room import JanusRoom
-from bot.room import TrackAdded
-from bot.rooms.janus import parse_address
+from bot.rooms.contract import TrackAdded
+from bot.rooms.janus.adapter import parse_address
+from bot.rooms.janus.room import JanusRoom
 from tests.cameras import needs_network
 from tests.janus_server import OPEN_ROOM, JanusServer, needs_janus
 

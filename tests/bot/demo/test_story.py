@@ -10,7 +10,7 @@ import pytest
 
 from bot.demo.expressions import EXPRESSIONS, Expression
 from bot.demo.story import BLEND_S, PERIOD_S, StudentStory, tell_story
-from reports.summary import PulseKind
+from reports.summary.windows import PulseKind
 
 
 def share(stories: list[StudentStory], labels: set[str], from_s: float, until_s: float) -> float:

@@ -19,11 +19,11 @@ from bot.config import PrivacySettings, Settings
 from bot.demo.story import tell_story
 from bot.demo.students import run_students
 from bot.frames import RawFrame
-from bot.room import Joined, Left, Pulse, Room, RoomEvent, TrackAdded, TrackRemoved
-from bot.rooms import RoomContext
-from bot.rooms.companion import Adapter
+from bot.rooms.companion.adapter import Adapter
+from bot.rooms.contract import Joined, Left, Pulse, Room, RoomEvent, TrackAdded, TrackRemoved
+from bot.rooms.registry import RoomContext
 from inference.detector import BlazeFace
-from reports.summary import PulseKind
+from reports.summary.windows import PulseKind
 from tests.cameras import needs_network
 
 CODE = "drawn-class"

@@ -9,7 +9,7 @@ from bot.pipeline.aggregator import WindowAggregator
 from bot.pipeline.cohorts import SMALLEST_PROTECTED
 from bot.pipeline.observation import Observation
 from inference.emotions import EMOTIONS
-from reports.summary import NotAnalysed, PulseKind, WindowSummary
+from reports.summary.windows import NotAnalysed, PulseKind, WindowSummary
 
 
 def one_hot(label: str) -> np.ndarray:
@@ -222,7 +222,7 @@ def test_pulses_fall_into_their_window() -> None:
 
 
 def voices(windows: list[WindowSummary]) -> list[tuple[int, int]]:
-    return [(window.voices["lost"], window.voices["ok"]) for window in windows]
+    return [(window.votes["lost"], window.votes["ok"]) for window in windows]
 
 
 def test_a_voice_is_what_somebody_tapped_last_and_lasts_two_minutes() -> None:

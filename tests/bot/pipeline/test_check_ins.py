@@ -10,7 +10,8 @@ import pytest
 from bot.pipeline.check_ins import LASTING_S, REPEAT_S, CheckIns
 from bot.pipeline.observation import Observation
 from inference.emotions import EMOTIONS
-from reports.summary import CheckIn, CheckInKind, NotAnalysed, PulseKind
+from reports.summary.records import CheckIn, CheckInKind
+from reports.summary.windows import NotAnalysed, PulseKind
 
 
 def seen(participant_id: str, at_s: float, tense: float) -> Observation:

@@ -19,13 +19,15 @@ from hypothesis import strategies as st
 
 from bot.pipeline.aggregator import WindowAggregator
 from bot.pipeline.cohorts import Cohorts
-from bot.pipeline.indicators import Indicators
 from bot.pipeline.observation import Observation
 from inference.arrays import Floats
 from inference.emotions import EMOTIONS
-from reports.class_report import build_report, to_csv, to_html, to_json
-from reports.comparison import session
-from reports.summary import ClassInfo, ClassState, Marker, NotAnalysed, PulseKind, PulseRecord, WindowSummary
+from reports.document.class_report import build_report, to_csv, to_html, to_json
+from reports.document.comparison import session
+from reports.summary.classes import ClassInfo, ClassState
+from reports.summary.indicators import Indicators
+from reports.summary.records import Marker, PulseRecord
+from reports.summary.windows import NotAnalysed, PulseKind, WindowSummary
 
 PEOPLE = "abcdefghij"
 _GRAIN = 64

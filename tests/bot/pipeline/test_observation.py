@@ -7,7 +7,7 @@ from bot.pipeline.observation import ReadingLimits, is_black, observe
 from inference.batcher import Reading
 from inference.detector import Faces
 from inference.emotions import EMOTIONS
-from reports.summary import NotAnalysed
+from reports.summary.windows import NotAnalysed
 from tests.fakes import nobody, one_face
 
 LIMITS = ReadingLimits(min_face_px=24, min_confidence=0.3)

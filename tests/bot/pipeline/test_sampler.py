@@ -6,7 +6,7 @@ from itertools import pairwise
 import pytest
 
 from bot.pipeline.sampler import sample
-from bot.room import TrackEnded
+from bot.tracks import TrackEnded
 from tests.fakes import FakeTrack
 
 

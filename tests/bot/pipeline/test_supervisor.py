@@ -8,7 +8,7 @@ import pytest
 
 from bot.pipeline.observation import ReadingLimits
 from bot.pipeline.supervisor import PipelineOptions, Supervisor
-from bot.room import (
+from bot.rooms.contract import (
     Disconnected,
     Joined,
     Left,
@@ -20,8 +20,9 @@ from bot.room import (
     TrackAdded,
     TrackRemoved,
     UnsupportedCodec,
-)  # fmt: skip
-from reports.summary import CheckIn, Consent, PulseKind, PulseRecord, WindowSummary
+)
+from reports.summary.records import CheckIn, Consent, PulseRecord
+from reports.summary.windows import PulseKind, WindowSummary
 from tests.fakes import FakeRoom, FakeTrack, ScriptedReader, nobody, one_face
 
 HAPPY, SAD, EMPTY, BROKEN, BLACK = 100, 110, 120, 130, 16

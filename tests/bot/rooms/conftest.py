@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.bot.rooms.schools import QUICK, Class, held
+from tests.bot.rooms.companion.school_network import QUICK, Class, held
 from tests.janus_server import JanusServer
 
 

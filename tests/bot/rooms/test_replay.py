@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 
 from bot.config import Settings
-from bot.room import Left, RoomUrlError, TrackAdded, TrackEnded, VideoTrack
-from bot.rooms import RoomContext
+from bot.rooms.contract import Left, RoomUrlError, TrackAdded
+from bot.rooms.registry import RoomContext
 from bot.rooms.replay import Adapter
+from bot.tracks import TrackEnded, VideoTrack
 
 
 def write_from(path: Path, first_s: int, seconds: int = 1, fps: int = 10) -> None:

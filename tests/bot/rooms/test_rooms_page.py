@@ -3,11 +3,12 @@
 from pathlib import Path
 
 from bot.config import Settings
-from bot.janus.camera import SMALLEST_PX
-from bot.janus.room import OPT_OUT_WORDS, Patience
-from bot.rooms import RoomContext, adapters
-from bot.rooms.janus import DEFAULT_NAME
-from reports.summary import ClassState, NotAnalysed
+from bot.rooms.janus.adapter import DEFAULT_NAME
+from bot.rooms.janus.camera import SMALLEST_PX
+from bot.rooms.janus.room import OPT_OUT_WORDS, Patience
+from bot.rooms.registry import RoomContext, adapters
+from reports.summary.classes import ClassState
+from reports.summary.windows import NotAnalysed
 
 TEXT = (Path(__file__).parents[3] / "docs" / "rooms.md").read_text(encoding="utf-8")
 

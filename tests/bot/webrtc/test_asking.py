@@ -23,7 +23,7 @@ from aiortc.rtp import (
 
 from bot.webrtc.decoding import CameraTrack
 from bot.webrtc.receiver import FARTHER_S, NACK_INTERVAL_S, VideoReceiver
-from tests.bot.webrtc.wires import Wire
+from tests.bot.webrtc.fake_transport import Wire
 
 VP8 = RTCRtpCodecParameters("video/VP8", 90000, payloadType=97)
 SSRC = 0xC0FFEE

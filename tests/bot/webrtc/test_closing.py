@@ -14,7 +14,7 @@ from bot.config import WebrtcSettings
 from bot.webrtc.decoding import CameraTrack
 from bot.webrtc.peer import PeerState, ReceivingPeer
 from tests.cameras import Sender, needs_network
-from tests.followed import left_since
+from tests.followed_room import left_since
 
 
 async def close_at_the_moment_of_success() -> None:

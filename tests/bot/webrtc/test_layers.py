@@ -8,7 +8,7 @@ import pytest
 
 from benchmarks.simulation.clips import Clip, ClipSpec, make_clip
 from benchmarks.simulation.rtp import Packetiser
-from bot.webrtc.frame_buffer import EncodedPicture, FrameBuffer
+from bot.webrtc.jitter_buffer import EncodedFrame, JitterBuffer
 from bot.webrtc.packets import fragment, parse_rtp
 
 FPS = 15
@@ -26,7 +26,7 @@ def packets(clip: Clip, *, layered: bool = True) -> list[list[bytes]]:
     return [stream.packets(picture, number / FPS) for number, picture in enumerate(clip.pictures)]
 
 
-def pass_on(buffer: FrameBuffer, sent: list[bytes], at_s: float) -> list[EncodedPicture]:
+def pass_on(buffer: JitterBuffer, sent: list[bytes], at_s: float) -> list[EncodedFrame]:
     found = []
     for packet in sent:
         header, payload = parse_rtp(packet)
@@ -35,7 +35,7 @@ def pass_on(buffer: FrameBuffer, sent: list[bytes], at_s: float) -> list[Encoded
     return found
 
 
-def number_of(picture: EncodedPicture) -> int:
+def number_of(picture: EncodedFrame) -> int:
     return round(picture.timestamp / 90_000 * FPS)
 
 
@@ -44,10 +44,10 @@ def decode(pictures: list[bytes]) -> list[np.ndarray]:
     return [frame.to_ndarray(format="gray") for data in pictures for frame in decoder.decode(av.Packet(data))]
 
 
-def run(clip: Clip, wanted_fps: float | None, lost: set[int] = frozenset()) -> tuple[list[int], FrameBuffer]:  # type: ignore[assignment]
+def run(clip: Clip, wanted_fps: float | None, lost: set[int] = frozenset()) -> tuple[list[int], JitterBuffer]:  # type: ignore[assignment]
     """Numbers of the pictures let through when some are lost whole; every one must decode as in full."""
-    buffer = FrameBuffer(wanted_fps)
-    through: list[EncodedPicture] = []
+    buffer = JitterBuffer(wanted_fps)
+    through: list[EncodedFrame] = []
     for number, sent in enumerate(packets(clip)):
         if number not in lost:
             through += pass_on(buffer, sent, number / FPS)
@@ -114,7 +114,7 @@ def test_what_is_let_through_decodes_whatever_is_lost(clip: Clip) -> None:
 
 def test_without_layers_a_loss_waits_for_a_key_frame() -> None:
     clip = make_clip(ClipSpec(identity=3, width=160, height=90, fps=FPS, seconds=4, layers=1))
-    buffer = FrameBuffer(4.0)
+    buffer = JitterBuffer(4.0)
     through = []
     for number, sent in enumerate(packets(clip, layered=False)):
         if number != 20:
@@ -125,7 +125,7 @@ def test_without_layers_a_loss_waits_for_a_key_frame() -> None:
 
 def test_numbers_of_the_base_are_looked_at_after_a_loss_only(clip: Clip) -> None:
     """A sender that does not count them is received as long as nothing is lost."""
-    buffer = FrameBuffer()
+    buffer = JitterBuffer()
     through = []
     for number, sent in enumerate(packets(clip)):
         uncounted = [packet[:16] + b"\0" + packet[17:] for packet in sent]

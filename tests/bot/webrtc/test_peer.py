@@ -21,9 +21,9 @@ from aiortc.codecs import CODECS, HEADER_EXTENSIONS
 
 from benchmarks.simulation.clips import ClipSpec, make_clip
 from bot.config import WebrtcSettings
-from bot.room import TrackEnded
-from bot.webrtc.decoding import MAX_BACKLOG, CameraTrack, PictureDecoder, make_decoder
-from bot.webrtc.frame_buffer import EncodedPicture
+from bot.tracks import TrackEnded
+from bot.webrtc.decoding import MAX_BACKLOG, CameraTrack, FrameDecoder, make_decoder
+from bot.webrtc.jitter_buffer import EncodedFrame
 from bot.webrtc.offers import BadOffer, UnsupportedVideo
 from bot.webrtc.peer import NoNetwork, PeerState, ReceivingPeer
 from bot.webrtc.setup import prepare_aiortc
@@ -260,8 +260,8 @@ async def test_closing_does_not_wait_for_a_busy_thread() -> None:
     with ThreadPoolExecutor(1) as threads:
         threads.submit(release.wait, 5)
         camera = CameraTrack("t", "p")
-        decoder = PictureDecoder(camera, threads, lambda: None)
-        decoder.push("VP8", EncodedPicture(b"\x10", 0, True, 0.0))
+        decoder = FrameDecoder(camera, threads, lambda: None)
+        decoder.push("VP8", EncodedFrame(b"\x10", 0, True, 0.0))
         await asyncio.sleep(0.01)
         began = time.monotonic()
         decoder.close()
@@ -275,9 +275,9 @@ async def test_a_backlog_is_bounded_and_asks_for_a_key_frame() -> None:
     release, troubles = threading.Event(), []
     with ThreadPoolExecutor(1) as threads:
         threads.submit(release.wait, 5)
-        decoder = PictureDecoder(CameraTrack("t", "p"), threads, lambda: troubles.append(1))
+        decoder = FrameDecoder(CameraTrack("t", "p"), threads, lambda: troubles.append(1))
         for _ in range(MAX_BACKLOG + 1):
-            decoder.push("VP8", EncodedPicture(b"\x11", 0, False, 0.0))
+            decoder.push("VP8", EncodedFrame(b"\x11", 0, False, 0.0))
         assert troubles == [1]
         assert len(decoder._waiting) == 0
         release.set()
@@ -288,11 +288,11 @@ async def test_a_fault_in_decoding_asks_for_a_key_frame_and_the_camera_goes_on()
     failed, camera = asyncio.Event(), CameraTrack("t", "p")
     key, *_ = make_clip(ClipSpec(1, seconds=1, layers=1)).pictures
     with ThreadPoolExecutor(1) as threads:
-        decoder = PictureDecoder(camera, threads, failed.set)
-        decoder.push("a codec nobody checked", EncodedPicture(key.data, 0, True, 0.0))
+        decoder = FrameDecoder(camera, threads, failed.set)
+        decoder.push("a codec nobody checked", EncodedFrame(key.data, 0, True, 0.0))
         async with asyncio.timeout(WITHIN_S):
             await failed.wait()
-            decoder.push("VP8", EncodedPicture(key.data, 3000, True, 0.0))
+            decoder.push("VP8", EncodedFrame(key.data, 3000, True, 0.0))
             await camera.recv()
         decoder.close()
 
@@ -303,12 +303,12 @@ async def test_what_is_not_wanted_at_once_is_decoded_at_moments_all_cameras_shar
     with ThreadPoolExecutor(1) as threads:
         for _ in range(2):
             camera = CameraTrack("t", "p")
-            decoder = PictureDecoder(camera, threads, lambda: None, 1 / every_s)
+            decoder = FrameDecoder(camera, threads, lambda: None, 1 / every_s)
             while decoder._timer is None:  # again, should just then be such a moment
-                decoder.push("VP8", EncodedPicture(key.data, 0, True, 0.0))
+                decoder.push("VP8", EncodedFrame(key.data, 0, True, 0.0))
                 async with asyncio.timeout(WITHIN_S):
                     await camera.recv()
-                decoder.push("VP8", EncodedPicture(key.data, 3000, True, 0.0))
+                decoder.push("VP8", EncodedFrame(key.data, 3000, True, 0.0))
                 await asyncio.sleep(0)
             assert decoder._timer.when() % every_s == pytest.approx(0)
             decoder.close()

@@ -20,11 +20,11 @@ from aiortc.rtp import RtpPacket
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from bot.webrtc.decoding import MAX_BACKLOG, MAX_PIXELS, CameraTrack, PictureDecoder
-from bot.webrtc.frame_buffer import EncodedPicture, FrameBuffer
+from bot.webrtc.decoding import MAX_BACKLOG, MAX_PIXELS, CameraTrack, FrameDecoder
+from bot.webrtc.jitter_buffer import EncodedFrame, JitterBuffer
 from bot.webrtc.packets import fragment
 from bot.webrtc.receiver import VideoReceiver
-from tests.bot.webrtc.wires import Wire
+from tests.bot.webrtc.fake_transport import Wire
 
 pytestmark = pytest.mark.slow
 
@@ -134,7 +134,7 @@ def test_a_hostile_camera_neither_raises_nor_outlasts_a_good_picture(datagrams: 
 def test_the_frame_buffer_holds_no_more_than_it_may(
     codec: str, packets: list[tuple[int, int, bool, bytes]]
 ) -> None:
-    buffer, now_s = FrameBuffer(4.0), 0.0
+    buffer, now_s = JitterBuffer(4.0), 0.0
     for sequence, timestamp, last, payload in packets:
         now_s += 0.01
         try:
@@ -164,15 +164,13 @@ async def test_a_few_kilobytes_cannot_ask_for_gigabytes(codec: str) -> None:
     trouble = asyncio.Event()
     camera = CameraTrack("t", "p")
     with ThreadPoolExecutor(1) as threads:
-        decoder = PictureDecoder(camera, threads, trouble.set)
+        decoder = FrameDecoder(camera, threads, trouble.set)
         assert MAX_PIXELS < 3200 * 3200
         too_large = await asyncio.to_thread(huge, codec, 3200)
-        decoder.push(codec, EncodedPicture(too_large, 1, True, 0.0), fresh=True)
+        decoder.push(codec, EncodedFrame(too_large, 1, True, 0.0), fresh=True)
         async with asyncio.timeout(10):
             await trouble.wait()
-        decoder.push(
-            codec, EncodedPicture(await asyncio.to_thread(huge, codec, 64), 2, True, 0.0), fresh=True
-        )
+        decoder.push(codec, EncodedFrame(await asyncio.to_thread(huge, codec, 64), 2, True, 0.0), fresh=True)
         async with asyncio.timeout(10):
             assert (await camera.recv()).luma().shape == (64, 64)
         assert decoder.shown == 1
@@ -194,9 +192,9 @@ def test_the_size_in_a_vp8_header_is_looked_at_before_libvpx_makes_room_for_it()
     async def push() -> None:
         trouble = asyncio.Event()
         with ThreadPoolExecutor(1) as threads:
-            decoder = PictureDecoder(CameraTrack("t", "p"), threads, trouble.set)
+            decoder = FrameDecoder(CameraTrack("t", "p"), threads, trouble.set)
             for number in range(2 * MAX_BACKLOG):
-                decoder.push("VP8", EncodedPicture(header, number, True, 0.0), fresh=True)
+                decoder.push("VP8", EncodedFrame(header, number, True, 0.0), fresh=True)
             async with asyncio.timeout(10):
                 await trouble.wait()
             decoder.close()

@@ -1,0 +1,42 @@
+"""How figures and times read in the report and on the host's pages."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from types import MappingProxyType
+from typing import Any, Final
+
+
+def percent(share: float) -> str:
+    """0.314 -> "31 %", with a space that does not break."""
+    return f"{100 * share:.0f}\u00a0%"
+
+
+def points(difference: float | None) -> str:
+    """0.084 -> "+8", None -> "–": a difference of shares in points."""
+    if difference is None:
+        return "–"
+    return f"{round(100 * difference):+d}".replace("-", "\u2212").replace("+0", "0")
+
+
+def clock(seconds: float) -> str:
+    """Seconds since the class began as h:mm:ss or m:ss."""
+    whole = max(0, round(seconds))
+    minutes, rest = divmod(whole, 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def local(moment: datetime) -> str:
+    """A moment to the minute in this machine's time zone, with its offset: "2026-03-02 14:30 UTC+05:30"."""
+    here = moment.astimezone()
+    hours, minutes = here.strftime("%z")[:3], here.strftime("%z")[3:5]
+    offset = f"{hours}:{minutes}" if here.utcoffset() else ""
+    return f"{here:%Y-%m-%d %H:%M} UTC{offset}"
+
+
+FILTERS: Final[Mapping[str, Callable[..., Any]]] = MappingProxyType(
+    {"percent": percent, "points": points, "clock": clock, "local": local}
+)
+"""The same functions as filters of the templates."""

@@ -1,0 +1,76 @@
+"""Cameras in a Janus room that cannot be decoded or fall behind, beside others that go on."""
+
+import asyncio
+from pathlib import Path
+
+import av
+import pytest
+
+from bot.config import Settings, WebrtcSettings
+from bot.rooms.contract import Joined, TrackAdded, TrackRemoved, UnsupportedCodec
+from bot.rooms.janus.adapter import Adapter
+from bot.rooms.registry import RoomContext
+from tests.cameras import SyntheticCamera, needs_network
+from tests.followed_room import Followed
+from tests.janus_server import JanusServer, needs_janus
+from tests.janus_students import JanusStudent
+
+pytestmark = [needs_janus, needs_network, pytest.mark.slow]
+
+SETTINGS = Settings(webrtc=WebrtcSettings(silence_timeout_s=5.0))
+
+
+class SlowClock(SyntheticCamera):
+    """A camera whose pictures come ever later than they say: a server that falls behind."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.speed = 1.0
+        self._stamp_s = 0.0
+
+    async def recv(self) -> av.VideoFrame:
+        frame = await super().recv()
+        self._stamp_s += self.speed / 15
+        frame.pts = int(self._stamp_s * 90_000)
+        return frame
+
+
+async def test_h264_high_is_unsupported_for_that_student_while_the_others_go_on(tmp_path: Path) -> None:
+    async with (
+        JanusServer(tmp_path, videocodec="h264,vp8") as server,
+        Followed(Adapter(RoomContext(SETTINGS)).open(server.room_url())) as followed,
+        JanusStudent(server.url, "Ada") as ada,
+        JanusStudent(server.url, "Bea") as bea,
+    ):
+        await ada.publish("video/H264")
+        added = await followed.until_kind(TrackAdded)
+        await bea.publish("video/H264", profile="640c1f")
+        unsupported = await followed.until_kind(UnsupportedCodec)
+        joined = {event.name: event.participant_id for event in followed.events if isinstance(event, Joined)}
+        assert unsupported == UnsupportedCodec(joined["Bea"], "H264")
+        assert added.track.participant_id == joined["Ada"]
+        async with asyncio.timeout(15):
+            for _ in range(3):
+                await added.track.recv()
+        assert sum(isinstance(event, TrackAdded) for event in followed.events) == 1
+
+
+async def test_a_camera_that_falls_behind_is_received_anew(tmp_path: Path) -> None:
+    camera = SlowClock()
+    async with (
+        JanusServer(tmp_path) as server,
+        Followed(Adapter(RoomContext(SETTINGS)).open(server.room_url())) as followed,
+        JanusStudent(server.url, "Ada") as ada,
+    ):
+        await ada.publish(track=camera)
+        first = await followed.until_kind(TrackAdded)
+        async with asyncio.timeout(15):
+            await first.track.recv()
+        mark, camera.speed = len(followed.events), 0.3
+        removed = await followed.until_kind(TrackRemoved, mark, within_s=30)
+        assert removed.track_id == first.track.track_id
+        camera.speed = 1.0
+        again = await followed.until_kind(TrackAdded, mark, within_s=30)
+        assert again.track.participant_id == first.track.participant_id
+        async with asyncio.timeout(15):
+            await again.track.recv()

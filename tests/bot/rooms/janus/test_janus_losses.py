@@ -1,0 +1,290 @@
+"""Janus killed, halted, back without its room, gone for good: what is told, how soon, who is who after."""
+
+import asyncio
+import time
+from contextlib import suppress
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+import pytest
+
+from bot.config import WebrtcSettings
+from bot.rooms.contract import (
+    Disconnected,
+    Joined,
+    Left,
+    Reconnected,
+    RoomDenied,
+    RoomUnavailable,
+    TrackAdded,
+    TrackRemoved,
+)
+from bot.rooms.janus.adapter import DEFAULT_NAME, parse_address
+from bot.rooms.janus.reentry import Patience
+from bot.rooms.janus.room import JanusRoom
+from bot.rooms.janus.visit import ROLL_INTERVAL_S
+from tests.cameras import needs_network
+from tests.followed_room import Followed
+from tests.janus_server import OPEN_ROOM, JanusServer, needs_janus
+from tests.janus_students import JanusStudent
+
+pytestmark = [pytest.mark.slow, needs_janus, needs_network]
+
+NOTICED_S = 4.0 + 3.0
+"""Four seconds, and some for a machine that does other things too."""
+
+
+def follow(server: JanusServer, patience: Patience | None = None, must_announce: bool = False) -> Followed:
+    return Followed(
+        JanusRoom(
+            parse_address(server.room_url()),
+            WebrtcSettings(),
+            samples_per_s=2.0,
+            patience=patience or Patience(),
+            must_announce=must_announce,
+        )
+    )
+
+
+def ids(followed: Followed, after: int = 0) -> dict[str | None, str]:
+    return {
+        event.name: event.participant_id for event in followed.events[after:] if isinstance(event, Joined)
+    }
+
+
+async def test_a_killed_and_restarted_janus_is_rejoined_and_nobody_counts_twice(server: JanusServer) -> None:
+    async with follow(server) as followed:
+        greys = {"Ada": 60, "Bea": 200}
+        students = [JanusStudent(server.url, name, grey=greys[name]) for name in ("Ada", "Bea", "Bea")]
+        for student in students:
+            place = len(followed.events)
+            await student.join()
+            await student.publish()
+            await followed.until_kind(TrackAdded, place)
+        before = {event.participant_id for event in followed.events if isinstance(event, Joined)}
+        assert len(before) == 3
+
+        killed_s = asyncio.get_running_loop().time()
+        mark = len(followed.events)
+        await server.kill()
+        lost = await followed.until(lambda event: isinstance(event, Disconnected), mark)
+        assert followed.told[lost][0] - killed_s < NOTICED_S
+        assert "Janus server" in followed.events[lost].reason  # type: ignore[union-attr]
+        for student in students:
+            await student.go()
+        await server.start()
+        back = await followed.until(lambda event: isinstance(event, Reconnected), lost)
+        gone = [event for event in followed.events[mark:back] if isinstance(event, TrackRemoved)]
+        assert len(gone) == 3
+
+        names = {event.participant_id: event.name for event in followed.events if isinstance(event, Joined)}
+        again = [JanusStudent(server.url, name, grey=greys[name]) for name in ("Bea", "Ada", "Bea")]
+        for student in again:
+            place = len(followed.events)
+            await student.join()
+            await student.publish()
+            added = await followed.until_kind(TrackAdded, place)
+            async with asyncio.timeout(20):
+                frame = await added.track.recv()
+            grey = greys[names[added.track.participant_id] or ""]
+            assert abs(float(np.median(frame.luma())) - grey) < 12, "another student's picture"
+        assert {event.participant_id for event in followed.events if isinstance(event, Joined)} == before
+        left = [event.participant_id for event in followed.events[back:] if isinstance(event, Left)]
+        assert sorted(left) == sorted(before)  # a restarted Janus has nobody in it
+        for student in again:
+            await student.go()
+
+
+@pytest.mark.slow
+async def test_a_halted_janus_is_noticed_and_whole_again_soon_after_it_goes_on(server: JanusServer) -> None:
+    clock = asyncio.get_running_loop().time
+    async with follow(server) as followed, JanusStudent(server.url, "Ada") as ada:
+        await ada.publish()
+        added = await followed.until_kind(TrackAdded)
+        await added.track.recv()
+        halted_s, mark = clock(), len(followed.events)
+        server.stop()
+        try:
+            lost = await followed.until(lambda event: isinstance(event, Disconnected), mark)
+            assert followed.told[lost][0] - halted_s < NOTICED_S
+            await asyncio.sleep(10 - (clock() - halted_s))
+        finally:
+            server.go_on()
+        on_s = clock()
+        back = await followed.until(lambda event: isinstance(event, Reconnected), lost)
+        again = await followed.until_kind(TrackAdded, back)
+        async with asyncio.timeout(15):
+            frame = await again.track.recv()
+        assert frame.at_s - on_s < 15.0
+        assert again.track.participant_id == added.track.participant_id
+        assert not any(isinstance(event, Left) for event in followed.events)
+        assert len(set(ids(followed).values())) == 1
+
+
+@pytest.mark.slow
+async def test_leaving_a_halted_janus_does_not_hang(server: JanusServer) -> None:
+    async with JanusStudent(server.url, "Ada") as ada:
+        async with follow(server) as followed:
+            await ada.publish()
+            await followed.until_kind(TrackAdded)
+            server.stop()
+            left_s = time.monotonic()
+        assert time.monotonic() - left_s < 12.0
+        server.go_on()
+
+
+@pytest.mark.slow
+async def test_a_cut_network_is_noticed_and_the_bot_left_behind_is_nobody(server: JanusServer) -> None:
+    wire = Wire(server.port)
+    async with wire, JanusStudent(server.url, "Ada") as ada:
+        await ada.publish()
+        async with Followed(
+            JanusRoom(
+                parse_address(server.room_url().replace(str(server.port), str(wire.port))),
+                WebrtcSettings(),
+                samples_per_s=2.0,
+            )
+        ) as followed:
+            await followed.until_kind(TrackAdded)
+            cut_s, mark = asyncio.get_running_loop().time(), len(followed.events)
+            wire.cut()
+            lost = await followed.until(lambda event: isinstance(event, Disconnected), mark)
+            assert followed.told[lost][0] - cut_s < NOTICED_S
+            back = await followed.until(lambda event: isinstance(event, Reconnected), lost)
+            await followed.until_kind(TrackAdded, back)
+            reply = await ada.ask({"request": "listparticipants", "room": OPEN_ROOM})
+            names = [person["display"] for person in reply.data["participants"]]
+            assert names.count(DEFAULT_NAME) == 2  # Janus has not missed the first one yet
+            await asyncio.sleep(2.2 * ROLL_INTERVAL_S)
+            assert set(ids(followed)) == {"Ada"}
+            assert not any(isinstance(event, Left) for event in followed.events)
+
+
+class Wire:
+    """Passes bytes between the bot and Janus; after a cut the old connections pass nothing, new ones do."""
+
+    def __init__(self, target_port: int) -> None:
+        self.port = 0
+        self._target_port = target_port
+        self._server: asyncio.Server | None = None
+        self._whole = asyncio.Event()
+        self._whole.set()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def __aenter__(self) -> Self:
+        self._server = await asyncio.start_server(self._join, "127.0.0.1", 0)
+        self.port = self._server.sockets[0].getsockname()[1]
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        assert self._server is not None
+        self._server.close()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.wait(self._tasks)
+
+    def cut(self) -> None:
+        self._whole.clear()
+        self._whole = asyncio.Event()
+        self._whole.set()
+
+    async def _join(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self._target_port)
+        whole = self._whole
+        for source, target in ((reader, far_writer), (far_reader, writer)):
+            self._tasks.add(asyncio.create_task(self._pass_on(source, target, whole)))
+
+    @staticmethod
+    async def _pass_on(
+        source: asyncio.StreamReader, target: asyncio.StreamWriter, whole: asyncio.Event
+    ) -> None:
+        with suppress(ConnectionError):
+            while data := await source.read(65536):
+                await whole.wait()
+                target.write(data)
+            await whole.wait()
+        target.close()
+
+
+async def test_a_janus_that_comes_back_without_the_room_is_given_up_on(server: JanusServer) -> None:
+    async with follow(server, Patience(server_s=30.0, room_s=1.0)) as followed:
+        await server.kill()
+        await followed.until_kind(Disconnected)
+        server.configure(rooms=False)
+        await server.start()
+        error = await followed.until_error()
+        assert isinstance(error, RoomUnavailable)
+        assert str(error) == "room 1001 is gone: the Janus server came back without it"
+        assert not any(isinstance(event, Reconnected) for event in followed.events)
+
+
+async def test_where_everyone_must_be_told_a_room_that_lost_its_chat_is_looked_at_no_more(
+    server: JanusServer,
+) -> None:
+    async with follow(server, must_announce=True) as followed:
+        assert await followed.room.announce("A bot is here.")
+        await server.kill()
+        await followed.until_kind(Disconnected)
+        server.configure(chat=False)
+        await server.start()
+        error = await followed.until_error(30)
+        assert isinstance(error, RoomDenied)
+        assert "came back without its chat" in str(error)
+        assert not any(isinstance(event, Reconnected) for event in followed.events)
+
+
+async def test_a_room_that_is_opened_again_in_time_is_rejoined(server: JanusServer) -> None:
+    async with follow(server, Patience(server_s=30.0, room_s=30.0)) as followed:
+        await server.kill()
+        server.configure(rooms=False)
+        await server.start()
+        await followed.until_kind(Disconnected)
+        async with JanusStudent(server.url, "Ada", opens={}):
+            await followed.until_kind(Reconnected)
+            await followed.until(lambda event: isinstance(event, Joined) and event.name == "Ada")
+
+
+async def test_a_janus_that_does_not_come_back_is_given_up_on(server: JanusServer) -> None:
+    async with follow(server, Patience(server_s=1.0, room_s=1.0)) as followed:
+        await server.kill()
+        error = await followed.until_error()
+        assert isinstance(error, RoomUnavailable)
+        assert str(error).startswith("the Janus server was lost and did not come back within 1 s")
+
+
+async def test_a_janus_that_takes_nobody_new_for_a_while_is_waited_for(server: JanusServer) -> None:
+    async with follow(server, Patience(server_s=30.0, room_s=1.0)) as followed:
+        (session,) = (await server.administer({"janus": "list_sessions"}))["sessions"]
+        await server.take_nobody_new()
+        await server.administer({"janus": "destroy_session", "session_id": session})
+        lost = await followed.until(lambda event: isinstance(event, Disconnected))
+        await asyncio.sleep(2.0)
+        assert followed.error is None
+        await server.administer({"janus": "accept_new_sessions", "accept": True})
+        await followed.until_kind(Reconnected, lost)
+
+
+async def test_a_class_left_while_what_was_lost_is_being_closed_leaves_nothing_behind(
+    server: JanusServer,
+) -> None:
+    async with JanusStudent(server.url, "Ada") as ada:
+        await ada.publish()
+        tasks = asyncio.all_tasks()
+        async with follow(server) as followed:
+            assert await followed.room.announce("A bot is here.")
+            await followed.until_kind(TrackAdded)
+            server.stop()
+            await followed.until_kind(Disconnected)
+        ours = {task for task in asyncio.all_tasks() - tasks if task.get_name().startswith(("janus", "peer"))}
+        server.go_on()
+        assert not {task.get_name() for task in ours if not task.done()}
+
+
+async def test_a_class_can_be_left_while_the_bot_is_trying_to_come_back(server: JanusServer) -> None:
+    async with follow(server) as followed:
+        await server.kill()
+        await followed.until_kind(Disconnected)
+    assert followed.error is None

@@ -1,0 +1,325 @@
+"""The report: its figures, its three renderings, and that they say what they must."""
+
+from __future__ import annotations
+
+import asyncio
+import csv
+import io
+import json
+import re
+import time
+import xml.etree.ElementTree as ET
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from inference.emotions import EMOTIONS
+from reports.document import class_report
+from reports.document.class_report import (
+    CSV_COLUMNS,
+    ClassReport,
+    build_report,
+    cell,
+    load_report,
+    to_csv,
+    to_html,
+    to_json,
+)
+from reports.document.comparison import session
+from reports.store import Store
+from reports.summary.classes import ClassState
+from reports.summary.records import Marker, PulseRecord
+from reports.summary.windows import PulseKind
+from tests.reports.builders import START, a_class, a_window
+
+CARD = {
+    "file": "fer_cnn.tflite",
+    "sha256": "5e" * 32,
+    "data": {"name": "FER-2013"},
+    "metrics": {
+        "split": "PublicTest",
+        "images": 3589,
+        "accuracy": 0.6543,
+        "accuracy_interval_95": [0.6386, 0.6697],
+    },
+}
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    with closing(Store.open(f"sqlite:///{tmp_path / 'classes.db'}")) as opened:
+        yield opened
+
+
+def rows(report: ClassReport) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(to_csv(report))))
+
+
+def test_an_empty_class() -> None:
+    report = build_report(a_class(), [], [], [], None)
+    assert (report.coverage, report.shares, report.length_s, report.withheld) == (None, None, 0, 0)
+    assert [(one.label, one.windows, one.shares) for one in report.segments] == [("Whole class", 0, None)]
+    assert "nothing was seen" in to_html(report)
+    assert rows(report) == []
+    assert json.loads(to_json(report))["windows"] == []
+
+
+def test_overall_shares_weigh_by_the_analysed_and_leave_withheld_windows_out() -> None:
+    windows = [
+        a_window(10, analysed=3, camera_off=9, happy=None),
+        a_window(0, analysed=9, camera_off=1, happy=0.2),
+        a_window(5, analysed=6, camera_off=2, happy=0.7),
+    ]
+    report = build_report(a_class(), windows, [], [], None)
+    assert report.shares is not None
+    assert report.shares["happy"] == pytest.approx((9 * 0.2 + 6 * 0.7) / 15)
+    assert report.coverage is not None
+    assert report.coverage.share == pytest.approx(18 / 30)
+    assert (report.coverage.analysed, report.coverage.participants) == (6, 10)
+    assert report.withheld == 1
+    assert report.not_analysed["camera_off"] == 12
+    assert report.length_s == 15
+    assert [window.start_s for window in report.windows] == [0, 5, 10]
+
+
+def test_segments_run_from_marker_to_marker() -> None:
+    windows = [a_window(5 * n, happy=0.1 if n < 4 else 0.9) for n in range(8)]
+    markers = [Marker("c1", 30.0, "Last"), Marker("c1", 20.0, "Group work")]
+    pulses = [PulseRecord("c1", 3, PulseKind.OK), PulseRecord("c1", 21, PulseKind.LOST)]
+    segments = build_report(a_class(), windows, markers, pulses, None).segments
+    assert [(one.label, one.start_s, one.end_s, one.windows) for one in segments] == [
+        ("Beginning", 0, 20, 4),
+        ("Group work", 20, 30, 2),
+        ("Last", 30, 40, 2),
+    ]
+    assert [round((one.shares or {})["happy"], 3) for one in segments] == [0.1, 0.9, 0.9]
+    assert [one.pulses for one in segments] == [
+        {"lost": 0, "ok": 1, "too_slow": 0},
+        {"lost": 1, "ok": 0, "too_slow": 0},
+        {"lost": 0, "ok": 0, "too_slow": 0},
+    ]
+
+
+def test_a_marker_at_the_start_and_one_after_the_last_window() -> None:
+    markers = [Marker("c1", 0, "Start"), Marker("c1", 99, "Late")]
+    segments = build_report(a_class(), [a_window(0)], markers, [], None).segments
+    assert [(one.label, one.start_s, one.end_s, one.windows) for one in segments] == [
+        ("Start", 0, 99, 1),
+        ("Late", 99, 99, 0),
+    ]
+
+
+def test_html_needs_nothing_from_outside_and_runs_no_script() -> None:
+    hostile = '"><script src="http://evil.test/x.js"></script>'
+    report = build_report(
+        a_class(title=hostile, reason=hostile, room=hostile),
+        [a_window()],
+        [Marker("c1", 1, hostile)],
+        [],
+        CARD,
+    )
+    html = to_html(report)
+    assert "<script" not in html
+    assert not re.search(r"""(?:src|href|url)\s*[=(]\s*["']?\s*(?:https?:|//)""", html)
+    assert not re.search(r"<(?:link|img|iframe|object)\b", html)
+    assert "&lt;script" in html
+    svg = re.search(r"<svg[^>]*class=\"timeline\".*?</svg>", html, re.DOTALL)
+    assert svg is not None
+    ET.fromstring(svg.group(0))
+
+
+def test_html_states_its_limits() -> None:
+    info = a_class(
+        state=ClassState.INTERRUPTED,
+        reason="the machine stopped",
+        min_group=2,
+        synthetic=True,
+        ended_at=START,
+    )
+    html = to_html(build_report(info, [a_window(0), a_window(60, happy=None)], [], [], CARD))
+    for said in (
+        "not feelings, attention or understanding",
+        "Not for grading, discipline or attendance",
+        "This class was interrupted: the machine stopped",
+        "Drawn students, not people",
+        "as few as 2 people",
+        "1 of 2 windows",
+        "Windows are missing in 1 place",
+        "65.4&nbsp;%",
+        "63.9 to 67.0",
+        "3589 test pictures (FER-2013, PublicTest)",
+        "5e" * 32,
+        "75\u00a0%",
+    ):
+        assert said in html, said
+
+
+def test_html_of_an_ordinary_class_has_no_banner() -> None:
+    html = to_html(build_report(a_class(state=ClassState.ENDED, ended_at=START), [a_window()], [], [], None))
+    assert 'class="banner"' not in html
+    assert "accuracy is not at hand" in html
+
+
+def test_csv_has_a_row_a_window_that_adds_up() -> None:
+    windows = [replace(a_window(0, happy=0.25), facing=0.875), a_window(5, analysed=2, happy=None)]
+    markers = [Marker("c1", 0.5, "Warm-up"), Marker("c1", 4, "Quiz, part 2"), Marker("c1", 7, "End")]
+    first, second = rows(build_report(a_class(), windows, markers, [], None))
+    assert tuple(first) == CSV_COLUMNS
+    assert (first["happy"], first["neutral"], first["suppressed"]) == ("0.25", "0.75", "false")
+    assert (second["happy"], second["suppressed"]) == ("", "true")
+    assert (first["facing"], second["facing"]) == ("0.875", "")
+    assert (first["markers"], second["markers"]) == ("Warm-up | Quiz, part 2", "End")
+    for row in (first, second):
+        reasons = sum(int(row[name]) for name in CSV_COLUMNS if name.startswith("not_analysed_"))
+        assert int(row["analysed"]) + reasons == int(row["participants"])
+
+
+def test_csv_columns_are_documented() -> None:
+    documented = re.findall(r"^([a-z_, ]+?)  ", class_report.__doc__ or "", re.MULTILINE)
+    named = {name.strip() for line in documented for name in line.split(",")}
+    families = ("not_analysed_", "pulses_", "voices_")
+    plain = {name for name in CSV_COLUMNS if not name.startswith(families) and name not in EMOTIONS}
+    assert plain <= named
+    for family in ("not_analysed_REASON", "angry ... neutral", "pulses_KIND", "voices_KIND"):
+        assert family in (class_report.__doc__ or "")
+
+
+@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "  =1", "＝1"])
+def test_no_spreadsheet_takes_text_for_a_formula(text: str) -> None:
+    assert cell(text) == "'" + text
+    report = build_report(a_class(title=text), [a_window()], [Marker("c1", 1, text)], [], None)
+    (row,) = rows(report)
+    assert (row["title"], row["markers"]) == ("'" + text, "'" + text)
+    assert cell("Algebra = fun") == "Algebra = fun"
+
+
+def test_json_holds_everything() -> None:
+    window, marker, pulse = a_window(), Marker("c1", 1, "é"), PulseRecord("c1", 2, PulseKind.LOST)
+    held = json.loads(to_json(build_report(a_class(), [window], [marker], [pulse], None)))
+    assert held == {
+        "class": a_class().to_json(),
+        "windows": [window.to_json()],
+        "markers": [marker.to_json()],
+        "pulses": [pulse.to_json()],
+        "alerts": [],
+    }
+
+
+async def test_loading_gives_the_same_bytes_every_time(store: Store) -> None:
+    await store.put_class(a_class())
+    await store.add_window(a_window())
+    await store.add_marker(Marker("c1", 1, "one"))
+    await store.add_pulse(PulseRecord("c1", 2, PulseKind.LOST))
+    first, second = (
+        await load_report(store, "c1", CARD),
+        await load_report(store, "c1", CARD),
+    )
+    assert first is not None
+    assert second is not None
+    for renderer in (to_html, to_csv, to_json):
+        assert await asyncio.to_thread(renderer, first) == await asyncio.to_thread(renderer, second)
+    assert (len(first.windows), len(first.markers), len(first.pulses)) == (1, 1, 1)
+    assert await load_report(store, "none", None) is None
+
+
+def test_that_someone_left_the_figures_is_said_and_not_who() -> None:
+    one = a_window(5)
+    left = replace(one, participants=9, not_analysed={**one.not_analysed, "opted_out": 1})
+    said = "Someone left the figures"
+    assert said not in to_html(build_report(a_class(), [a_window(), one], [], [], None))
+    assert said in to_html(build_report(a_class(), [a_window(), left], [], [], None))
+
+
+def said_by(html: str) -> str:
+    """The text a reader of a report has before them."""
+    return " ".join(re.sub(r"<[^>]+>", " ", html[html.index("<body") :]).split())
+
+
+def test_a_class_to_which_nobody_came_has_nothing_withheld() -> None:
+    windows = [a_window(5 * n, analysed=0, camera_off=0, happy=None) for n in range(12)]
+    earlier = [session(a_class("c0"), windows)]
+    report = build_report(a_class(), windows, [], [], None, earlier=earlier)
+    said = said_by(to_html(report))
+    assert report.withheld == 0
+    assert "0 of 12 windows here" in said
+    assert "Coverage nobody was present" in said
+    assert "Over the whole class Nobody was present." in said
+    assert "0:00 to 1:00 0.0 of 0.0 nobody present" in said
+    # What is left are the legend and the rule itself.
+    assert re.findall(r"\w+:? [Ww]ithheld,? \w+", said) == [
+        "Hatched: withheld, because",
+        "are withheld whenever",
+    ]
+    assert "everyone was analysed" not in said
+    eu = said_by(to_html(build_report(a_class(jurisdiction="eu-education"), windows, [], [], None)))
+    assert "Present nobody" in eu
+
+
+def test_only_windows_with_somebody_present_are_counted_as_withheld() -> None:
+    nobody = [a_window(5 * n, analysed=0, camera_off=0, happy=None) for n in range(3)]
+    few = [a_window(15, analysed=3, happy=None)]
+    report = build_report(a_class(), nobody + few, [], [], None)
+    said = said_by(to_html(report))
+    assert report.withheld == 1
+    assert "1 of 4 windows here" in said
+    assert "Withheld in every window in which anybody was present: fewer than 5" in said
+    assert "Withheld in every window: fewer than 5" in said_by(
+        to_html(build_report(a_class(), few, [], [], None))
+    )
+
+
+def test_where_no_face_was_looked_at_the_report_speaks_of_none() -> None:
+    """Under eu-education, nothing may read as if faces had been analysed and their figures kept back."""
+    windows = [
+        replace(a_window(5 * n, analysed=0, camera_off=9, happy=None), cameras_on=3) for n in range(12)
+    ]
+    pulses = [PulseRecord("c1", 3, PulseKind.LOST)]
+    markers = [Marker("c1", 30, "Quiz")]
+    info = a_class(state=ClassState.ENDED, ended_at=START, jurisdiction="eu-education")
+    html = to_html(build_report(info, windows, markers, pulses, CARD))
+    body = html[html.index("<body") :]
+    for said in ("Profile eu-education", "no face looked at", "9.0 on average", "Quiz", "1 lost"):
+        assert said in body, said
+    for unsaid in (
+        "withheld",
+        "Withheld",
+        "expression",
+        "analysed",
+        "Tension",
+        "fer_cnn",
+        "the face was found",
+    ):
+        assert unsaid not in body, unsaid
+    assert "the face was found" in to_html(build_report(a_class(), windows, markers, pulses, CARD))
+
+
+def test_a_class_without_windows_says_so_once() -> None:
+    html = to_html(build_report(a_class(state=ClassState.ENDED, ended_at=START), [], [], [], CARD))
+    assert "the class ended before there were any figures" in html
+    for section in ("over-time", "coverage", "overall", "segments", "unseen"):
+        assert f'id="{section}"' not in html, section
+    assert 'id="limits"' in html
+    assert "there are no figures yet" in to_html(build_report(a_class(), [], [], [], CARD))
+
+
+def test_a_minimum_of_one_is_put_in_words() -> None:
+    html = to_html(build_report(a_class(min_group=1), [a_window(happy=None)], [], [], CARD))
+    assert "no face was analysed" in html
+    assert "fewer than 1" not in html
+
+
+@pytest.mark.parametrize(
+    ("zone", "said"), [("UTC", "09:00 UTC<"), ("IST-5:30", "14:30 UTC+05:30<"), ("EST5", "04:00 UTC-05:00<")]
+)
+def test_times_are_those_of_the_school_with_their_offset(
+    zone: str, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as here:
+        here.setenv("TZ", zone)
+        time.tzset()
+        html = to_html(build_report(a_class(), [a_window()], [], [], None))
+    time.tzset()
+    assert f"2026-03-02 {said}" in html

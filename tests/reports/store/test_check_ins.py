@@ -1,0 +1,96 @@
+"""Individual check-ins in the store: kept with the consent, gone with it, never in a report."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from reports.document.class_report import load_report, to_csv, to_html, to_json
+from reports.store import Store
+from reports.summary.classes import ClassState
+from reports.summary.records import CheckIn, CheckInKind, Consent
+from tests.reports.builders import START, a_class, a_window
+
+RETENTION = timedelta(days=180)
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[Store]:
+    opened = await asyncio.to_thread(Store.open, f"sqlite:///{tmp_path / 'classes.db'}")
+    await opened.put_class(a_class(state=ClassState.ENDED, ended_at=START))
+    for participant_id, name in (("p1", "Zoe"), ("p2", "Anna"), ("p3", None)):
+        await opened.add_consent(Consent("c1", participant_id, 60.0, name is not None, name))
+    yield opened
+    await asyncio.to_thread(opened.close)
+
+
+def a_check_in(participant_id: str, at_s: float = 900.0) -> CheckIn:
+    return CheckIn("c1", participant_id, at_s, CheckInKind.TENSION, "tension +22 points")
+
+
+def read_all(folder: Path) -> bytes:
+    return b"".join(file.read_bytes() for file in folder.glob("classes.db*"))
+
+
+async def names(store: Store) -> list[str | None]:
+    return [one.name for one in await store.check_ins("c1")]
+
+
+async def test_only_those_who_agreed_are_kept_and_by_name_not_by_time(store: Store) -> None:
+    assert await store.add_check_in(a_check_in("p1", 300))
+    assert await store.add_check_in(a_check_in("p2", 900))
+    assert not await store.add_check_in(a_check_in("p3"))
+    assert not await store.add_check_in(a_check_in("stranger"))
+    assert await names(store) == ["Anna", "Zoe"]
+
+
+async def test_withdrawing_erasing_and_deleting_take_them_along(store: Store) -> None:
+    for participant_id in ("p1", "p2"):
+        await store.add_check_in(a_check_in(participant_id))
+    await store.add_consent(Consent("c1", "p1", 70.0, False, None))
+    assert await names(store) == ["Anna"]
+    await store.add_consent(Consent("c1", "p1", 80.0, True, "Zoe"))
+    assert await names(store) == ["Anna"], "agreeing again brings nothing back"
+    await store.erase_participant("c1", "p2")
+    assert await names(store) == []
+    await store.add_check_in(a_check_in("p1"))
+    await store.delete_class("c1")
+    assert await names(store) == []
+
+
+async def test_somebody_is_erased_from_a_class_that_is_not_named(store: Store, tmp_path: Path) -> None:
+    for participant_id in ("p1", "p2"):
+        await store.add_check_in(a_check_in(participant_id))
+    assert await store.erase_everywhere("p1")
+    assert not await store.erase_everywhere("p1"), "nothing is left"
+    assert await names(store) == ["Anna"]
+    assert "p1" not in [consent.participant_id for consent in await store.consents("c1")]
+    assert b"Zoe" not in await asyncio.to_thread(read_all, tmp_path)
+
+
+async def test_they_expire_with_the_consent(store: Store, tmp_path: Path) -> None:
+    await store.add_check_in(a_check_in("p1"))
+    given = START + timedelta(seconds=60)
+    await store.purge(given + timedelta(hours=47), RETENTION, timedelta(hours=48))
+    assert await names(store) == ["Zoe"]
+    await store.purge(given + timedelta(hours=49), RETENTION, timedelta(hours=48))
+    assert await names(store) == []
+    held = await asyncio.to_thread(read_all, tmp_path)
+    assert b"+22 points" not in held
+    assert b"Zoe" not in held
+
+
+async def test_no_report_knows_of_them(store: Store) -> None:
+    await store.add_window(a_window())
+    await store.add_check_in(a_check_in("p1"))
+    report = await load_report(store, "c1", None)
+    assert report is not None
+    for render in (to_html, to_csv, to_json):
+        text = await asyncio.to_thread(render, report)
+        assert "Zoe" not in text
+        assert "+22 points" not in text
+        assert "p1" not in text

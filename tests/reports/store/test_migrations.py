@@ -1,0 +1,207 @@
+"""The migrations: one line of history, there and back, ending at the models' tables."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from alembic import command
+from alembic.config import Config
+from pytest_alembic.tests import (
+    test_model_definitions_match_ddl,
+    test_single_head_revision,
+    test_up_down_consistency,
+    test_upgrade,
+)
+from sqlalchemy import Engine, create_engine, inspect
+from sqlalchemy.engine.url import make_url
+
+from reports.store import Store, StoreError
+from reports.store.database import alembic_config as store_config
+from reports.store.database import migration_engine
+from reports.store.tables import Base
+from tests.reports.samples import SHARES
+
+__all__ = [
+    "test_model_definitions_match_ddl",
+    "test_single_head_revision",
+    "test_up_down_consistency",
+    "test_upgrade",
+]
+
+ROOT = Path(__file__).parents[3]
+
+
+@pytest.fixture
+def alembic_config() -> Config:
+    return store_config()
+
+
+@pytest.fixture
+def alembic_engine(tmp_path: Path) -> Iterator[Engine]:
+    engine = migration_engine(make_url(f"sqlite:///{tmp_path}/migrated.db"))
+    yield engine
+    engine.dispose()
+
+
+def tables_of(path: Path) -> set[str]:
+    with closing(sqlite3.connect(path)) as connection:
+        return {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type='table'")}
+
+
+def test_checks_and_cascades_are_those_of_the_models(tmp_path: Path) -> None:
+    """What Alembic does not compare."""
+    Store.open(f"sqlite:///{tmp_path}/migrated.db").close()
+    modelled = create_engine(f"sqlite:///{tmp_path}/modelled.db")
+    Base.metadata.create_all(modelled)
+    migrated = create_engine(f"sqlite:///{tmp_path}/migrated.db")
+    for table in Base.metadata.tables:
+        for look in ("get_check_constraints", "get_foreign_keys", "get_unique_constraints", "get_indexes"):
+            found, expected = (getattr(inspect(engine), look)(table) for engine in (migrated, modelled))
+            assert found == expected, (table, look)
+    assert {check["name"] for check in inspect(migrated).get_check_constraints("windows")} == {
+        "ck_windows_suppressed_is_empty",
+        "ck_windows_suppressed_faces_nowhere",
+    }
+    assert inspect(migrated).get_foreign_keys("windows")[0]["options"] == {"ondelete": "CASCADE"}
+    modelled.dispose()
+    migrated.dispose()
+
+
+def test_migration_that_fails_leaves_nothing_behind(tmp_path: Path) -> None:
+    path = tmp_path / "other.db"
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("CREATE TABLE pulses (heart INTEGER)")
+    with pytest.raises(StoreError, match="pulses already exists"):
+        Store.open(f"sqlite:///{path}")
+    assert tables_of(path) == {"pulses"}
+
+
+def migrate(path: Path, revision: str) -> None:
+    engine = migration_engine(make_url(f"sqlite:///{path}"))
+    config = store_config()
+    config.attributes["connection"] = engine
+    command.upgrade(config, revision)
+    engine.dispose()
+
+
+def test_a_class_kept_before_facing_keeps_its_windows(tmp_path: Path) -> None:
+    path = tmp_path / "old.db"
+    migrate(path, "0002")
+    shares = json.dumps(SHARES)
+    with closing(sqlite3.connect(path)) as old, old:
+        old.execute(
+            "INSERT INTO classes VALUES "
+            "('c1','Old','companion:A','ended','over','A',NULL,'2026-03-02 09:00:00',NULL,5,0)"
+        )
+        old.execute(f"INSERT INTO windows VALUES (1,'c1',0,5,6,6,6,0,'{{}}','{shares}','{{}}')")
+        old.execute("INSERT INTO markers VALUES (1,'c1',2,'Quiz')")
+    with closing(Store.open(f"sqlite:///{path}")) as store:
+        (window,) = asyncio.run(store.windows("c1"))
+        assert (window.facing, window.expressions) == (None, SHARES)
+        assert [marker.label for marker in asyncio.run(store.markers("c1"))] == ["Quiz"]
+
+
+def keep_class(old: sqlite3.Connection, name: str) -> None:
+    """A class as 0004 has it; likewise the window below."""
+    old.execute(
+        f"INSERT INTO classes VALUES ('{name}','Old','companion:A','ended','over','A',NULL,"
+        "'2026-03-02 09:00:00',NULL,5,0,'none')"
+    )
+
+
+def keep_window(old: sqlite3.Connection, name: str, start_s: int, participants: int, pulses: str) -> None:
+    old.execute(
+        "INSERT INTO windows (class_id, start_s, length_s, participants, cameras_on, analysed, suppressed, "
+        f"not_analysed, pulses) VALUES ('{name}',{start_s},5,{participants},0,0,1,'{{}}','{pulses}')"
+    )
+
+
+def test_in_windows_kept_before_there_were_voices_each_tap_of_two_minutes_is_one(tmp_path: Path) -> None:
+    path = tmp_path / "old.db"
+    migrate(path, "0004")
+    with closing(sqlite3.connect(path)) as old, old:
+        for name in ("c1", "c2"):
+            keep_class(old, name)
+        for name, start_s, lost in (
+            ("c2", 0, 4),
+            ("c1", 60, 2),
+            ("c1", 0, 1),
+            ("c1", 120, 0),
+            ("c1", 180, 0),
+        ):
+            pulses = json.dumps({"lost": lost, "ok": 0, "too_slow": 0})
+            keep_window(old, name, start_s, 6, pulses)
+    with closing(Store.open(f"sqlite:///{path}")) as store:
+        kept = [[one.votes["lost"] for one in asyncio.run(store.windows(name))] for name in ("c1", "c2")]
+    assert kept == [[1, 3, 2, 0], [4]]
+
+
+def test_windows_kept_before_there_were_voices_have_no_more_of_them_than_participants(tmp_path: Path) -> None:
+    path = tmp_path / "old.db"
+    migrate(path, "0004")
+    with closing(sqlite3.connect(path)) as old, old:
+        keep_class(old, "c1")
+        keep_window(old, "c1", 0, 4, json.dumps({"lost": 1, "ok": 0, "too_slow": 3}))
+        keep_window(old, "c1", 5, 5, json.dumps({"lost": 6, "ok": 1, "too_slow": 1}))
+        keep_window(old, "c1", 10, 12, json.dumps({"lost": 0, "ok": 0, "too_slow": 0}))
+        keep_window(old, "c1", 15, 0, json.dumps({"lost": 0, "ok": 0, "too_slow": 0}))
+    with closing(Store.open(f"sqlite:///{path}")) as store:
+        kept = [dict(one.votes) for one in asyncio.run(store.windows("c1"))]
+    assert kept == [
+        {"lost": 1, "ok": 0, "too_slow": 3},
+        {"lost": 5, "ok": 0, "too_slow": 0},
+        {"lost": 7, "ok": 1, "too_slow": 4},
+        {"lost": 0, "ok": 0, "too_slow": 0},
+    ]
+
+
+def alembic(*arguments: str, cwd: Path, environment: dict[str, str] | None = None) -> tuple[int, str]:
+    done = subprocess.run(
+        [sys.executable, "-m", "alembic", *arguments],
+        cwd=cwd,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+def test_command_line_migrates_the_configured_database(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "classes.db"
+    monkeypatch.setenv("CLASSMOOD_STORE__URL", f"sqlite:///{path}")
+    code, said = alembic("upgrade", "head", cwd=ROOT)
+    assert code == 0, said
+    assert set(Base.metadata.tables) < tables_of(path)
+    with closing(Store.open(f"sqlite:///{path}")):
+        code, said = alembic("downgrade", "base", cwd=ROOT)
+    assert code != 0
+    assert "another ClassMood is running" in said
+    assert set(Base.metadata.tables) < tables_of(path)
+
+
+def test_command_line_from_another_folder_with_a_url(tmp_path: Path) -> None:
+    configuration = str(ROOT / "pyproject.toml")
+    code, said = alembic("-c", configuration, "-x", "url=sqlite:///here.db", "upgrade", "head", cwd=tmp_path)
+    assert code == 0, said
+    assert set(Base.metadata.tables) < tables_of(tmp_path / "here.db")
+
+
+def test_command_line_writes_sql_that_leaves_old_windows_without_voices(tmp_path: Path) -> None:
+    said_to = ("-c", str(ROOT / "pyproject.toml"), "-x", "url=postgresql://u:p@host/db")
+    code, said = alembic(*said_to, "upgrade", "head", "--sql", cwd=tmp_path)
+    assert code == 0, said
+    assert "ALTER TABLE windows ADD COLUMN voices JSON" in said
+    assert "-- Windows kept before have no voices" in said
+    assert "UPDATE windows" not in said

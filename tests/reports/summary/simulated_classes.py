@@ -1,0 +1,113 @@
+"""Simulated classes at the window level: students with a usual look, noise of their own, and shifts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from inference.emotions import EMOTIONS
+from reports.summary.shares import LIVELY, TENSE
+from reports.summary.windows import VOTE_S, NotAnalysed, PulseKind, WindowSummary
+
+KINDS = tuple(kind.value for kind in PulseKind)
+REASONS = tuple(reason.value for reason in NotAnalysed)
+
+
+def a_window(
+    start_s: float,
+    tense: float = 0.2,
+    lively: float = 0.3,
+    *,
+    analysed: int = 14,
+    camera_off: int = 4,
+    length_s: float = 5.0,
+    shown: bool = True,
+    facing: float | None = None,
+    **pulses: int,
+) -> WindowSummary:
+    """A window with these shares of tension and liveliness, the rest neutral."""
+    shares = dict.fromkeys(EMOTIONS, 0.0)
+    shares |= {label: tense / len(TENSE) for label in TENSE}
+    shares |= {label: lively / len(LIVELY) for label in LIVELY}
+    shares["neutral"] = 1 - tense - lively
+    return WindowSummary(
+        class_id="c1",
+        start_s=start_s,
+        length_s=length_s,
+        participants=analysed + camera_off,
+        cameras_on=analysed,
+        analysed=analysed,
+        not_analysed=dict.fromkeys(REASONS, 0) | {"camera_off": camera_off},
+        expressions=shares if shown else None,
+        suppressed=not shown,
+        pulses=dict.fromkeys(KINDS, 0) | pulses,
+        votes=dict.fromkeys(KINDS, 0) | pulses,
+        facing=facing if shown else None,
+    )
+
+
+def heard(windows: Sequence[WindowSummary]) -> list[WindowSummary]:
+    """The same windows, every tap of two minutes another student's."""
+    return [
+        replace(
+            window,
+            votes={
+                kind: sum(
+                    one.pulses[kind] for one in windows if window.end_s - VOTE_S < one.end_s <= window.end_s
+                )
+                for kind in KINDS
+            },
+        )
+        for window in windows
+    ]
+
+
+def simulate(
+    seed: int,
+    minutes: float,
+    *,
+    students: int = 14,
+    noise: float = 0.1,
+    memory_s: float = 10.0,
+    shifts: Sequence[tuple[float, float, float]] = (),
+    length_s: float = 5.0,
+) -> list[WindowSummary]:
+    """A class of windows.
+
+    Args:
+        seed: Of the noise.
+        minutes: Length of the class.
+        students: All analysed.
+        noise: Standard deviation of one student's share around their usual one, of one window.
+        memory_s: Time constant of that noise.
+        shifts: (from_s, tension, liveliness): from then on half the students show so much more.
+        length_s: Of a window.
+    """
+    rng = np.random.default_rng(seed)
+    count = round(minutes * 60 / length_s)
+    usual = np.stack([rng.uniform(0.1, 0.25, students), rng.uniform(0.3, 0.45, students)])
+    kept = np.exp(-length_s / memory_s) if memory_s else 0.0
+    state = rng.normal(0, noise, (2, students))
+    facing = np.random.default_rng(seed + 1000).binomial(students, 0.9, count) / students
+    windows = []
+    for index in range(count):
+        state = kept * state + np.sqrt(1 - kept**2) * rng.normal(0, noise, (2, students))
+        look = usual + state
+        for from_s, tense, lively in shifts:
+            if index * length_s >= from_s:
+                look[:, : students // 2] += np.array([[tense], [lively]])
+        tense_share, lively_share = np.clip(look, 0, 0.5).mean(axis=1)
+        windows.append(
+            a_window(
+                index * length_s,
+                float(tense_share),
+                float(lively_share),
+                analysed=students,
+                camera_off=students // 3,
+                length_s=length_s,
+                facing=float(facing[index]),
+            )
+        )
+    return windows

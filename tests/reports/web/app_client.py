@@ -1,0 +1,41 @@
+"""A running application of the host's pages, for the tests of its API, stream and pages."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from aiohttp import web
+from aiohttp.test_utils import TestClient
+
+from reports.store import Store
+from reports.web.feed import LiveFeed
+from reports.web.host_keys import HostKeys, Keys, MemoryKeyStore, digest
+
+BEARER = {"Authorization": "Bearer token"}
+Client = TestClient[web.Request, web.Application]
+
+
+def memory_keys(token: str) -> HostKeys:
+    """Keys of a token, with no link yet."""
+    return HostKeys(MemoryKeyStore(Keys(digest(token))))
+
+
+@dataclass
+class Host:
+    """A running application and what is behind it."""
+
+    client: Client
+    store: Store
+    feed: LiveFeed
+    unready: str | None = None
+
+    async def json(self, method: str, path: str, status: int, **kwargs: Any) -> Any:
+        async with self.client.request(method, path, headers=BEARER, **kwargs) as response:
+            assert response.status == status, await response.text()
+            return await response.json()
+
+    async def page(self, path: str) -> str:
+        async with self.client.get(path, headers=BEARER | {"Accept": "text/html"}) as response:
+            assert response.status == 200
+            return await response.text()

@@ -1,0 +1,142 @@
+"""The live stream: state first, resuming, signs of life, and its end."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+from aiohttp import ClientResponse, ClientSession, web
+
+from reports.store import Store
+from reports.web import stream
+from reports.web.application import build_app
+from reports.web.feed import LiveFeed
+from tests.reports.builders import StoreController, a_class, a_window
+from tests.reports.web.app_client import BEARER, Host, memory_keys
+
+
+async def events(response: ClientResponse, count: int) -> list[tuple[str, str, Any]]:
+    """The next events of a stream as (id, name, data)."""
+    found: list[tuple[str, str, Any]] = []
+    fields: dict[str, str] = {}
+    async with asyncio.timeout(2):
+        while len(found) < count:
+            line = (await response.content.readline()).decode().rstrip("\n")
+            if line and not line.startswith(":"):
+                name, _, value = line.partition(": ")
+                fields[name] = value
+            elif "data" in fields:
+                found.append((fields["id"], fields["event"], json.loads(fields["data"])))
+                fields = {}
+    return found
+
+
+async def test_stream_begins_with_the_state_and_goes_on_with_events(host: Host) -> None:
+    await host.store.put_class(a_class())
+    host.feed.publish("c1", "summary", {"n": 0})
+    async with host.client.get("/api/classes/c1/live", headers=BEARER) as response:
+        assert response.content_type == "text/event-stream"
+        assert await events(response, 1) == [("1", "state", a_class().to_json())]
+        host.feed.publish("c1", "summary", a_window().to_json())
+        host.feed.publish("c1", "pulse", {"kind": "lost", "text": "a\nb"})
+        assert await events(response, 2) == [
+            ("2", "summary", a_window().to_json()),
+            ("3", "pulse", {"kind": "lost", "text": "a\nb"}),
+        ]
+
+
+async def test_stream_resumes_after_the_last_event(host: Host) -> None:
+    await host.store.put_class(a_class())
+    for number in range(4):
+        host.feed.publish("c1", "summary", {"n": number})
+    headers = BEARER | {"Last-Event-ID": "2"}
+    async with host.client.get("/api/classes/c1/live", headers=headers) as response:
+        assert await events(response, 2) == [("3", "summary", {"n": 2}), ("4", "summary", {"n": 3})]
+
+
+@pytest.mark.parametrize("last_id", ["9", "x", "-1", "9" * 30, "²"])
+async def test_stream_asks_for_a_resync_when_it_cannot_resume(host: Host, last_id: str) -> None:
+    await host.store.put_class(a_class())
+    host.feed.publish("c1", "summary", {"n": 0})
+    headers = BEARER | {"Last-Event-ID": last_id}
+    async with host.client.get("/api/classes/c1/live", headers=headers) as response:
+        assert await events(response, 1) == [("1", "resync", {})]
+
+
+async def test_stream_ends_with_the_class(host: Host) -> None:
+    await host.store.put_class(a_class())
+    async with host.client.get("/api/classes/c1/live", headers=BEARER) as response:
+        await events(response, 1)
+        await host.json("POST", "/api/classes/c1/end", 200)
+        ((_, name, data),) = await events(response, 1)
+        assert (name, data["state"]) == ("state", "ended")
+        async with asyncio.timeout(2):
+            assert (await response.content.read()).strip() == b""
+    async with host.client.get("/api/classes/c1/live", headers=BEARER | {"Last-Event-ID": "1"}) as again:
+        assert [(name, data["state"]) for _, name, data in await events(again, 1)] == [("state", "ended")]
+        async with asyncio.timeout(2):
+            await again.content.read()
+
+
+async def test_a_quiet_stream_shows_signs_of_life(host: Host) -> None:
+    await host.store.put_class(a_class())
+    async with host.client.get("/api/classes/c1/live", headers=BEARER) as response:
+        await events(response, 1)
+        async with asyncio.timeout(2):
+            assert await response.content.readline() == b": ping\n"
+
+
+async def test_a_follower_that_is_gone_is_let_go(store: Store) -> None:
+    """As served in earnest: the test client's server would cancel the handler by itself."""
+    feed = LiveFeed()
+    controller = StoreController(store, feed)
+    app = build_app(
+        store=store,
+        controller=controller,
+        feed=feed,
+        keys=memory_keys("token"),
+        heartbeat_s=0.05,
+    )
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        await store.put_class(a_class())
+        url = f"http://127.0.0.1:{runner.addresses[0][1]}/api/classes/c1/live"
+        async with ClientSession(headers=BEARER) as session, session.get(url) as response:
+            await events(response, 1)
+            assert feed.followers("c1") == 1
+            response.close()
+            async with asyncio.timeout(2):
+                while feed.followers("c1"):  # noqa: ASYNC110
+                    await asyncio.sleep(0.01)
+    finally:
+        await runner.cleanup()
+
+
+async def test_shutdown_waits_for_no_follower(host: Host) -> None:
+    await host.store.put_class(a_class())
+    async with host.client.get("/api/classes/c1/live", headers=BEARER) as response:
+        await events(response, 1)
+        async with asyncio.timeout(2):
+            await host.client.server.close()
+
+
+async def test_a_class_has_so_many_followers_and_no_more(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stream, "MAX_FOLLOWERS", 2)
+    await host.store.put_class(a_class())
+    path = "/api/classes/c1/live"
+    first = await host.client.get(path, headers=BEARER)
+    async with host.client.get(path, headers=BEARER) as second:
+        assert (first.status, second.status) == (200, 200)
+        async with host.client.get(path, headers=BEARER) as third:
+            assert (third.status, third.headers["Retry-After"]) == (503, "10")
+            assert "2 pages follow" in (await third.json())["error"]
+    first.close()
+    async with asyncio.timeout(5):
+        while host.feed.followers("c1"):  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+    async with host.client.get(path, headers=BEARER) as again:
+        assert again.status == 200
