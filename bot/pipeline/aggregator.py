@@ -223,7 +223,6 @@ class WindowAggregator:
             analysed=analysed,
             not_analysed={reason.value: reasons[reason] for reason in NotAnalysed},
             expressions=None if shown is None else _shares([means[who] for who in sorted(shown)]),
-            suppressed=shown is None,
             facing=None if facing_shown is None else fmean(facing[who] for who in sorted(facing_shown)),
             pulses={kind.value: window.pulses[kind] for kind in PulseKind},
             votes=self._said(window, start_s + length_s),

@@ -215,7 +215,7 @@ def to_csv(report: ClassReport) -> str:
     writer.writerow(CSV_COLUMNS)
     last = len(report.windows) - 1
     for index, window in enumerate(report.windows):
-        shares: Mapping[str, float] = window.to_json()["expressions"] or {}
+        shares = window.expressions or {}
         from_s = window.start_s if index else float("-inf")
         to_s = report.windows[index + 1].start_s if index < last else float("inf")
         labels = [marker.label for marker in report.markers if from_s <= marker.at_s < to_s]
@@ -223,8 +223,8 @@ def to_csv(report: ClassReport) -> str:
             [
                 cell(window.class_id),
                 cell(report.info.title),
-                round(window.start_s, 3),
-                round(window.length_s, 3),
+                window.start_s,
+                window.length_s,
                 window.participants,
                 window.cameras_on,
                 window.analysed,
@@ -233,7 +233,7 @@ def to_csv(report: ClassReport) -> str:
                 "true" if window.suppressed else "false",
                 *(window.pulses.get(kind.value, 0) for kind in PulseKind),
                 cell(" | ".join(labels)),
-                "" if window.facing is None else round(window.facing, 4),
+                "" if window.facing is None else window.facing,
                 *(window.votes.get(kind.value, 0) for kind in PulseKind),
             ]
         )

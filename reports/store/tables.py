@@ -1,17 +1,21 @@
-"""The tables of the store: one row type for each kind of data in ``reports.summary``.
+"""The tables of the store: one row type for each kind of record in ``reports.summary``.
 
-Used by the store, which turns data into rows and rows into data here, and by the migrations, which
-must produce exactly these tables (a test compares them). What may never be on disk is refused by the
-database itself: the shares of a suppressed window, and a name without an individual consent.
+The migrations must produce exactly these tables; a test compares them. A row has an attribute for each
+field of its record and is filled from it by name, so that a new field needs only a column here.
 
-Times are UTC without a zone, because not every database keeps zones.
+CHECK constraints let the database itself refuse what must never be stored: the shares of a suppressed
+window, and a name without the consent to individual check-ins.
+
+Times are UTC without a zone, because not every database stores zones.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import fields
 from datetime import UTC, datetime
-from typing import Any, Final, Self
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
 from sqlalchemy import (
     JSON,
@@ -27,16 +31,24 @@ from sqlalchemy import (
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from reports.summary.classes import ClassInfo, ClassState
+from reports.summary.json_object import VOTES_KEY
 from reports.summary.records import CheckIn, CheckInKind, Consent, Marker, PulseRecord
 from reports.summary.windows import PulseKind, WindowSummary
 
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+_Record = TypeVar("_Record", bound="DataclassInstance")
+
 _ID: Final = String(64)
 _WORD: Final = String(16)
-_PLACES: Final = 4
 
 
 class Base(DeclarativeBase):
-    """What all tables share; constraints are named so that a migration can change them anywhere."""
+    """What all tables share: column types, copying from and to records, and named constraints.
+
+    A migration can change a constraint in every database only if the constraint has a name.
+    """
 
     metadata = MetaData(
         naming_convention={
@@ -54,9 +66,26 @@ class Base(DeclarativeBase):
         dict[str, Any]: JSON(none_as_null=True),
     }
 
+    @classmethod
+    def _from_record(cls, record: DataclassInstance, *, omit: str = "", **replaced: object) -> Self:
+        """A row with the fields of a record.
+
+        Args:
+            record: The record.
+            omit: A field without a column.
+            replaced: Values that differ from the record's, or that only the row has.
+        """
+        names = (field.name for field in fields(record) if field.name != omit)
+        return cls(**{name: _stored(getattr(record, name)) for name in names} | replaced)
+
+    def _to_record(self, record_type: type[_Record], **replaced: object) -> _Record:
+        """The record of this row; ``replaced`` has the values that differ from the row's."""
+        names = (field.name for field in fields(record_type) if field.name not in replaced)
+        return record_type(**{name: _loaded(getattr(self, name)) for name in names}, **replaced)
+
 
 class ClassRow(Base):
-    """A class; everything else hangs on it and goes with it."""
+    """A class. Deleting it deletes the rows of all other tables that refer to it."""
 
     __tablename__ = "classes"
 
@@ -80,41 +109,15 @@ class ClassRow(Base):
         Raises:
             ValueError: a time without a zone.
         """
-        return cls(
-            id=info.id,
-            title=info.title,
-            room=info.room,
-            state=info.state.value,
-            reason=info.reason,
-            code=info.code,
-            student_url=info.student_url,
-            started_at=to_utc(info.started_at),
-            ended_at=None if info.ended_at is None else to_utc(info.ended_at),
-            min_group=info.min_group,
-            synthetic=info.synthetic,
-            jurisdiction=info.jurisdiction,
-        )
+        return cls._from_record(info)
 
     def data(self) -> ClassInfo:
         """The class of this row."""
-        return ClassInfo(
-            id=self.id,
-            title=self.title,
-            room=self.room,
-            state=ClassState(self.state),
-            reason=self.reason,
-            code=self.code,
-            student_url=self.student_url,
-            started_at=self.started_at.replace(tzinfo=UTC),
-            ended_at=None if self.ended_at is None else self.ended_at.replace(tzinfo=UTC),
-            min_group=self.min_group,
-            synthetic=self.synthetic,
-            jurisdiction=self.jurisdiction,
-        )
+        return self._to_record(ClassInfo, state=ClassState(self.state))
 
 
 class WindowRow(Base):
-    """A window: what is searched and summed as columns, the small maps as JSON."""
+    """A window: figures that queries sort or sum are columns, the small maps are JSON."""
 
     __tablename__ = "windows"
     __table_args__ = (
@@ -134,48 +137,22 @@ class WindowRow(Base):
     not_analysed: Mapped[dict[str, Any]]
     expressions: Mapped[dict[str, Any] | None]
     pulses: Mapped[dict[str, Any]]
-    votes: Mapped[dict[str, Any]] = mapped_column("voices")
+    votes: Mapped[dict[str, Any]] = mapped_column(VOTES_KEY)
     facing: Mapped[float | None]
 
     @classmethod
     def of(cls, window: WindowSummary) -> Self:
-        """The row of a window; a suppressed one leaves its shares behind."""
-        hidden = window.suppressed or window.expressions is None
-        return cls(
-            class_id=window.class_id,
-            start_s=window.start_s,
-            length_s=window.length_s,
-            participants=window.participants,
-            cameras_on=window.cameras_on,
-            analysed=window.analysed,
-            suppressed=window.suppressed,
-            not_analysed=dict(window.not_analysed),
-            expressions=None if hidden else _rounded(window.expressions or {}),
-            pulses=dict(window.pulses),
-            votes=dict(window.votes),
-            facing=None if hidden or window.facing is None else round(window.facing, _PLACES),
-        )
+        """The row of a window."""
+        # Derived from ``expressions``; stored because the CHECK constraints need it.
+        return cls._from_record(window, suppressed=window.suppressed)
 
     def data(self) -> WindowSummary:
         """The window of this row."""
-        return WindowSummary(
-            class_id=self.class_id,
-            start_s=self.start_s,
-            length_s=self.length_s,
-            participants=self.participants,
-            cameras_on=self.cameras_on,
-            analysed=self.analysed,
-            not_analysed=self.not_analysed,
-            expressions=self.expressions,
-            suppressed=self.suppressed,
-            pulses=self.pulses,
-            votes=self.votes,
-            facing=self.facing,
-        )
+        return self._to_record(WindowSummary)
 
 
 class MarkerRow(Base):
-    """A moment the host marked."""
+    """A moment that the host marked."""
 
     __tablename__ = "markers"
 
@@ -187,11 +164,11 @@ class MarkerRow(Base):
     @classmethod
     def of(cls, marker: Marker) -> Self:
         """The row of a marker."""
-        return cls(class_id=marker.class_id, at_s=marker.at_s, label=marker.label)
+        return cls._from_record(marker)
 
     def data(self) -> Marker:
         """The marker of this row."""
-        return Marker(class_id=self.class_id, at_s=self.at_s, label=self.label)
+        return self._to_record(Marker)
 
 
 class PulseRow(Base):
@@ -207,15 +184,15 @@ class PulseRow(Base):
     @classmethod
     def of(cls, pulse: PulseRecord) -> Self:
         """The row of a tap."""
-        return cls(class_id=pulse.class_id, at_s=pulse.at_s, kind=pulse.kind.value)
+        return cls._from_record(pulse)
 
     def data(self) -> PulseRecord:
         """The tap of this row."""
-        return PulseRecord(class_id=self.class_id, at_s=self.at_s, kind=PulseKind(self.kind))
+        return self._to_record(PulseRecord, kind=PulseKind(self.kind))
 
 
 class ConsentRow(Base):
-    """That a participant agreed; the only row that may hold a name."""
+    """A participant's consent; the only row that may contain a name."""
 
     __tablename__ = "consents"
     __table_args__ = (CheckConstraint("individual OR name IS NULL", name="name_is_individual"),)
@@ -228,28 +205,16 @@ class ConsentRow(Base):
 
     @classmethod
     def of(cls, consent: Consent) -> Self:
-        """The row of a consent; the name stays behind unless individual check-ins were agreed to."""
-        return cls(
-            class_id=consent.class_id,
-            participant_id=consent.participant_id,
-            at_s=consent.at_s,
-            individual=consent.individual,
-            name=consent.name if consent.individual else None,
-        )
+        """The row of a consent; without the consent to individual check-ins the name is dropped."""
+        return cls._from_record(consent, name=consent.name if consent.individual else None)
 
     def data(self) -> Consent:
         """The consent of this row."""
-        return Consent(
-            class_id=self.class_id,
-            participant_id=self.participant_id,
-            at_s=self.at_s,
-            individual=self.individual,
-            name=self.name,
-        )
+        return self._to_record(Consent)
 
 
 class CheckInRow(Base):
-    """That a student who opted in may need a word; gone with the individual consent."""
+    """A check-in. It is deleted together with the consent to individual check-ins."""
 
     __tablename__ = "check_ins"
 
@@ -262,37 +227,32 @@ class CheckInRow(Base):
 
     @classmethod
     def of(cls, check_in: CheckIn) -> Self:
-        """The row of a check-in; the name stays with the consent."""
-        return cls(
-            class_id=check_in.class_id,
-            participant_id=check_in.participant_id,
-            at_s=check_in.at_s,
-            kind=check_in.kind.value,
-            reason=check_in.reason,
-        )
+        """The row of a check-in, without the name: only the consent's row contains it."""
+        return cls._from_record(check_in, omit="name")
 
     def data(self, name: str | None) -> CheckIn:
-        """The check-in of this row, with the name of its consent."""
-        return CheckIn(
-            class_id=self.class_id,
-            participant_id=self.participant_id,
-            at_s=self.at_s,
-            kind=CheckInKind(self.kind),
-            reason=self.reason,
-            name=name,
-        )
+        """The check-in of this row, with the name from its consent."""
+        return self._to_record(CheckIn, kind=CheckInKind(self.kind), name=name)
 
 
 def to_utc(moment: datetime) -> datetime:
-    """A moment as the tables keep it: UTC, the zone taken off.
+    """A time as the tables store it: in UTC and without a zone.
 
     Raises:
-        ValueError: the moment has no zone, so that what it means is unknown.
+        ValueError: the time has no zone, so that its meaning is unknown.
     """
     if moment.tzinfo is None:
         raise ValueError("a time in the store needs a zone")
     return moment.astimezone(UTC).replace(tzinfo=None)
 
 
-def _rounded(shares: Mapping[str, float]) -> dict[str, float]:
-    return {label: round(share, _PLACES) for label, share in shares.items()}
+def _stored(value: object) -> object:
+    if isinstance(value, datetime):
+        return to_utc(value)
+    if isinstance(value, StrEnum):
+        return value.value
+    return dict(value) if isinstance(value, Mapping) else value
+
+
+def _loaded(value: object) -> object:
+    return value.replace(tzinfo=UTC) if isinstance(value, datetime) else value

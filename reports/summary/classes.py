@@ -7,6 +7,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final
 
+from reports.summary.json_object import json_object
+
 
 class ClassState(StrEnum):
     """Where a class stands; see ``FINAL_STATES`` for the ends."""
@@ -82,18 +84,5 @@ class ClassInfo:
         return analyses_faces(self.jurisdiction)
 
     def to_json(self) -> dict[str, Any]:
-        """As the contract's JSON object."""
-        return {
-            "id": self.id,
-            "title": self.title,
-            "room": self.room,
-            "state": self.state.value,
-            "reason": self.reason,
-            "code": self.code,
-            "student_url": self.student_url,
-            "started_at": self.started_at.isoformat(),
-            "ended_at": None if self.ended_at is None else self.ended_at.isoformat(),
-            "min_group": self.min_group,
-            "synthetic": self.synthetic,
-            "jurisdiction": self.jurisdiction,
-        }
+        """The JSON object of the API."""
+        return json_object(self)

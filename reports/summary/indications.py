@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from reports.summary.json_object import json_object
+
 
 class Word(StrEnum):
     """The one word for the class now."""
@@ -68,19 +70,8 @@ class Indicator:
     participants: int
 
     def to_json(self) -> dict[str, Any]:
-        """As a JSON object."""
-        return {
-            "class_id": self.class_id,
-            "at_s": round(self.at_s, 3),
-            "word": self.word.value,
-            "arrow": self.arrow,
-            "sure": self.sure.value,
-            "from_pulses": self.from_pulses,
-            "detail": self.detail,
-            "disagreement": self.disagreement,
-            "analysed": self.analysed,
-            "participants": self.participants,
-        }
+        """The JSON object of the API."""
+        return json_object(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,13 +84,8 @@ class Alert:
     evidence: str
 
     def to_json(self) -> dict[str, Any]:
-        """As a JSON object."""
-        return {
-            "class_id": self.class_id,
-            "at_s": round(self.at_s, 3),
-            "kind": self.kind.value,
-            "evidence": self.evidence,
-        }
+        """The JSON object of the API."""
+        return json_object(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +96,7 @@ class Indications:
     alerts: tuple[Alert, ...]
 
     def to_json(self) -> dict[str, Any]:
-        """As a JSON object."""
+        """The JSON object of the API."""
         return {
             "now": None if self.now is None else self.now.to_json(),
             "alerts": [alert.to_json() for alert in self.alerts],

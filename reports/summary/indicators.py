@@ -108,18 +108,17 @@ class Indicators:
 
     def add(self, window: WindowSummary) -> tuple[Indicator, Alert | None]:
         """Take in the next window."""
-        shown = window.expressions if not window.suppressed else None
-        if shown is not None:
+        shares = window.expressions
+        if shares is not None:
             self._shown_s = window.end_s
-            stored = {label: round(share, 4) for label, share in shown.items()}
-            self._changes["tension"].add(window.start_s, window.length_s, tension(stored))
-            self._changes["liveliness"].add(window.start_s, window.length_s, liveliness(stored))
+            self._changes["tension"].add(window.start_s, window.length_s, tension(shares))
+            self._changes["liveliness"].add(window.start_s, window.length_s, liveliness(shares))
         self._verdict = self._heard(window)
         word, measure = self._faces_word(window.end_s - self._shown_s <= UNSEEN_S)
         sure = self._sureness(window, word, measure)
         indicator = self._indicator(window, word, measure, sure)
         alert = self._alert(window, indicator, sure if measure else Sureness.LOW)
-        if shown is not None:
+        if shares is not None:
             known_s = max(self._changes["tension"].known_s, window.length_s)
             weight = min(1.0, window.length_s / min(known_s, OLD_BASELINE_S))
             self._faces += weight * (window.analysed - self._faces)

@@ -1,4 +1,4 @@
-"""What else is stored of a class: markers, pulses, consents and individual check-ins."""
+"""Records of a class other than windows: markers, pulses, consents and individual check-ins."""
 
 from __future__ import annotations
 
@@ -6,45 +6,46 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from reports.summary.json_object import json_object
 from reports.summary.windows import PulseKind
 
 
 @dataclass(frozen=True, slots=True)
 class Marker:
-    """A moment the host marked. ``at_s``: seconds since the class began."""
+    """A moment that the host marked. ``at_s``: seconds since the class began."""
 
     class_id: str
     at_s: float
     label: str
 
     def to_json(self) -> dict[str, Any]:
-        """As a JSON object."""
-        return {"class_id": self.class_id, "at_s": round(self.at_s, 3), "label": self.label}
+        """The JSON object of the API."""
+        return json_object(self)
 
 
 @dataclass(frozen=True, slots=True)
 class PulseRecord:
-    """One tap of one student, without the student. ``at_s``: seconds since the class began."""
+    """One tap of a student, stored without the student. ``at_s``: seconds since the class began."""
 
     class_id: str
     at_s: float
     kind: PulseKind
 
     def to_json(self) -> dict[str, Any]:
-        """As a JSON object."""
-        return {"class_id": self.class_id, "at_s": round(self.at_s, 3), "kind": self.kind.value}
+        """The JSON object of the API."""
+        return json_object(self)
 
 
 @dataclass(frozen=True, slots=True)
 class Consent:
-    """That a participant agreed, and to what.
+    """A participant's consent.
 
     Attributes:
         class_id: The class.
         participant_id: Random, for this class only.
-        at_s: When, seconds since the class began.
-        individual: Whether individual check-ins were agreed to as well.
-        name: The participant's name; kept only with ``individual``, else None.
+        at_s: Time of the consent, seconds since the class began.
+        individual: Whether the participant also agreed to individual check-ins.
+        name: The participant's name; stored only with ``individual``, else None.
     """
 
     class_id: str
@@ -63,15 +64,15 @@ class CheckInKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class CheckIn:
-    """That a student who opted in to individual check-ins may need a word; never in CSV or report.
+    """A note that a student who agreed to check-ins may need a word; never part of CSV or report.
 
     Attributes:
         class_id: The class.
         participant_id: Random, for this class only.
-        at_s: When, seconds since the class began.
-        kind: Why.
-        reason: Why, in numbers against the student's own baseline, in one line.
-        name: From the consent; None when none was given. Not kept with the check-in.
+        at_s: Time of the check-in, seconds since the class began.
+        kind: The reason as a kind.
+        reason: The reason in one line, with figures relative to the student's own baseline.
+        name: From the consent, or None. It is not stored with the check-in.
     """
 
     class_id: str

@@ -43,7 +43,7 @@ def mean_shares(windows: Iterable[WindowSummary]) -> dict[str, float] | None:
     weight = 0
     sums = dict.fromkeys(EMOTIONS, 0.0)
     for window in windows:
-        if window.expressions is None or window.suppressed or window.analysed <= 0:
+        if window.expressions is None or window.analysed <= 0:
             continue
         weight += window.analysed
         for label in EMOTIONS:

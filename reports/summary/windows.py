@@ -1,4 +1,4 @@
-"""One window of a class: the only thing that is stored of what the cameras showed."""
+"""One window of a class. Of everything the cameras show, only windows are stored."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
 
+from reports.summary.json_object import json_object
+
 
 class NotAnalysed(StrEnum):
-    """Why a participant's expression is not in a window's figures."""
+    """Why a participant's expression is not part of a window's shares."""
 
     CAMERA_OFF = "camera_off"
     NO_FACE = "no_face"
@@ -21,7 +23,7 @@ class NotAnalysed(StrEnum):
 
 
 class PulseKind(StrEnum):
-    """What a student can say with one tap."""
+    """The buttons that a student can tap."""
 
     LOST = "lost"
     OK = "ok"
@@ -29,12 +31,18 @@ class PulseKind(StrEnum):
 
 
 VOTE_S: Final = 120.0
-"""How long a tap speaks for its student, seconds."""
+"""How long a tap counts as its student's vote, seconds."""
+
+_SHARE_PLACES: Final = 4
+_TIME_PLACES: Final = 3
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WindowSummary:
-    """One window of a class, the only thing that is kept of what the cameras showed.
+    """One window of a class.
+
+    Shares are rounded to four decimal places and times to three when a window is created. The live page, the
+    store, the report and the indicators therefore all work with the same numbers.
 
     Attributes:
         class_id: The class.
@@ -42,16 +50,16 @@ class WindowSummary:
         length_s: Length, seconds.
         participants: Everyone counted in the window: ``analysed`` plus the sum of ``not_analysed``.
         cameras_on: Participants whose camera was on.
-        analysed: Participants whose expression was read at least once.
-        not_analysed: How many were not, by reason; every reason of ``NotAnalysed`` is a key.
-        expressions: Mean share of each expression over the analysed, each participant weighing the
-            same; sums to 1. None when fewer than the minimum group were analysed.
-        suppressed: Whether ``expressions`` is withheld.
+        analysed: Participants whose expression was classified at least once.
+        not_analysed: Participants who were not analysed, by reason; every reason of ``NotAnalysed`` is a key.
+        expressions: Mean share of each expression over the analysed participants, each with the same weight;
+            sums to 1. None when the window is suppressed: fewer than the minimum group were analysed.
+        facing: Share of the analysed participants who were turned to the screen, 0..1, over those whose face
+            was large enough to determine it. None when the window is suppressed, when these participants are
+            too few, or when the share could reveal a single participant.
         pulses: Taps in the window, by kind; every ``PulseKind`` is a key.
-        votes: Participants by what they said last, of those who tapped within ``VOTE_S`` seconds before
-            its end; every ``PulseKind`` is a key. Those who have gone since are among them.
-        facing: Share of the analysed turned to the screen, 0..1, over those whose face is large enough to
-            tell. None when suppressed, or when they are too few or one could be told apart.
+        votes: Participants by what they tapped last, counting taps within ``VOTE_S`` seconds before the end
+            of the window; every ``PulseKind`` is a key. Participants who have left since are included.
     """
 
     class_id: str
@@ -62,10 +70,21 @@ class WindowSummary:
     analysed: int
     not_analysed: Mapping[str, int]
     expressions: Mapping[str, float] | None
-    suppressed: bool
+    facing: float | None = None
     pulses: Mapping[str, int]
     votes: Mapping[str, int]
-    facing: float | None = None
+
+    def __post_init__(self) -> None:
+        """Round times and shares; drop ``facing`` from a suppressed window."""
+        shares, facing = self.expressions, self.facing
+        if shares is not None:
+            shares = {label: round(share, _SHARE_PLACES) for label, share in shares.items()}
+        facing = None if shares is None or facing is None else round(facing, _SHARE_PLACES)
+        # A frozen dataclass can only set its fields this way.
+        object.__setattr__(self, "expressions", shares)
+        object.__setattr__(self, "facing", facing)
+        object.__setattr__(self, "start_s", round(self.start_s, _TIME_PLACES))
+        object.__setattr__(self, "length_s", round(self.length_s, _TIME_PLACES))
 
     @property
     def end_s(self) -> float:
@@ -73,25 +92,15 @@ class WindowSummary:
         return self.start_s + self.length_s
 
     @property
+    def suppressed(self) -> bool:
+        """Whether the shares are not published."""
+        return self.expressions is None
+
+    @property
     def withheld(self) -> bool:
-        """Whether there were people whose shares are not shown."""
+        """Whether there were participants whose shares are not published."""
         return self.suppressed and self.participants > 0
 
     def to_json(self) -> dict[str, Any]:
-        """The window as the contract's JSON object; shares rounded to four places."""
-        return {
-            "class_id": self.class_id,
-            "start_s": round(self.start_s, 3),
-            "length_s": round(self.length_s, 3),
-            "participants": self.participants,
-            "cameras_on": self.cameras_on,
-            "analysed": self.analysed,
-            "not_analysed": dict(self.not_analysed),
-            "expressions": None
-            if self.expressions is None
-            else {label: round(share, 4) for label, share in self.expressions.items()},
-            "facing": None if self.facing is None else round(self.facing, 4),
-            "suppressed": self.suppressed,
-            "pulses": dict(self.pulses),
-            "voices": dict(self.votes),
-        }
+        """The JSON object of the API."""
+        return json_object(self) | {"suppressed": self.suppressed}

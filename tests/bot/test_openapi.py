@@ -17,7 +17,7 @@ from reports.store import Store
 from reports.summary.indications import Alert, AlertKind, Indicator, Sureness, Word
 from reports.web import application as host_web
 from reports.web.feed import LiveFeed
-from tests.reports.builders import StoreController, a_class, a_window
+from tests.reports.builders import FakeController, a_class, a_window
 from tests.reports.web.app_client import memory_keys
 
 DESCRIPTION = read_description()
@@ -28,7 +28,7 @@ def served(store: Store) -> set[tuple[str, str]]:
     feed = LiveFeed()
     app = host_web.build_app(
         store=store,
-        controller=StoreController(store, feed),
+        controller=FakeController(store, feed),
         feed=feed,
         keys=memory_keys("token"),
         extra_routes=[

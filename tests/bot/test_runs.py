@@ -9,7 +9,7 @@ import pytest
 from bot.runs import News
 from reports.store import Store, StoreError
 from reports.summary.windows import WindowSummary
-from tests.reports.samples import a_class, a_window
+from tests.reports.builders import a_class, a_window
 
 
 class MoodyStore(Store):

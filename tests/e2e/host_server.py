@@ -22,7 +22,7 @@ from reports.web.application import build_app
 from reports.web.feed import LiveFeed
 from reports.web.host_keys import HostKeys
 from tests.e2e.chromium import chromium
-from tests.reports.builders import StoreController, a_class
+from tests.reports.builders import FakeController, a_class
 from tests.reports.web.app_client import memory_keys
 
 
@@ -88,7 +88,7 @@ async def host_desk(folder: Path) -> AsyncIterator[HostDesk]:
     app = await asyncio.to_thread(
         build_app,
         store=store,
-        controller=StoreController(store, feed),
+        controller=FakeController(store, feed),
         feed=feed,
         keys=keys,
         model_card=await asyncio.to_thread(read_card, DEFAULT_MODEL),

@@ -1,9 +1,10 @@
-"""Classes and windows for the tests of what the host sees, and a controller that runs none."""
+"""Classes and windows for tests, and a controller that only writes to the store."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 from inference.emotions import EMOTIONS
 from reports.store import Store
@@ -14,6 +15,15 @@ from reports.web.controller import RoomRefused
 from reports.web.feed import LiveFeed
 
 START = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
+SHARES = {
+    "angry": 0.03,
+    "disgust": 0.01,
+    "fear": 0.04,
+    "happy": 0.31,
+    "sad": 0.08,
+    "surprise": 0.05,
+    "neutral": 0.48,
+}
 
 
 def a_class(class_id: str = "c1", **changes: object) -> ClassInfo:
@@ -34,35 +44,39 @@ def a_class(class_id: str = "c1", **changes: object) -> ClassInfo:
 
 def a_window(
     start_s: float = 0.0,
+    class_id: str = "c1",
     *,
     analysed: int = 6,
     camera_off: int = 2,
     happy: float | None = 0.4,
-    class_id: str = "c1",
-    length_s: float = 5.0,
+    **changes: object,
 ) -> WindowSummary:
-    """A window whose faces show ``happy`` and for the rest neutral; withheld when ``happy`` is None."""
-    reasons = dict.fromkeys((reason.value for reason in NotAnalysed), 0) | {"camera_off": camera_off}
+    """A window whose faces are ``happy`` and otherwise neutral; suppressed when ``happy`` is None."""
     shares = None
     if happy is not None:
         shares = dict.fromkeys(EMOTIONS, 0.0) | {"happy": happy, "neutral": 1 - happy}
-    return WindowSummary(
+    window = WindowSummary(
         class_id=class_id,
         start_s=start_s,
-        length_s=length_s,
+        length_s=5.0,
         participants=analysed + camera_off,
         cameras_on=analysed,
         analysed=analysed,
-        not_analysed=reasons,
+        not_analysed=dict.fromkeys((reason.value for reason in NotAnalysed), 0) | {"camera_off": camera_off},
         expressions=shares,
-        suppressed=happy is None,
         pulses=dict.fromkeys((kind.value for kind in PulseKind), 0),
         votes=dict.fromkeys((kind.value for kind in PulseKind), 0),
     )
+    return replace(window, **changes)  # type: ignore[arg-type]
 
 
-class StoreController:
-    """Keeps the contract of a controller with nothing behind it: classes only change their state."""
+def bytes_on_disk(path: Path) -> bytes:
+    """Everything that SQLite has written for a database, its write-ahead log included."""
+    return b"".join(file.read_bytes() for file in sorted(path.parent.glob(f"{path.name}*")))
+
+
+class FakeController:
+    """A controller without rooms: starting and ending a class only changes the store and the feed."""
 
     def __init__(self, store: Store, feed: LiveFeed) -> None:
         self.store, self.feed = store, feed
@@ -80,11 +94,11 @@ class StoreController:
         info = await self.store.get_class(class_id)
         if info is None or not info.running:
             return info
-        over = replace(info, state=ClassState.ENDED, reason="ended", ended_at=START + timedelta(minutes=5))
-        await self.store.put_class(over)
-        self.feed.publish(class_id, "state", over.to_json())
+        ended = replace(info, state=ClassState.ENDED, reason="ended", ended_at=START + timedelta(minutes=5))
+        await self.store.put_class(ended)
+        self.feed.publish(class_id, "state", ended.to_json())
         self.feed.close(class_id)
-        return over
+        return ended
 
     async def leave_out(self, class_id: str, who: str) -> int | None:
         info = await self.store.get_class(class_id)

@@ -12,7 +12,7 @@ from aiohttp import web
 from reports.store import Store
 from reports.web.application import build_app
 from reports.web.feed import LiveFeed
-from tests.reports.builders import StoreController
+from tests.reports.builders import FakeController
 from tests.reports.web.app_client import Client, Host, memory_keys
 
 
@@ -37,7 +37,7 @@ async def host(store: Store, aiohttp_client: Callable[..., Awaitable[Client]]) -
     made: list[Host] = []
     app = build_app(
         store=store,
-        controller=StoreController(store, feed),
+        controller=FakeController(store, feed),
         feed=feed,
         keys=memory_keys("token"),
         ready=lambda: made[0].unready,

@@ -13,7 +13,7 @@ from reports.document.class_report import load_report, to_csv, to_html, to_json
 from reports.store import Store
 from reports.summary.classes import ClassState
 from reports.summary.records import CheckIn, CheckInKind, Consent
-from tests.reports.builders import START, a_class, a_window
+from tests.reports.builders import START, a_class, a_window, bytes_on_disk
 
 RETENTION = timedelta(days=180)
 
@@ -30,10 +30,6 @@ async def store(tmp_path: Path) -> AsyncIterator[Store]:
 
 def a_check_in(participant_id: str, at_s: float = 900.0) -> CheckIn:
     return CheckIn("c1", participant_id, at_s, CheckInKind.TENSION, "tension +22 points")
-
-
-def read_all(folder: Path) -> bytes:
-    return b"".join(file.read_bytes() for file in folder.glob("classes.db*"))
 
 
 async def names(store: Store) -> list[str | None]:
@@ -69,7 +65,7 @@ async def test_somebody_is_erased_from_a_class_that_is_not_named(store: Store, t
     assert not await store.erase_everywhere("p1"), "nothing is left"
     assert await names(store) == ["Anna"]
     assert "p1" not in [consent.participant_id for consent in await store.consents("c1")]
-    assert b"Zoe" not in await asyncio.to_thread(read_all, tmp_path)
+    assert b"Zoe" not in await asyncio.to_thread(bytes_on_disk, tmp_path / "classes.db")
 
 
 async def test_they_expire_with_the_consent(store: Store, tmp_path: Path) -> None:
@@ -79,7 +75,7 @@ async def test_they_expire_with_the_consent(store: Store, tmp_path: Path) -> Non
     assert await names(store) == ["Zoe"]
     await store.purge(given + timedelta(hours=49), RETENTION, timedelta(hours=48))
     assert await names(store) == []
-    held = await asyncio.to_thread(read_all, tmp_path)
+    held = await asyncio.to_thread(bytes_on_disk, tmp_path / "classes.db")
     assert b"+22 points" not in held
     assert b"Zoe" not in held
 

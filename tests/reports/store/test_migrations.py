@@ -27,7 +27,7 @@ from reports.store import Store, StoreError
 from reports.store.database import alembic_config as store_config
 from reports.store.database import migration_engine
 from reports.store.tables import Base
-from tests.reports.samples import SHARES
+from tests.reports.builders import SHARES
 
 __all__ = [
     "test_model_definitions_match_ddl",

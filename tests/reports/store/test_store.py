@@ -18,7 +18,7 @@ from reports.store import Store, StoreError
 from reports.summary.classes import ClassState
 from reports.summary.records import Consent, Marker, PulseRecord
 from reports.summary.windows import PulseKind
-from tests.reports.samples import SHARES, START, a_class, a_window, on_disk
+from tests.reports.builders import SHARES, START, a_class, a_window, bytes_on_disk
 
 # What goes in comes out
 
@@ -37,7 +37,7 @@ async def test_empty_store_has_nothing(store: Store) -> None:
 
 
 async def test_class_comes_back_as_it_went_in(store: Store) -> None:
-    running = a_class(synthetic=True)
+    running = a_class(synthetic=True, started_at=START + timedelta(microseconds=250))
     bare = a_class("c2", code=None, student_url=None, ended_at=START + timedelta(minutes=45))
     await store.put_class(running)
     await store.put_class(bare)
@@ -73,6 +73,20 @@ async def test_classes_newest_first(store: Store) -> None:
     assert [info.id for info in await store.classes()] == ["c2", "c1", "c0"]
 
 
+async def test_window_comes_back_as_it_went_in(store: Store) -> None:
+    await store.put_class(a_class())
+    window = a_window(
+        12.345,
+        expressions=SHARES,
+        facing=0.8333,
+        length_s=5.001,
+        pulses={"lost": 2, "ok": 7, "too_slow": 1},
+        votes={"lost": 1, "ok": 6, "too_slow": 0},
+    )
+    await store.add_window(window)
+    assert await store.windows("c1") == [window]
+
+
 async def test_windows_come_back_in_order_and_since(store: Store) -> None:
     await store.put_class(a_class())
     await store.put_class(a_class("c2"))
@@ -84,21 +98,36 @@ async def test_windows_come_back_in_order_and_since(store: Store) -> None:
     assert await store.windows("c1", since_s=10.5) == []
 
 
-async def test_whoever_asks_from_a_start_as_it_was_given_out_gets_that_window(store: Store) -> None:
+async def test_a_published_start_selects_its_window_even_where_it_is_stored_unrounded(
+    store: Store, path: Path
+) -> None:
+    """Older databases have starts as they were calculated, for example 4.199999999999999."""
+
+    def store_unrounded() -> None:
+        with closing(sqlite3.connect(path)) as connection, connection:
+            for index in range(10):
+                start_s = index * 1.4
+                connection.execute(
+                    "UPDATE windows SET start_s = ? WHERE start_s = ?", (start_s, round(start_s, 3))
+                )
+
     await store.put_class(a_class())
     for index in range(10):
         await store.add_window(a_window(index * 1.4))
-    given = [window.to_json()["start_s"] for window in await store.windows("c1")]
-    assert given[3] > 3 * 1.4, "rounded up"
-    for index, since_s in enumerate(given):
+    await asyncio.to_thread(store_unrounded)
+    published = [window.to_json()["start_s"] for window in await store.windows("c1")]
+    assert published[3] > 3 * 1.4, "rounded up"
+    for index, since_s in enumerate(published):
         assert len(await store.windows("c1", since_s)) == 10 - index
 
 
-async def test_shares_are_kept_to_four_places(store: Store) -> None:
+async def test_shares_and_times_of_a_window_are_rounded_when_it_is_created(store: Store) -> None:
     await store.put_class(a_class())
-    await store.add_window(a_window(expressions=SHARES | {"happy": 1 / 3}))
-    (window,) = await store.windows("c1")
+    window = a_window(1 / 3, expressions=SHARES | {"happy": 1 / 3}, facing=2 / 3)
+    assert (window.start_s, window.facing) == (0.333, 0.6667)
     assert window.expressions == SHARES | {"happy": 0.3333}
+    await store.add_window(window)
+    assert await store.windows("c1") == [window]
 
 
 async def test_window_is_kept_once_and_only_for_a_class(store: Store) -> None:
@@ -147,11 +176,11 @@ async def test_delete_class_takes_everything_and_nothing_else(store: Store, path
 
 async def test_suppressed_window_leaves_no_expressions(store: Store, path: Path) -> None:
     await store.put_class(a_class())
-    await store.add_window(a_window(suppressed=True, analysed=2, facing=0.5))
+    await store.add_window(a_window(expressions=None, analysed=2, facing=0.5))
     (window,) = await store.windows("c1")
     assert (window.expressions, window.facing) == (None, None)
     assert window.suppressed is True
-    assert b"disgust" not in await asyncio.to_thread(on_disk, path)
+    assert b"disgust" not in await asyncio.to_thread(bytes_on_disk, path)
 
 
 def test_database_itself_refuses_what_must_not_be_kept(path: Path) -> None:
@@ -176,7 +205,7 @@ async def test_name_is_kept_only_with_individual_consent(store: Store, path: Pat
         Consent("c1", "p1", 1.0, False, None),
         Consent("c1", "p2", 2.0, True, "Ada Checkin"),
     ]
-    assert b"Plainname" not in await asyncio.to_thread(on_disk, path)
+    assert b"Plainname" not in await asyncio.to_thread(bytes_on_disk, path)
 
 
 async def test_new_consent_replaces_the_earlier_one_with_its_name(store: Store, path: Path) -> None:
@@ -184,17 +213,17 @@ async def test_new_consent_replaces_the_earlier_one_with_its_name(store: Store, 
     await store.add_consent(Consent("c1", "p1", 1.0, True, "Ada Checkin"))
     await store.add_consent(Consent("c1", "p1", 9.0, False, None))
     assert await store.consents("c1") == [Consent("c1", "p1", 9.0, False, None)]
-    assert b"Checkin" not in await asyncio.to_thread(on_disk, path)
+    assert b"Checkin" not in await asyncio.to_thread(bytes_on_disk, path)
 
 
 async def test_erased_participant_is_nowhere_on_the_disk(store: Store, path: Path) -> None:
     await store.put_class(a_class())
     for participant in ("p-erased", "p-stays"):
         await store.add_consent(Consent("c1", participant, 1.0, True, f"Name of {participant}"))
-    assert b"Name of p-erased" in await asyncio.to_thread(on_disk, path)
+    assert b"Name of p-erased" in await asyncio.to_thread(bytes_on_disk, path)
     await store.erase_participant("c1", "p-erased")
     assert [consent.participant_id for consent in await store.consents("c1")] == ["p-stays"]
-    left = await asyncio.to_thread(on_disk, path)
+    left = await asyncio.to_thread(bytes_on_disk, path)
     assert b"p-erased" not in left
     assert b"Name of p-stays" in left
 
@@ -219,7 +248,7 @@ async def test_purge_deletes_by_end_of_class_and_names_by_age(store: Store, path
         Consent("running", "p2", 1800.0, False, None),
         Consent("running", "p3", 5400.0, True, "Grace Justunder"),
     ]
-    left = await asyncio.to_thread(on_disk, path)
+    left = await asyncio.to_thread(bytes_on_disk, path)
     assert b"Longago" not in left
     assert b"Justover" not in left
     assert await store.purge(now, timedelta(days=180), timedelta(hours=48)) == 0

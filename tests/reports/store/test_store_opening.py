@@ -17,7 +17,7 @@ from sqlalchemy.pool import ConnectionPoolEntry, Pool
 import migrations
 from reports.store import Store, StoreError
 from reports.summary.records import Marker
-from tests.reports.samples import a_class
+from tests.reports.builders import a_class
 
 
 def test_second_opener_is_told_and_close_lets_go(path: Path) -> None:

@@ -9,10 +9,10 @@ import numpy as np
 
 from inference.emotions import EMOTIONS
 from reports.summary.shares import LIVELY, TENSE
-from reports.summary.windows import VOTE_S, NotAnalysed, PulseKind, WindowSummary
+from reports.summary.windows import VOTE_S, PulseKind, WindowSummary
+from tests.reports import builders
 
 KINDS = tuple(kind.value for kind in PulseKind)
-REASONS = tuple(reason.value for reason in NotAnalysed)
 
 
 def a_window(
@@ -32,19 +32,15 @@ def a_window(
     shares |= {label: tense / len(TENSE) for label in TENSE}
     shares |= {label: lively / len(LIVELY) for label in LIVELY}
     shares["neutral"] = 1 - tense - lively
-    return WindowSummary(
-        class_id="c1",
-        start_s=start_s,
-        length_s=length_s,
-        participants=analysed + camera_off,
-        cameras_on=analysed,
+    return builders.a_window(
+        start_s,
         analysed=analysed,
-        not_analysed=dict.fromkeys(REASONS, 0) | {"camera_off": camera_off},
+        camera_off=camera_off,
+        length_s=length_s,
         expressions=shares if shown else None,
-        suppressed=not shown,
+        facing=facing,
         pulses=dict.fromkeys(KINDS, 0) | pulses,
         votes=dict.fromkeys(KINDS, 0) | pulses,
-        facing=facing if shown else None,
     )
 
 

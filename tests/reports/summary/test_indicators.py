@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from reports.store.tables import WindowRow
 from reports.summary.indications import Alert, AlertKind, Sureness, Word
 from reports.summary.indicators import ALERT_EVERY_S, Indicators, indicate, pulse_verdict
 from reports.summary.windows import PulseKind, WindowSummary
@@ -117,11 +118,7 @@ def test_following_live_and_looking_back_give_the_same(series) -> None:  # type:
     for window in windows:
         last, alert = live.add(window)
         alerts += [alert] if alert else []
-    # What the store gives back is rounded to four places.
-    stored = [
-        replace(one, expressions=one.to_json()["expressions"], suppressed=one.suppressed) for one in windows
-    ]
-    found = indicate(stored)
+    found = indicate([WindowRow.of(window).data() for window in windows])
     assert found.alerts == tuple(alerts)
     assert found.now == last
 

@@ -15,7 +15,7 @@ from reports.web.application import build_app
 from reports.web.auth import COOKIE
 from reports.web.feed import LiveFeed
 from reports.web.host_keys import HostKeys
-from tests.reports.builders import StoreController, a_class
+from tests.reports.builders import FakeController, a_class
 from tests.reports.web.app_client import memory_keys
 
 TOKEN = "a-long-random-token"
@@ -44,7 +44,7 @@ async def client(store: Store, keys: HostKeys, aiohttp_client: Callable[..., Awa
     await store.put_class(a_class())
     app = build_app(
         store=store,
-        controller=StoreController(store, feed),
+        controller=FakeController(store, feed),
         feed=feed,
         keys=keys,
         extra_routes=[web.get("/c/{code}", _hello), web.post("/api/companion/{code}/offer", _hello)],

@@ -13,7 +13,7 @@ from reports.store import Store
 from reports.web import stream
 from reports.web.application import build_app
 from reports.web.feed import LiveFeed
-from tests.reports.builders import StoreController, a_class, a_window
+from tests.reports.builders import FakeController, a_class, a_window
 from tests.reports.web.app_client import BEARER, Host, memory_keys
 
 
@@ -91,7 +91,7 @@ async def test_a_quiet_stream_shows_signs_of_life(host: Host) -> None:
 async def test_a_follower_that_is_gone_is_let_go(store: Store) -> None:
     """As served in earnest: the test client's server would cancel the handler by itself."""
     feed = LiveFeed()
-    controller = StoreController(store, feed)
+    controller = FakeController(store, feed)
     app = build_app(
         store=store,
         controller=controller,
