@@ -203,35 +203,28 @@ async def _stock(tasks: list[asyncio.Task[None]], tally: _Tally) -> AsyncIterato
 async def _ours(plan: Plan, tasks: list[asyncio.Task[None]], tally: _Tally) -> AsyncIterator[_Connect]:
     # Imported here: it mends aiortc's tables for the whole process.
     from bot.config import WebrtcSettings
-    from bot.tracks import TrackEnded
+    from bot.tracks import LatestFrameTrack, TrackEnded
     from bot.webrtc.batch_ticks import BatchTicks
-    from bot.webrtc.decoding import CameraTrack
     from bot.webrtc.peer import ReceivingPeer
+    from bot.webrtc.receive_options import ReceiveOptions
 
     peers: list[ReceivingPeer] = []
-    moments = BatchTicks()
     with ThreadPoolExecutor(2, thread_name_prefix="decode") as threads:
+        options = ReceiveOptions(WebrtcSettings(), threads, BatchTicks(), plan.wanted_fps or None)
 
         async def connect(track: int, offer: str) -> str:
-            camera = CameraTrack(str(track), str(track))
-            peer = ReceivingPeer(
-                camera,
-                WebrtcSettings(),
-                threads,
-                lambda _peer, _state: None,
-                wanted_fps=plan.wanted_fps or None,
-                moments=moments,
-            )
+            camera = LatestFrameTrack(str(track), str(track))
+            peer = ReceivingPeer(camera, options, lambda _peer, _state: None)
             peers.append(peer)
             answer = await peer.answer(offer)
             tasks.append(asyncio.create_task(read(track, camera)))
             return answer
 
-        async def read(track: int, camera: CameraTrack) -> None:
+        async def read(track: int, camera: LatestFrameTrack) -> None:
             try:
                 while True:
                     frame = await camera.recv()
-                    age = (int(time.monotonic() * _CLOCK) - (frame.picture.pts or 0)) & 0xFFFFFFFF
+                    age = (int(time.monotonic() * _CLOCK) - (frame.av_frame.pts or 0)) & 0xFFFFFFFF
                     tally.add(track, age * 1000 / _CLOCK, read_identity(frame.luma()))
             except TrackEnded:
                 return

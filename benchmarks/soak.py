@@ -18,10 +18,10 @@ from benchmarks.simulation.clips import ClipSpec, read_identity
 from benchmarks.simulation.faults import Faults
 from benchmarks.simulation.senders import SenderProcess
 from bot.config import WebrtcSettings
-from bot.tracks import TrackEnded
+from bot.tracks import LatestFrameTrack, TrackEnded
 from bot.webrtc.batch_ticks import BatchTicks
-from bot.webrtc.decoding import CameraTrack
 from bot.webrtc.peer import PeerState, ReceivingPeer
+from bot.webrtc.receive_options import ReceiveOptions
 
 _STEP_S: Final = 0.5
 _IDENTITIES: Final = 256
@@ -86,23 +86,15 @@ class _Class:
     ) -> None:
         self.counts = _Counts()
         self.seats: list[_Seat] = []
-        self._clip, self._loss, self._senders, self._threads = clip, loss, senders, threads
-        self._moments = BatchTicks()
+        self._clip, self._loss, self._senders = clip, loss, senders
+        self._options = ReceiveOptions(WebrtcSettings(), threads, BatchTicks(), _WANTED_FPS)
         self._dice = random.Random(1)
         self._number = 0
 
     async def join(self) -> None:
         self._number += 1
         number, identity = self._number, self._number % _IDENTITIES
-        camera = CameraTrack(str(number), str(number))
-        peer = ReceivingPeer(
-            camera,
-            WebrtcSettings(),
-            self._threads,
-            self._told,
-            wanted_fps=_WANTED_FPS,
-            moments=self._moments,
-        )
+        peer = ReceivingPeer(LatestFrameTrack(str(number), str(number)), self._options, self._told)
         offer = await self._senders.add(number, self._clip_of(identity), Faults(loss=self._loss, seed=number))
         await self._senders.accept(number, await peer.answer(offer))
         seat = _Seat(number, peer, identity)
@@ -158,7 +150,7 @@ class _Class:
                 identity = read_identity(frame.luma())
                 if identity == seat.next:
                     seat.shown, seat.next = identity, None
-                age_s = ((int(time.monotonic() * _CLOCK) - (frame.picture.pts or 0)) & 0xFFFFFFFF) / _CLOCK
+                age_s = ((int(time.monotonic() * _CLOCK) - (frame.av_frame.pts or 0)) & 0xFFFFFFFF) / _CLOCK
                 self.counts.pictures += 1
                 self.counts.wrong += identity != seat.shown
                 self.counts.old += age_s > _OLD_S

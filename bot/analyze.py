@@ -22,7 +22,7 @@ import numpy as np
 import numpy.typing as npt
 from av.container import OutputContainer
 
-from bot.frames import RawFrame, turns_of, upright
+from bot.frames import RawFrame, rotation_of, upright
 from inference.batcher import Reading
 from inference.classifier import EmotionClassifier
 from inference.crops import crop_faces
@@ -231,8 +231,8 @@ def _analyse_video(path: Path, analyser: Analyser, copy: Path | None) -> Iterato
             drawn: _VideoCopy | None = None
             number = -1
             for number, frame in enumerate(source.decode(stream)):
-                turns = turns_of(frame)
-                luma = RawFrame(0.0, frame, turns).luma()
+                rotation = rotation_of(frame)
+                luma = RawFrame(0.0, frame, rotation).luma()
                 size = (luma.shape[1], luma.shape[0])
                 faces = analyser.video_detector.detect(luma)
                 reading = Reading(faces, analyser.classifier.predict(crop_faces(luma, faces)))
@@ -240,7 +240,7 @@ def _analyse_video(path: Path, analyser: Analyser, copy: Path | None) -> Iterato
                     if drawn is None:
                         _prepare(copy, path)
                         drawn = stack.enter_context(_video_copy(copy, stream, size))
-                    drawn.write(frame, turns, reading)
+                    drawn.write(frame, rotation, reading)
                 at_s = float(frame.time) if frame.time is not None else 0.0
                 yield FrameRecord(path.name, number, at_s, reading, size)
             if number < 0:
@@ -264,9 +264,9 @@ class _VideoCopy:
         self._first: int | None = None
         self._next = 0
 
-    def write(self, frame: av.VideoFrame, turns: int, reading: Reading) -> None:
-        """Add a frame, to be turned clockwise by so many quarters."""
-        picture = np.array(upright(np.asarray(frame.to_ndarray(format="bgr24"), np.uint8), turns))
+    def write(self, frame: av.VideoFrame, rotation: int, reading: Reading) -> None:
+        """Add a frame, rotated clockwise by so many quarter turns."""
+        picture = np.array(upright(np.asarray(frame.to_ndarray(format="bgr24"), np.uint8), rotation))
         draw(picture, reading)
         width, height = self._stream.width, self._stream.height
         if picture.shape[0] < height or picture.shape[1] < width:  # changed its size in the middle

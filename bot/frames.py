@@ -1,7 +1,6 @@
-"""One decoded video frame and the grayscale picture inside it.
+"""Decoded video frames, and their upright grayscale image (luma).
 
-Comes from: a receiver or a file. Goes to: the sampler, which asks for the luma of the few frames it
-keeps; frames that are dropped cost no conversion.
+Only the few frames that are analysed are asked for their luma: a dropped frame costs no conversion.
 """
 
 from __future__ import annotations
@@ -15,8 +14,10 @@ import numpy as np
 
 from inference.arrays import Image
 
-_TURNS: Final = {1: cv2.ROTATE_90_CLOCKWISE, 2: cv2.ROTATE_180, 3: cv2.ROTATE_90_COUNTERCLOCKWISE}
-_LUMA_FIRST: Final = frozenset({"yuv420p", "yuvj420p", "yuv422p", "yuvj422p", "yuv444p", "nv12", "gray"})
+_ROTATIONS: Final = {1: cv2.ROTATE_90_CLOCKWISE, 2: cv2.ROTATE_180, 3: cv2.ROTATE_90_COUNTERCLOCKWISE}
+_FORMATS_WITH_LUMA_FIRST: Final = frozenset(
+    {"yuv420p", "yuvj420p", "yuv422p", "yuvj422p", "yuv444p", "nv12", "gray"}
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -24,35 +25,39 @@ class RawFrame:
     """A decoded frame.
 
     Attributes:
-        at_s: When it arrived, seconds of the monotonic clock.
-        picture: As the decoder gave it; its planes are not copied.
-        turns: Quarter turns clockwise that set it upright: a telephone held upright sends it lying.
+        at_s: Time of arrival, seconds of the monotonic clock.
+        av_frame: The decoder's frame; its planes are not copied.
+        rotation: Quarter turns clockwise that set the frame upright. A phone held upright sends its frames
+            rotated.
     """
 
     at_s: float
-    picture: av.VideoFrame
-    turns: int = 0
+    av_frame: av.VideoFrame
+    rotation: int = 0
 
     def luma(self) -> Image:
-        """The Y plane upright, (height, width), 0..255; a view where the format has one, else converted."""
-        picture = self.picture
-        if picture.format.name not in _LUMA_FIRST:
-            picture = picture.reformat(format="gray")
-        plane = picture.planes[0]
+        """The Y plane set upright, (height, width), 0..255.
+
+        It is a view of the decoder's memory if the format has a Y plane and the rotation is 0, else a copy.
+        """
+        frame = self.av_frame
+        if frame.format.name not in _FORMATS_WITH_LUMA_FIRST:
+            frame = frame.reformat(format="gray")
+        plane = frame.planes[0]
         rows = np.frombuffer(memoryview(plane), np.uint8).reshape(plane.height, plane.line_size)
-        return upright(rows[:, : plane.width], self.turns)
+        return upright(rows[:, : plane.width], self.rotation)  # a row is padded to line_size bytes
 
 
-def turns_of(picture: av.VideoFrame) -> int:
-    """Quarter turns clockwise that a file asks for to show its pictures upright."""
-    return round(-picture.rotation / 90) % 4
+def rotation_of(frame: av.VideoFrame) -> int:
+    """Quarter turns clockwise, 0..3, that the file's display matrix asks for."""
+    return round(-frame.rotation / 90) % 4  # PyAV gives degrees counterclockwise
 
 
-def upright(pixels: Image, turns: int) -> Image:
-    """A picture turned: the same one for no turns, else a copy.
+def upright(image: Image, rotation: int) -> Image:
+    """Rotate an image; with rotation 0 the same array is returned, else a copy.
 
     Args:
-        pixels: (height, width) or (height, width, channels).
-        turns: Quarter turns clockwise, 0..3.
+        image: (height, width) or (height, width, channels).
+        rotation: Quarter turns clockwise, 0..3.
     """
-    return np.asarray(cv2.rotate(pixels, _TURNS[turns]), np.uint8) if turns else pixels
+    return np.asarray(cv2.rotate(image, _ROTATIONS[rotation]), np.uint8) if rotation else image

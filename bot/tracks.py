@@ -1,23 +1,24 @@
-"""Video tracks: the camera of one participant, of which only the newest frame is kept."""
+"""Video tracks: the video of one participant, of which only the newest frame is held."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Protocol
 
 from bot.frames import RawFrame
 
 
 class TrackEnded(Exception):
-    """A video track will give no more frames."""
+    """The track has ended; no more frames follow."""
 
 
 class VideoTrack(Protocol):
-    """The camera of one participant.
+    """The video of one participant.
 
     Attributes:
         track_id: Unique within the room.
-        participant_id: Whose camera it is.
+        participant_id: The participant whose video it is.
     """
 
     @property
@@ -26,35 +27,44 @@ class VideoTrack(Protocol):
     def participant_id(self) -> str: ...
 
     async def recv(self) -> RawFrame:
-        """The next frame, the newest if several have come.
+        """Wait for a frame; if several have arrived since the last call, return the newest.
 
         Raises:
-            TrackEnded: there will be none.
+            TrackEnded: no more frames follow.
         """
         ...
 
 
 class LatestFrameTrack:
-    """A ``VideoTrack`` that keeps one frame: a newer frame replaces one that nobody has fetched.
+    """A ``VideoTrack`` that holds one frame: a newer frame replaces one that was not fetched.
 
     Attributes:
         track_id: Unique within the room.
-        participant_id: Whose camera it is.
+        participant_id: The participant whose video it is.
     """
 
-    def __init__(self, track_id: str, participant_id: str) -> None:
-        """A track without a frame yet."""
+    def __init__(
+        self, track_id: str, participant_id: str, on_frame: Callable[[RawFrame], None] | None = None
+    ) -> None:
+        """Create a track without a frame.
+
+        Args:
+            track_id: Unique within the room.
+            participant_id: The participant whose video it is.
+            on_frame: Called with every frame that is shown, also those that are never fetched.
+        """
         self.track_id = track_id
         self.participant_id = participant_id
+        self._on_frame = on_frame
         self._newest: RawFrame | None = None
         self._ended = False
         self._changed = asyncio.Event()
 
     async def recv(self) -> RawFrame:
-        """The newest frame not yet fetched; waits for one.
+        """Return the newest frame that was not fetched yet; wait for one if there is none.
 
         Raises:
-            TrackEnded: there will be no more frames.
+            TrackEnded: no more frames follow.
         """
         while not self._ended:
             if self._newest is not None:
@@ -66,16 +76,19 @@ class LatestFrameTrack:
 
     def show(self, frame: RawFrame) -> None:
         """Replace the newest frame; ignored after the end."""
-        if not self._ended:
-            self._newest = frame
-            self._changed.set()
+        if self._ended:
+            return
+        self._newest = frame
+        self._changed.set()
+        if self._on_frame is not None:
+            self._on_frame(frame)
 
     def clear(self) -> None:
-        """Drop the frame that nobody has fetched yet."""
+        """Drop the frame that was not fetched yet."""
         self._newest = None
 
     def end(self) -> None:
-        """Give no more frames."""
+        """End the track: ``recv`` raises ``TrackEnded`` from now on."""
         self._ended = True
         self._newest = None
         self._changed.set()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from concurrent.futures import Executor
 from fractions import Fraction
 
 import av
@@ -10,6 +11,11 @@ import numpy as np
 import pytest
 from aioice.ice import get_host_addresses
 from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription, VideoStreamTrack
+
+from bot.config import WebrtcSettings
+from bot.tracks import LatestFrameTrack
+from bot.webrtc.peer import ReceivingPeer
+from bot.webrtc.receive_options import ReceiveOptions
 
 WIDTH, HEIGHT = 160, 90
 
@@ -41,6 +47,12 @@ class SyntheticCamera(VideoStreamTrack):
         frame.time_base = Fraction(1, 90000)
         self.sent += 1
         return frame
+
+
+def receiving_peer(threads: Executor, settings: WebrtcSettings | None = None) -> ReceivingPeer:
+    """A peer whose state nobody follows."""
+    options = ReceiveOptions(settings or WebrtcSettings(), threads)
+    return ReceivingPeer(LatestFrameTrack("t", "p"), options, lambda _peer, _state: None)
 
 
 class Sender:

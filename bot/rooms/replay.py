@@ -18,7 +18,7 @@ import av
 import structlog
 from aiohttp import web
 
-from bot.frames import RawFrame, turns_of
+from bot.frames import RawFrame, rotation_of
 from bot.rooms.contract import (
     Joined,
     Left,
@@ -162,7 +162,7 @@ class ReplayRoom:
                 last_s = at_s
                 count += 1
                 await asyncio.sleep(due_s - loop.time())
-                track.show(RawFrame(loop.time(), frame, turns_of(frame)))
+                track.show(RawFrame(loop.time(), frame, rotation_of(frame)))
         finally:
             await asyncio.shield(loop.run_in_executor(decoder, frames.close))
             decoder.shutdown(wait=False)

@@ -1,9 +1,7 @@
-"""BatchTicks at which the packets of all cameras of a room are taken, some twenty a second.
+"""Batch ticks: 20 times a second the waiting packets of all cameras of a room are processed together.
 
-Comes in: who has packets waiting. Goes out: a call to each of them, in one turn of the event loop.
-
-Fifty cameras send more than a packet every millisecond. Each one taken as it comes finds the processor's
-caches cold, and costs several times what the same work costs in a row.
+Fifty cameras send more than one packet every millisecond. A packet that is processed on arrival finds the
+processor's caches cold, and costs several times what the same work costs in a row.
 """
 
 from __future__ import annotations
@@ -12,30 +10,31 @@ import asyncio
 from collections.abc import Callable
 from typing import Final
 
-EVERY_S: Final = 0.05
-"""How long a packet waits at most: short beside the interval between the pictures that are looked at."""
+INTERVAL_S: Final = 0.05
+"""The longest time that a packet waits: short compared with the interval between analysed frames."""
 
 _TIMER_EARLY_S: Final = 0.01
-"""By how much a timer may fire before its time, generously."""
+"""How early a timer may fire; a generous bound."""
 
 
 class BatchTicks:
-    """Of one room and its event loop: the multiples of ``every_s`` on the loop's clock."""
+    """The batch ticks of one room: the multiples of ``interval_s`` on the event loop's clock."""
 
-    def __init__(self, every_s: float = EVERY_S) -> None:
-        """Nobody waits yet."""
-        self._every_s = every_s
-        self._waiting: list[Callable[[], None]] = []
+    def __init__(self, interval_s: float = INTERVAL_S) -> None:
+        """No timer runs until the first ``call``."""
+        self._interval_s = interval_s
+        self._callbacks: list[Callable[[], None]] = []
 
-    def call(self, take: Callable[[], None]) -> None:
-        """Call ``take`` at the next moment, once for each time it is given."""
-        if not self._waiting:
+    def call(self, callback: Callable[[], None]) -> None:
+        """Call ``callback`` at the next tick, once for each time it was passed."""
+        if not self._callbacks:
             loop = asyncio.get_running_loop()
-            next_s = ((loop.time() + _TIMER_EARLY_S) // self._every_s + 1) * self._every_s
-            loop.call_at(next_s, self._come, loop)
-        self._waiting.append(take)
+            # A timer that fires early must not lead to the same tick again.
+            next_s = ((loop.time() + _TIMER_EARLY_S) // self._interval_s + 1) * self._interval_s
+            loop.call_at(next_s, self._on_tick, loop)
+        self._callbacks.append(callback)
 
-    def _come(self, loop: asyncio.AbstractEventLoop) -> None:
-        waiting, self._waiting = self._waiting, []
-        for take in waiting:
-            loop.call_soon(take)  # each by itself: an error in one keeps nothing from the others
+    def _on_tick(self, loop: asyncio.AbstractEventLoop) -> None:
+        callbacks, self._callbacks = self._callbacks, []
+        for callback in callbacks:
+            loop.call_soon(callback)  # separately: an exception in one does not affect the others

@@ -1,7 +1,7 @@
-"""Decodes one camera on shared threads and keeps the newest picture only.
+"""Decodes the frames of one camera on shared threads and shows the newest one in a track.
 
-Comes in: encoded pictures in order. Goes out: ``CameraTrack``, whose ``recv`` gives the newest picture.
-Pictures must all be decoded, since each builds on the one before; what nobody fetched is overwritten.
+Every frame must be decoded, since each builds on the one before; a frame that was not fetched in time is
+replaced by the next.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ import asyncio
 import errno
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import Executor
 from contextlib import suppress
 from fractions import Fraction
 from typing import Final, Literal, NamedTuple
@@ -21,179 +20,159 @@ import structlog
 from bot.frames import RawFrame
 from bot.tracks import LatestFrameTrack
 from bot.webrtc.jitter_buffer import EncodedFrame
+from bot.webrtc.packets import CLOCK_HZ
+from bot.webrtc.receive_options import ReceiveOptions
 
 _log = structlog.get_logger()
 
 MAX_BACKLOG: Final = 30
-"""Encoded pictures that may wait for a thread; beyond it all are dropped up to the next key frame."""
+"""Encoded frames that may wait for a thread; beyond that all are dropped up to the next key frame."""
 
 MAX_PIXELS: Final = 4096 * 2304
-"""Larger pictures are not decoded: a few kilobytes can ask for gigabytes of memory."""
+"""Larger frames are not decoded: a few kilobytes could make a decoder allocate gigabytes."""
 
 _LIBRARIES: Final[dict[str, Literal["libvpx", "h264"]]] = {"VP8": "libvpx", "H264": "h264"}
-_TIME_BASE: Final = Fraction(1, 90_000)
-_VP8_START: Final = b"\x9d\x01\x2a"
+_TIME_BASE: Final = Fraction(1, CLOCK_HZ)
+_VP8_START_CODE: Final = b"\x9d\x01\x2a"
 _TIMER_EARLY_S: Final = 0.01
-"""By how much a timer may fire before its time, generously."""
+"""How early a timer may fire; a generous bound."""
 
 
-class CameraTrack(LatestFrameTrack):
-    """A camera received by WebRTC.
-
-    Attributes:
-        on_dropped: Called with the number of encoded frames thrown away.
-    """
-
-    def __init__(
-        self,
-        track_id: str,
-        participant_id: str,
-        on_dropped: Callable[[int], None] = lambda _frames: None,
-    ) -> None:
-        """A camera without a frame yet; ``on_dropped`` is called with the number of frames thrown away."""
-        super().__init__(track_id, participant_id)
-        self.on_dropped = on_dropped
-
-
-class _Waiting(NamedTuple):
-    """A picture that waits for a thread.
+class _QueuedFrame(NamedTuple):
+    """A frame that waits for a thread.
 
     Attributes:
         stream: Number of the stream it belongs to.
         codec: ``VP8`` or ``H264``.
-        picture: The picture.
-        fresh: Whether it may be shown; an old one is only decoded.
+        encoded: The frame.
+        fresh: Whether it may be shown; an old frame is only decoded.
     """
 
     stream: int
     codec: str
-    picture: EncodedFrame
+    encoded: EncodedFrame
     fresh: bool
 
 
 class FrameDecoder:
-    """Decodes the pictures of one camera, in order, one at a time.
+    """Decodes the frames of one camera, in order, one at a time.
 
-    What waits when a thread is free is decoded in one go, and only the newest of it is shown: threads are
-    changed seldom, and a camera that has fallen behind catches up. Cameras that send more than is wanted are
-    decoded at the same moments, one after the other, while what that takes is in the processor's caches.
+    A free thread decodes all queued frames in one go, and only the newest of them is shown. So threads are
+    switched rarely, and a camera that has fallen behind catches up. If a camera sends more frames than are
+    wanted, its frames are decoded at times that all cameras share (multiples of the wanted interval), camera
+    after camera, while the processor's caches hold what decoding needs.
 
     Attributes:
-        shown: Pictures shown so far.
+        shown: Number of frames shown so far.
     """
 
     def __init__(
-        self,
-        track: CameraTrack,
-        threads: Executor,
-        on_trouble: Callable[[], None],
-        wanted_fps: float | None = None,
+        self, track: LatestFrameTrack, options: ReceiveOptions, on_frames_lost: Callable[[], None]
     ) -> None:
         """Set up.
 
         Args:
-            track: Where pictures go.
-            threads: Where decoding runs.
-            on_trouble: Called when pictures were lost and only a key frame can help.
-            wanted_fps: Pictures a second there is use for; what comes faster is decoded several at a time.
+            track: Where decoded frames are shown.
+            options: Threads, wanted frame rate, and who is notified of dropped frames.
+            on_frames_lost: Called when frames were lost and decoding can continue only at a key frame.
         """
         self.shown = 0
-        self._track, self._threads, self._on_trouble = track, threads, on_trouble
-        self._waiting: deque[_Waiting] = deque()  # filled by the loop, emptied by the thread
+        self._track, self._options, self._on_frames_lost = track, options, on_frames_lost
+        self._queue: deque[_QueuedFrame] = deque()  # filled by the event loop, emptied by the thread
         self._stream = 0
-        self._busy = self._soon = False
+        self._busy = self._scheduled = False
         self._closed = False
-        self._pace_s = 0.0 if wanted_fps is None else 1 / wanted_fps
+        self._interval_s = 0.0 if options.wanted_fps is None else 1 / options.wanted_fps
         self._next_s = float("-inf")
         self._timer: asyncio.TimerHandle | None = None
-        # This and the next are the thread's while it is busy.
+        # Only the thread uses these two while ``_busy`` is set.
         self._decoder: av.VideoCodecContext | None = None
-        self._decodes: tuple[int, str] | None = None
+        self._decoder_for: tuple[int, str] | None = None  # stream and codec
 
-    def push(self, codec: str, picture: EncodedFrame, *, fresh: bool = True) -> None:
-        """Queue a picture; one that is not ``fresh`` is decoded, since others build on it, but not shown."""
-        if len(self._waiting) >= MAX_BACKLOG:
-            dropped = len(self._waiting) + (not picture.key)
-            self._waiting.clear()
-            self._track.on_dropped(dropped)
-            if not picture.key:
-                self._on_trouble()
+    def push(self, codec: str, frame: EncodedFrame, *, fresh: bool = True) -> None:
+        """Queue a frame. One that is not ``fresh`` is decoded, since others build on it, but not shown."""
+        if len(self._queue) >= MAX_BACKLOG:
+            dropped = len(self._queue) + (not frame.key)
+            self._queue.clear()
+            self._options.on_dropped(dropped)
+            if not frame.key:
+                self._on_frames_lost()
                 return
-        self._waiting.append(_Waiting(self._stream, codec, picture, fresh))
-        if not self._soon:
-            self._soon = True
-            asyncio.get_running_loop().call_soon(self._begin_soon)
+        self._queue.append(_QueuedFrame(self._stream, codec, frame, fresh))
+        if not self._scheduled:
+            self._scheduled = True
+            # One loop iteration later: the packets of all cameras are processed before decoding starts.
+            asyncio.get_running_loop().call_soon(self._begin_scheduled)
 
     def restart(self) -> None:
-        """Another stream begins: nothing of the one before is shown any more, and its decoder goes."""
+        """Start a new stream with a new decoder; no frame of the old stream is shown any more."""
         self._stream += 1
-        self._waiting.clear()
+        self._queue.clear()
         self._track.clear()
 
     def close(self) -> None:
-        """Stop and drop what waits; a picture being decoded on a thread is not waited for."""
+        """Stop and drop queued frames; does not wait for a frame that a thread is decoding."""
         self._closed = True
-        self._waiting.clear()
+        self._queue.clear()
         if self._timer is not None:
             self._timer.cancel()
         if not self._busy:
-            self._decoder = None  # its memory goes now, not when the garbage collector comes round
+            self._decoder = None  # frees its memory now, not at the next garbage collection
         self._track.end()
 
-    def _begin_soon(self) -> None:
-        """A turn of the loop later: all cameras' packets are taken before the threads set to work."""
-        self._soon = False
+    def _begin_scheduled(self) -> None:
+        self._scheduled = False
         self._begin()
 
     def _begin(self) -> None:
-        if not self._waiting or self._busy or self._closed or self._timer is not None:
+        if not self._queue or self._busy or self._closed or self._timer is not None:
             return
         loop = asyncio.get_running_loop()
         now_s = loop.time()
         if now_s < self._next_s:
             self._timer = loop.call_at(self._next_s, self._on_timer)
             return
-        if self._pace_s:
-            self._next_s = ((now_s + _TIMER_EARLY_S) // self._pace_s + 1) * self._pace_s
+        if self._interval_s:
+            self._next_s = ((now_s + _TIMER_EARLY_S) // self._interval_s + 1) * self._interval_s
         self._busy = True
-        self._threads.submit(self._work, loop)
+        self._options.threads.submit(self._decode_queued, loop)
 
     def _on_timer(self) -> None:
         self._timer = None
         self._next_s = float("-inf")
         self._begin()
 
-    def _work(self, loop: asyncio.AbstractEventLoop) -> None:
-        """On a thread: decode what waits."""
+    def _decode_queued(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Decode all queued frames; runs on a thread."""
         stream, newest, failed = self._stream, None, False
         while not failed:
             try:
-                waiting = self._waiting.popleft()
+                queued = self._queue.popleft()
             except IndexError:
                 break
-            if waiting.stream != stream:
-                stream, newest = waiting.stream, None
+            if queued.stream != stream:
+                stream, newest = queued.stream, None
             try:
-                frame = self._decode(waiting)
-            except Exception as exc:  # noqa: BLE001  # a fault of ours must not freeze the camera either
-                tell = _log.debug if isinstance(exc, av.FFmpegError) else _log.error
-                tell("picture could not be decoded", error=type(exc).__name__)
+                av_frame = self._decode(queued)
+            except Exception as exc:  # noqa: BLE001  # an error of ours must not freeze the camera either
+                log = _log.debug if isinstance(exc, av.FFmpegError) else _log.error
+                log("frame could not be decoded", error=type(exc).__name__)
                 failed = True
                 continue
-            if frame is not None and waiting.fresh:
-                newest = RawFrame(waiting.picture.at_s, frame, waiting.picture.turns)
-        with suppress(RuntimeError):  # the loop is closed: nobody waits for it any more
-            loop.call_soon_threadsafe(self._done, stream, newest, failed)
+            if av_frame is not None and queued.fresh:
+                newest = RawFrame(queued.encoded.at_s, av_frame, queued.encoded.rotation)
+        with suppress(RuntimeError):  # the loop is closed: the result is not needed any more
+            loop.call_soon_threadsafe(self._on_decoded, stream, newest, failed)
 
-    def _decode(self, waiting: _Waiting) -> av.VideoFrame | None:
-        decodes = (waiting.stream, waiting.codec)
-        if self._decoder is None or self._decodes != decodes:
-            self._decoder, self._decodes = make_decoder(waiting.codec), decodes
-        frames = _decode(self._decoder, waiting)
-        return frames[-1] if frames else None
+    def _decode(self, queued: _QueuedFrame) -> av.VideoFrame | None:
+        decoder_for = (queued.stream, queued.codec)
+        if self._decoder is None or self._decoder_for != decoder_for:
+            self._decoder, self._decoder_for = make_decoder(queued.codec), decoder_for
+        av_frames = _decode(self._decoder, queued)
+        return av_frames[-1] if av_frames else None
 
-    def _done(self, stream: int, newest: RawFrame | None, failed: bool) -> None:
-        """On the loop: show what the thread brings, and go on."""
+    def _on_decoded(self, stream: int, newest: RawFrame | None, failed: bool) -> None:
+        """Show the frame that the thread decoded, and continue; runs on the event loop."""
         self._busy = False
         if self._closed:
             self._decoder = None
@@ -201,36 +180,36 @@ class FrameDecoder:
         if stream == self._stream:
             if failed:
                 dropped = 1
-                while self._waiting and not self._waiting[0].picture.key:
-                    self._waiting.popleft()
+                while self._queue and not self._queue[0].encoded.key:
+                    self._queue.popleft()
                     dropped += 1
-                self._track.on_dropped(dropped)
-                self._on_trouble()
+                self._options.on_dropped(dropped)
+                self._on_frames_lost()
             if newest is not None:
                 self.shown += 1
                 self._track.show(newest)
         self._begin()
 
 
-def _decode(decoder: av.VideoCodecContext, waiting: _Waiting) -> list[av.VideoFrame]:
-    data = waiting.picture.data
-    if waiting.codec == "VP8" and _vp8_pixels(data) > MAX_PIXELS:
-        raise av.InvalidDataError(errno.EINVAL, "the picture is too large")
+def _decode(decoder: av.VideoCodecContext, queued: _QueuedFrame) -> list[av.VideoFrame]:
+    data = queued.encoded.data
+    if queued.codec == "VP8" and _vp8_pixels(data) > MAX_PIXELS:
+        raise av.InvalidDataError(errno.EINVAL, "the frame is too large")
     packet = av.Packet(data)
-    packet.pts, packet.time_base = waiting.picture.timestamp, _TIME_BASE
+    packet.pts, packet.time_base = queued.encoded.timestamp, _TIME_BASE
     return decoder.decode(packet)
 
 
 def _vp8_pixels(data: bytes) -> int:
-    """Size of a VP8 key frame by its header (RFC 6386, 9.1), which libvpx believes; 0 of any other."""
-    if len(data) < 10 or data[0] & 1 or data[3:6] != _VP8_START:
+    """Size of a VP8 key frame by its header (RFC 6386, 9.1), which libvpx trusts; 0 for any other frame."""
+    if len(data) < 10 or data[0] & 1 or data[3:6] != _VP8_START_CODE:
         return 0
     width, height = int.from_bytes(data[6:8], "little"), int.from_bytes(data[8:10], "little")
     return (width & 0x3FFF) * (height & 0x3FFF)
 
 
 def make_decoder(codec: str) -> av.VideoCodecContext:
-    """A decoder for ``VP8`` or ``H264`` that starts no threads of its own: one a camera would be too many."""
+    """Create a decoder for ``VP8`` or ``H264`` without threads of its own, which add up over all cameras."""
     decoder = av.VideoCodecContext.create(_LIBRARIES[codec], "r")
     decoder.thread_count = 1
     decoder.options = {"max_pixels": str(MAX_PIXELS)}

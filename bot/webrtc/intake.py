@@ -1,10 +1,10 @@
-"""Takes encrypted video straight from the sockets, past the queues and tasks of aioice and aiortc.
+"""Reads encrypted media packets straight from the sockets, past the queues and tasks of aioice and aiortc.
 
-Comes in: datagrams as the event loop reads them. Goes out: decrypted RTP to a receiver, at ``BatchTicks`` all
-cameras share, and RTCP at once; everything else (STUN, DTLS) goes on to where it always went.
+RTP is decrypted and handed to the receiver at the next batch tick, RTCP at once. Everything else (STUN, DTLS)
+is passed to the handler that was there before.
 
-By aiortc's own way each packet is tried as STUN by an exception, queued, fetched by a task, and passed on
-through coroutines; that costs more than decrypting and decoding a thumbnail does.
+aiortc tries to parse each packet as STUN and catches the exception, queues it, fetches it in a task and
+passes it on through coroutines. That costs more than decrypting and decoding a thumbnail.
 """
 
 from __future__ import annotations
@@ -18,18 +18,16 @@ from aiortc import RTCDtlsTransport
 from bot.webrtc.batch_ticks import BatchTicks
 
 MAX_WAITING: Final = 256
-"""Packets of a camera that may wait for a moment; when there are more they are taken at once."""
+"""Packets of a connection that may wait for a batch tick; if more arrive, all are processed at once."""
 
-_RTP_FIRST: Final = 128
-_RTP_BEHIND: Final = 192  # RFC 7983
+_RTP_FIRST_BYTES: Final = range(128, 192)  # RFC 7983
 _RTCP_TYPES: Final = range(192, 224)  # RFC 5761
 
-
-_Receive = Callable[[bytes, tuple[Any, ...]], None]
+_DatagramHandler = Callable[[bytes, tuple[Any, ...]], None]
 
 
 class Intake:
-    """The sockets of one connection that carries one stream."""
+    """Reads the media packets of one connection."""
 
     def __init__(
         self,
@@ -37,24 +35,24 @@ class Intake:
         on_rtp: Callable[[bytes, float], None],
         on_rtcp: Callable[[bytes, float], None],
         clock: Callable[[], float],
-        moments: BatchTicks | None = None,
+        batch_ticks: BatchTicks | None = None,
     ) -> None:
-        """Set up; ``open`` begins.
+        """Set up; ``open`` starts reading.
 
         Args:
-            transport: The connection's.
-            on_rtp: Given a packet, and when it came.
-            on_rtcp: The same.
+            transport: The connection's encrypted transport.
+            on_rtp: Called with each decrypted packet and its time of arrival.
+            on_rtcp: The same for RTCP.
             clock: Monotonic seconds.
-            moments: When RTP is decrypted and given on; None for as it comes.
+            batch_ticks: When RTP packets are processed; None to process each as it arrives.
         """
         self._transport: Any = transport
-        self._on_rtp, self._on_rtcp, self._clock, self._moments = on_rtp, on_rtcp, clock, moments
+        self._on_rtp, self._on_rtcp, self._clock, self._batch_ticks = on_rtp, on_rtcp, clock, batch_ticks
         self._protocols: list[Any] = []
         self._waiting: list[tuple[bytes, float]] = []
 
     def open(self) -> None:
-        """Begin, as soon as there are sockets; calling it again changes nothing."""
+        """Start reading from the sockets there are; calling it again adds only new sockets."""
         protocols: list[Any] = list(self._transport.transport._connection._protocols)
         for protocol in protocols:
             if protocol not in self._protocols:
@@ -62,44 +60,44 @@ class Intake:
                 protocol.datagram_received = self._reader(protocol.datagram_received)
 
     def close(self) -> None:
-        """Leave the sockets as they were; what waits is dropped."""
+        """Restore the sockets' own handlers and drop the waiting packets."""
         for protocol in self._protocols:
             del protocol.datagram_received
         self._protocols.clear()
         self._waiting.clear()
 
-    def _reader(self, others: _Receive) -> _Receive:
+    def _reader(self, original: _DatagramHandler) -> _DatagramHandler:
         def datagram_received(data: bytes, address: tuple[Any, ...]) -> None:
             if len(data) < 2:
-                return  # an empty one, which anybody can send, ends a connection of aiortc's
-            # There is no session until the connection is encrypted.
-            if not _RTP_FIRST <= data[0] < _RTP_BEHIND or self._transport._rx_srtp is None:
-                others(data, address)
+                return  # anybody can send an empty datagram, and it would end aiortc's connection
+            # There is no SRTP session before the DTLS handshake has finished.
+            if data[0] not in _RTP_FIRST_BYTES or self._transport._rx_srtp is None:
+                original(data, address)
             elif data[1] in _RTCP_TYPES:
-                self._take_rtcp(data)
+                self._process_rtcp(data)
             else:
-                self._put(data)
+                self._enqueue(data)
 
         return datagram_received
 
-    def _put(self, data: bytes) -> None:
+    def _enqueue(self, data: bytes) -> None:
         waiting = self._waiting
         waiting.append((data, self._clock()))
-        if self._moments is None or len(waiting) >= MAX_WAITING:
-            self._take_waiting()
+        if self._batch_ticks is None or len(waiting) >= MAX_WAITING:
+            self._process_waiting()
         elif len(waiting) == 1:
-            self._moments.call(self._take_waiting)
+            self._batch_ticks.call(self._process_waiting)
 
-    def _take_waiting(self) -> None:
+    def _process_waiting(self) -> None:
         waiting, self._waiting = self._waiting, []
         for data, at_s in waiting:
             try:
                 packet = self._transport._rx_srtp.unprotect(data)
             except (pylibsrtp.Error, ValueError):
-                continue  # forged, doubled, or longer than any packet
+                continue  # forged, a duplicate, or longer than any packet
             self._on_rtp(packet, at_s)
 
-    def _take_rtcp(self, data: bytes) -> None:
+    def _process_rtcp(self, data: bytes) -> None:
         try:
             packet = self._transport._rx_srtp.unprotect_rtcp(data)
         except (pylibsrtp.Error, ValueError):

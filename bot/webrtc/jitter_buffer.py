@@ -1,10 +1,8 @@
-"""Puts packets in order and pictures together, steps over gaps, holds back what cannot be decoded.
+"""Puts the packets of a stream in order and assembles frames; skips gaps. Pure: no clock, no I/O.
 
-Comes in: fragments as they arrive. Goes out: whole pictures a decoder can use. Pure: no clock, no I/O.
-
-aiortc's own buffer waits for a lost packet until 512 more have come, which freezes a small picture for
-tens of seconds; and a VP8 decoder given the pictures after a gap shows rubbish without an error. So a gap
-older than ``GAP_TIMEOUT_S`` is stepped over, and a ``LayerGate`` decides what can be used after it.
+aiortc's own buffer waits for a lost packet until 512 more have arrived, which freezes a thumbnail for tens
+of seconds. And a VP8 decoder that is given the frames after a gap outputs garbage without an error. So a gap
+older than ``GAP_TIMEOUT_S`` is skipped, and a ``LayerGate`` decides which frames after it can be decoded.
 """
 
 from __future__ import annotations
@@ -16,8 +14,8 @@ from bot.webrtc.layers import LayerGate
 from bot.webrtc.packets import Fragment
 
 GAP_TIMEOUT_S: Final = 0.6
-"""How long a lost packet may take to come after all: long enough to be sent again three times by Janus, which
-lets 200 ms pass in between, and to be missed and taken at ``BatchTicks`` only."""
+"""How long a lost packet is waited for: long enough for three retransmissions by Janus, which lets 200 ms
+pass between them, and for noticing the loss and processing the retransmission at batch ticks only."""
 
 _CAPACITY: Final = 512
 _MAX_JUMP: Final = 3000
@@ -26,46 +24,46 @@ _MAX_MISSING: Final = 128
 
 @dataclass(frozen=True, slots=True)
 class EncodedFrame:
-    """A whole picture, encoded.
+    """A complete frame, encoded.
 
     Attributes:
-        data: All of it.
+        data: The whole frame.
         timestamp: RTP timestamp.
-        key: Whether it needs no other picture.
+        key: Whether it is a key frame.
         at_s: When its last packet arrived, monotonic seconds.
-        turns: Quarter turns clockwise that set it upright.
+        rotation: Quarter turns clockwise that set it upright.
     """
 
     data: bytes
     timestamp: int
     key: bool
     at_s: float
-    turns: int = 0
+    rotation: int = 0
 
 
 class JitterBuffer:
     """Reorders the packets of one stream."""
 
     def __init__(self, wanted_fps: float | None = None) -> None:
-        """Empty, waiting for the first key frame; ``wanted_fps`` as for ``LayerGate``."""
+        """Start empty, waiting for the first key frame; ``wanted_fps`` as for ``LayerGate``."""
         self._gate = LayerGate(wanted_fps)
-        # By sequence number, not yet in order; in the order of arrival, with when that was.
+        # Packets that are not yet in order, and when they arrived: by sequence number, in order of arrival.
         self._held: dict[int, tuple[Fragment, float]] = {}
         self._next: int | None = None
-        self._parts: list[Fragment] = []  # of the picture being put together
-        self._at_boundary = False  # whether the next fragment in order is known to begin a picture
-        self._turns = 0
+        self._parts: list[Fragment] = []  # of the frame that is being assembled
+        self._at_boundary = False  # whether the next fragment in order is known to begin a frame
+        self._rotation = 0
 
     @property
     def awaiting_key(self) -> bool:
-        """Whether pictures are thrown away until the next key frame; ask for one."""
+        """Whether frames are dropped until the next key frame; the caller should request one."""
         return self._gate.awaiting_key
 
     def add(self, fragment: Fragment, now_s: float) -> list[EncodedFrame]:
-        """Take a packet and give the pictures it completes, in order.
+        """Add a packet and return the frames that it completes, in order.
 
         Args:
-            fragment: What has arrived.
+            fragment: The packet's fragment.
             now_s: Monotonic seconds.
         """
         if self._next is None:
@@ -76,18 +74,18 @@ class JitterBuffer:
         behind = 0x10000 - ahead
         if behind < _MAX_JUMP:
             return []  # late, or a duplicate
-        if ahead > _MAX_JUMP:  # the sender began anew
+        if ahead > _MAX_JUMP:  # the sender restarted its numbers
             self._held.clear()
-            self._step_to(fragment.sequence)
+            self._skip_to(fragment.sequence)
         self._held.setdefault(fragment.sequence, (fragment, now_s))
-        pictures = self._advance(now_s)
-        while self._held and self._gives_up(now_s):
-            self._step_to(self._resume_at())
-            pictures += self._advance(now_s)
-        return pictures
+        frames = self._advance(now_s)
+        while self._held and self._should_skip_gap(now_s):
+            self._skip_to(self._sequence_after_gap())
+            frames += self._advance(now_s)
+        return frames
 
     def missing(self) -> list[int]:
-        """Sequence numbers worth asking for again, oldest first."""
+        """Sequence numbers of lost packets to request, oldest first."""
         if not self._held or self._next is None:
             return []
         newest = max((sequence - self._next) & 0xFFFF for sequence in self._held)
@@ -95,15 +93,15 @@ class JitterBuffer:
         return [sequence for sequence in gaps if sequence not in self._held][-_MAX_MISSING:]
 
     def drop_to_key(self) -> None:
-        """Throw pictures away until the next key frame: the decoder could not follow."""
+        """Drop frames until the next key frame: the decoder has lost one."""
         self._gate.awaiting_key = True
 
-    def _gives_up(self, now_s: float) -> bool:
-        """Whether the gap before the held packets is to be stepped over."""
-        # The gap is as old as what was first to come after it: gaps behind one another wait at the same time.
+    def _should_skip_gap(self, now_s: float) -> bool:
+        """Whether to skip the gap before the held packets."""
+        # A gap is as old as the first packet that arrived after it; several gaps age at the same time.
         waited_s = now_s - next(iter(self._held.values()))[1]
-        # Nothing before a key frame is needed once it has begun to arrive; a later part of the very
-        # picture that is being put together (H264: SPS, PPS, IDR) is no such beginning.
+        # Once a key frame has begun to arrive, nothing before it is needed. A later part of the frame that is
+        # being assembled (H264: SPS, PPS, IDR) is not such a beginning.
         current = self._parts[0].timestamp if self._parts else None
         return (
             waited_s >= GAP_TIMEOUT_S
@@ -111,13 +109,13 @@ class JitterBuffer:
             or any(part.starts_key and part.timestamp != current for part, _ in self._held.values())
         )
 
-    def _resume_at(self) -> int:
-        """Where to go on after a gap: the first held key frame, else the first held packet."""
+    def _sequence_after_gap(self) -> int:
+        """Where to continue after a gap: the first held key frame, else the first held packet."""
         start = self._next or 0
         ordered = sorted(self._held, key=lambda sequence: (sequence - start) & 0xFFFF)
         return next((sequence for sequence in ordered if self._held[sequence][0].starts_key), ordered[0])
 
-    def _step_to(self, sequence: int) -> None:
+    def _skip_to(self, sequence: int) -> None:
         start = self._next or 0
         skipped = (sequence - start) & 0xFFFF
         self._held = {s: held for s, held in self._held.items() if (s - start) & 0xFFFF >= skipped}
@@ -127,35 +125,35 @@ class JitterBuffer:
         self._gate.lose()
 
     def _advance(self, now_s: float) -> list[EncodedFrame]:
-        pictures: list[EncodedFrame] = []
+        frames: list[EncodedFrame] = []
         while self._next is not None and self._next in self._held:
-            pictures += self._append(self._held.pop(self._next)[0], now_s)
-        return pictures
+            frames += self._append(self._held.pop(self._next)[0], now_s)
+        return frames
 
     def _append(self, part: Fragment, now_s: float) -> list[EncodedFrame]:
-        """Take the next packet in order."""
+        """Append the next packet in order."""
         self._next = (part.sequence + 1) & 0xFFFF
         if not part.data:
             return []  # padding
-        pictures: list[EncodedFrame] = []
+        frames: list[EncodedFrame] = []
         if self._parts and part.timestamp != self._parts[0].timestamp:
-            pictures += self._finish(now_s)  # a sender that sets no marker
+            frames += self._finish(now_s)  # the sender sets no marker
         if self._parts or self._at_boundary or part.begins or part.starts_key:
             self._parts.append(part)
         if part.last:
-            pictures += self._finish(now_s)
-        return pictures
+            frames += self._finish(now_s)
+        return frames
 
     def _finish(self, now_s: float) -> list[EncodedFrame]:
         parts, self._parts, self._at_boundary = self._parts, [], True
         if not parts:
             return []
         first = parts[0]
-        if (turns := parts[-1].turns) is not None:
-            self._turns = turns
-        # Of an H264 picture the parameter sets may come in a packet of their own, or not first.
+        if (rotation := parts[-1].rotation) is not None:
+            self._rotation = rotation
+        # The parameter sets of an H264 frame may arrive in a packet of their own, or not first.
         key = first.starts_key or (not first.begins and any(part.starts_key for part in parts))
         if not self._gate.admit(first, key):
             return []
         data = first.data if len(parts) == 1 else b"".join([part.data for part in parts])
-        return [EncodedFrame(data, first.timestamp, key, now_s, self._turns)]
+        return [EncodedFrame(data, first.timestamp, key, now_s, self._rotation)]

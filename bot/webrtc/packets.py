@@ -1,7 +1,6 @@
-"""What one RTP packet holds: its header (RFC 3550), and of a picture VP8 (RFC 7741) or H264 (RFC 6184).
+"""Parses RTP packets: the header (RFC 3550) and the payloads of VP8 (RFC 7741) and H264 (RFC 6184).
 
-Comes in: a decrypted packet. Goes out: ``RtpHeader`` and a ``Fragment`` for the frame buffer. Pure, and
-lean: this runs for every packet of every camera.
+Pure functions. They run for every packet of every camera, so they are kept fast.
 """
 
 from __future__ import annotations
@@ -11,9 +10,12 @@ from typing import Final, NamedTuple
 
 from aiortc.codecs.h264 import H264PayloadDescriptor
 
+CLOCK_HZ: Final = 90_000
+"""Clock rate of the RTP timestamps of all video (RFC 7741, 4.1; RFC 6184, 5.1)."""
+
 _HEADER: Final = Struct("!BBHII")
-_ONE_BYTE: Final = b"\xbe\xde"
-_TWO_BYTES: Final = 0x10  # of 0x100, with four bits for the application
+_ONE_BYTE_PROFILE: Final = b"\xbe\xde"
+_TWO_BYTE_PROFILE: Final = 0x10  # first byte of 0x100X; the four bits X are up to the application
 _STOP: Final = 15
 _NAL_IDR: Final = 5
 _NAL_SPS: Final = 7
@@ -25,11 +27,11 @@ class RtpHeader(NamedTuple):
     """An RTP header.
 
     Attributes:
-        payload_type: Names the codec.
-        marker: Whether a picture ends here.
+        payload_type: Identifies the codec.
+        marker: Whether the packet is the last of its frame.
         sequence_number: 16 bits.
-        timestamp: The same for all packets of a picture.
-        ssrc: Names the stream.
+        timestamp: The same for all packets of a frame.
+        ssrc: Identifies the stream.
     """
 
     payload_type: int
@@ -40,19 +42,20 @@ class RtpHeader(NamedTuple):
 
 
 class Fragment(NamedTuple):
-    """A packet's part of a picture.
+    """The part of a frame that one packet carries.
 
     Attributes:
         sequence: RTP sequence number, 16 bits.
-        timestamp: RTP timestamp, the same for all fragments of a picture.
-        last: Whether the marker says that the picture ends here.
-        data: What the decoder wants of it; empty in padding.
+        timestamp: RTP timestamp, the same for all fragments of a frame.
+        last: Whether the RTP marker says that the frame ends here.
+        data: What the decoder reads; empty in padding.
         starts_key: Whether a key frame starts here.
-        begins: Whether the payload itself says that a picture begins here.
-        layer: Temporal layer of the picture; 0 where there are none.
-        sync: Whether a picture of an upper layer builds on layer 0 alone.
-        base: Number of the newest picture of layer 0, 8 bits (TL0PICIDX); None where there are no layers.
-        turns: Quarter turns clockwise that set this picture and the following upright; None as before.
+        begins: Whether the payload itself says that a frame begins here.
+        layer: Temporal layer of the frame; 0 if the stream has none.
+        sync: Whether a frame of an upper layer depends on layer 0 only.
+        base: Number of the newest frame of layer 0, 8 bits (TL0PICIDX); None if the stream has no layers.
+        rotation: Quarter turns clockwise that set this frame and the following ones upright; None if
+            unchanged.
     """
 
     sequence: int
@@ -64,11 +67,11 @@ class Fragment(NamedTuple):
     layer: int = 0
     sync: bool = False
     base: int | None = None
-    turns: int | None = None
+    rotation: int | None = None
 
 
 def parse_rtp(packet: bytes) -> tuple[RtpHeader, bytes]:
-    """Take a packet apart; header extensions and padding are dropped.
+    """Split a packet into header and payload, without header extensions and padding.
 
     Raises:
         ValueError: not RTP, or truncated.
@@ -89,21 +92,21 @@ def parse_rtp(packet: bytes) -> tuple[RtpHeader, bytes]:
 
 
 def extension(packet: bytes, number: int) -> bytes | None:
-    """A header extension of a packet that ``parse_rtp`` takes (RFC 8285, headers of one byte or two).
+    """Read a header extension (RFC 8285, with one-byte or two-byte headers).
 
     Args:
-        packet: All of it.
-        number: Of the extension, as negotiated.
+        packet: A whole packet that ``parse_rtp`` accepts.
+        number: The extension's negotiated identifier.
 
     Returns:
-        What it holds; None where the packet has none of that number.
+        The extension's data; None if the packet has no such extension.
     """
     if not packet[0] & 0x10:
         return None
     at = 12 + 4 * (packet[0] & 0x0F)
     end = at + 4 + 4 * (packet[at + 2] << 8 | packet[at + 3])
-    short = packet[at : at + 2] == _ONE_BYTE
-    if not short and packet[at] != _TWO_BYTES:
+    short = packet[at : at + 2] == _ONE_BYTE_PROFILE
+    if not short and packet[at] != _TWO_BYTE_PROFILE:
         return None
     at += 4
     while at < end - 1:
@@ -111,19 +114,19 @@ def extension(packet: bytes, number: int) -> bytes | None:
             at += 1
             continue
         if short:
-            found, length, at = packet[at] >> 4, (packet[at] & 0x0F) + 1, at + 1
-            if found == _STOP:
+            identifier, length, at = packet[at] >> 4, (packet[at] & 0x0F) + 1, at + 1
+            if identifier == _STOP:
                 return None
         else:
-            found, length, at = packet[at], packet[at + 1], at + 2
-        if found == number:
+            identifier, length, at = packet[at], packet[at + 1], at + 2
+        if identifier == number:
             return packet[at : at + length] if at + length <= end else None
         at += length
     return None
 
 
 def fragment(codec: str, sequence: int, timestamp: int, last: bool, payload: bytes) -> Fragment:
-    """Read a payload.
+    """Parse a payload.
 
     Args:
         codec: ``VP8`` or ``H264``.
@@ -133,7 +136,7 @@ def fragment(codec: str, sequence: int, timestamp: int, last: bool, payload: byt
         payload: RTP payload; empty in padding.
 
     Raises:
-        ValueError: a truncated payload, or a codec that is neither.
+        ValueError: the payload is truncated, or the codec is neither of the two.
     """
     if not payload:
         return Fragment(sequence, timestamp, last, b"", False)
@@ -146,22 +149,22 @@ def fragment(codec: str, sequence: int, timestamp: int, last: bool, payload: byt
 
 
 def _vp8(sequence: int, timestamp: int, last: bool, payload: bytes) -> Fragment:
-    """Read the payload descriptor: X R N S R PID, and with X the octets I L T K name."""
+    """Parse the payload descriptor: the bits X R N S R PID and, if X is set, the octets that I L T K name."""
     first, at = payload[0], 1
     layer, sync, base = 0, False, None
     try:
-        if first & 0x80:
-            given, at = payload[1], 2
-            if given & 0x80:  # picture number, one octet or two
+        if first & 0x80:  # X
+            flags, at = payload[1], 2
+            if flags & 0x80:  # I: PictureID, one octet or two
                 at += 2 if payload[2] & 0x80 else 1
-            if given & 0x40:
+            if flags & 0x40:  # L: TL0PICIDX
                 base = payload[at]
                 at += 1
-            if given & 0x30:
-                if given & 0x20:
+            if flags & 0x30:  # T or K
+                if flags & 0x20:
                     layer, sync = payload[at] >> 6, bool(payload[at] & 0x20)
                 else:
-                    base = None  # of no use without the layer
+                    base = None  # useless without the layer
                 at += 1
             else:
                 base = None
@@ -169,14 +172,14 @@ def _vp8(sequence: int, timestamp: int, last: bool, payload: bytes) -> Fragment:
         raise ValueError("VP8 descriptor is truncated") from None
     if at > len(payload):
         raise ValueError("VP8 descriptor is truncated")
-    # The first byte of a picture is the VP8 frame tag (RFC 6386, 9.1): bit 0 is clear in key frames.
+    # The first byte of a frame is the VP8 frame tag (RFC 6386, 9.1): bit 0 is clear in key frames.
     begins = first & 0x1F == 0x10
     starts_key = begins and len(payload) > at and not payload[at] & 1
     return Fragment(sequence, timestamp, last, payload[at:], starts_key, begins, layer, sync, base)
 
 
 def _starts_idr(payload: bytes) -> bool:
-    """Whether an H264 payload begins a picture that needs no other: an SPS, or an IDR slice."""
+    """Whether an H264 payload begins a key frame: an SPS or an IDR slice."""
     kind = payload[0] & 0x1F
     if kind == _NAL_FU_A:
         return bool(payload[1] & 0x80) and payload[1] & 0x1F == _NAL_IDR

@@ -1,18 +1,19 @@
-"""One connection that receives one camera: answers an offer, watches over it, closes it.
+"""One connection that receives one camera: answers an offer, watches the connection, closes it.
 
-Comes in: an offer. Goes out: the answer, a ``CameraTrack``, and changes of state by a callback. It closes
-itself when the connection fails, never comes about, falls behind, or is ended by the other side.
+The connection closes itself when it fails, is not established in time, falls behind, or is ended by the other
+side.
 
-One connection answers one offer, ever; another offer takes another connection. aiortc 1.16 mixes up two it is
-given at a time: the second one's answer goes out without candidates while those are still gathered for the
-first; and if the first one's addresses take longer to look up, its description replaces the second one's,
-``__connect`` fails with an IndexError nobody sees, and a camera of the second offer never starts on a
-connection that says ``connected`` (``test_stock``). One after the other is safe, tried with ICE and with DTLS
-records held back, also through a Janus: one ``__connect`` starts DTLS, then all transceivers there are.
+A connection answers one offer only; another offer needs another connection. aiortc 1.16 mixes up two offers
+that it is given at the same time: the answer to the second goes out without candidates while those are still
+gathered for the first. If the addresses of the first take longer to look up, its description replaces that of
+the second, ``__connect`` fails with an IndexError that is never shown, and a camera of the second offer never
+starts although the connection says ``connected`` (``test_stock``). Offers one after the other are safe, which
+was tried with ICE and DTLS records held back, also through a Janus: one ``__connect`` starts DTLS, then every
+transceiver.
 
 PeerError
-+-- NoNetwork      this machine has no address that others could send video to
-+-- AnswerFailed   aiortc could not answer an offer that looked right
++-- NoNetwork      this machine has no address to which others could send video
++-- AnswerFailed   aiortc could not answer an offer that passed the checks
 """
 
 from __future__ import annotations
@@ -20,7 +21,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
-from concurrent.futures import Executor
 from enum import StrEnum
 from typing import Final
 
@@ -28,21 +28,21 @@ import structlog
 from aiortc import RTCBundlePolicy, RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 from aiortc.exceptions import InternalError, InvalidAccessError, InvalidStateError, OperationError
 
-from bot.config import WebrtcSettings
-from bot.webrtc.batch_ticks import BatchTicks
-from bot.webrtc.decoding import CameraTrack
+from bot.tracks import LatestFrameTrack
 from bot.webrtc.ice import rtc_servers
 from bot.webrtc.offers import check_offer
+from bot.webrtc.receive_options import ReceiveOptions
 from bot.webrtc.receiver import VideoReceiver
 from bot.webrtc.setup import prepare_aiortc
+from bot.webrtc.stream import VideoStream
 
 prepare_aiortc()
 
 _log = structlog.get_logger()
 
 _CLOSE_TIMEOUT_S: Final = 8.0
-_LOOKS_PER_TIMEOUT: Final = 5
-_LOOK_S: Final = 1.0
+_CHECKS_PER_TIMEOUT: Final = 5
+_MAX_CHECK_INTERVAL_S: Final = 1.0
 AIORTC_RAISES: Final = (
     InternalError,
     InvalidAccessError,
@@ -56,7 +56,7 @@ AIORTC_RAISES: Final = (
     AttributeError,
     TypeError,
 )
-"""What aiortc raises on a description it cannot use."""
+"""What aiortc raises for a session description that it cannot use."""
 
 
 class PeerError(Exception):
@@ -64,18 +64,18 @@ class PeerError(Exception):
 
 
 class NoNetwork(PeerError):
-    """This machine has no address that others could send video to."""
+    """This machine has no address to which others could send video."""
 
 
 class AnswerFailed(PeerError):
-    """aiortc could not answer an offer that looked right."""
+    """aiortc could not answer an offer that passed the checks."""
 
 
 class PeerState(StrEnum):
-    """Where a connection stands.
+    """The state of a connection.
 
-    ``SILENT`` is connected without pictures for a while. ``BEHIND`` is told just before ``CLOSED`` when
-    pictures came ever later than they were taken: the owner does well to connect anew.
+    ``SILENT`` is connected, but without frames for ``silence_timeout_s``. ``BEHIND`` is reported just before
+    ``CLOSED`` if frames arrived ever later; the owner should connect again.
     """
 
     CONNECTING = "connecting"
@@ -89,43 +89,34 @@ class ReceivingPeer:
     """Receives one camera over one connection.
 
     Attributes:
-        camera: The camera; its ``recv`` waits until there is a picture.
-        state: Where the connection stands.
+        camera: The camera's track; its ``recv`` waits for frames.
+        state: The state of the connection.
     """
 
     def __init__(
         self,
-        camera: CameraTrack,
-        settings: WebrtcSettings,
-        threads: Executor,
+        camera: LatestFrameTrack,
+        options: ReceiveOptions,
         on_state: Callable[[ReceivingPeer, PeerState], None],
-        *,
-        wanted_fps: float | None = None,
-        moments: BatchTicks | None = None,
     ) -> None:
         """Set up; nothing is opened yet.
 
         Args:
-            camera: Where pictures go; it ends with the connection.
-            settings: ICE servers and timeouts.
-            threads: Where decoding runs.
+            camera: Where frames are shown; it ends with the connection.
+            options: As for all cameras of the room.
             on_state: Called on the event loop after each change of state.
-            wanted_fps: Pictures a second there is use for, where the stream lets some be left out; None
-                for all.
-            moments: When packets are taken, shared by the cameras of a room; None for as they come.
         """
         self.camera = camera
         self.state = PeerState.CONNECTING
-        self._settings, self._threads, self._on_state = settings, threads, on_state
-        self._wanted_fps, self._moments = wanted_fps, moments
+        self._options, self._on_state = options, on_state
         self._connection: RTCPeerConnection | None = None
-        self._receiver: VideoReceiver | None = None
+        self._stream: VideoStream | None = None
         self._changed = asyncio.Event()
-        self._watch: asyncio.Task[None] | None = None
+        self._watching: asyncio.Task[None] | None = None
         self._closing: asyncio.Task[None] | None = None
 
     async def answer(self, sdp: str) -> str:
-        """Answer an offer and start watching over the connection.
+        """Answer an offer and start watching the connection.
 
         Args:
             sdp: The offer, with all its candidates.
@@ -136,13 +127,13 @@ class ReceivingPeer:
         Raises:
             OfferError: the offer cannot be answered.
             PeerError: the connection cannot be made here.
-            RuntimeError: it has answered an offer before.
+            RuntimeError: this peer has answered an offer before.
         """
         check_offer(sdp)
         if self._connection is not None:
-            raise RuntimeError("a peer answers one offer: make another one")
+            raise RuntimeError("a peer answers one offer: create another one")
         try:
-            async with asyncio.timeout(self._settings.connect_timeout_s):
+            async with asyncio.timeout(self._options.settings.connect_timeout_s):
                 answer = await self._negotiate(sdp)
         except (*AIORTC_RAISES, TimeoutError) as exc:
             await self._shut()
@@ -157,76 +148,72 @@ class ReceivingPeer:
             raise NoNetwork(
                 "this machine has no network address to receive video on: connect it to a network first"
             )
-        self._watch = asyncio.create_task(self._watch_over(), name="peer-watch")
+        self._watching = asyncio.create_task(self._watch(), name="peer-watch")
         return answer
 
     async def close(self) -> None:
         """Close for good; idempotent."""
-        if self._watch is not None:
-            self._watch.cancel()
-            await asyncio.wait([self._watch])
+        if self._watching is not None:
+            self._watching.cancel()
+            await asyncio.wait([self._watching])
         await self._shut()
 
     async def _negotiate(self, sdp: str) -> str:
-        servers = rtc_servers(self._settings.ice_servers)
+        servers = rtc_servers(self._options.settings.ice_servers)
         configuration = RTCConfiguration(iceServers=servers, bundlePolicy=RTCBundlePolicy.MAX_BUNDLE)
         connection = self._connection = RTCPeerConnection(configuration)
         connection.on("connectionstatechange", self._changed.set)
         transceiver = connection.addTransceiver("video", direction="recvonly")
-        self._receiver = VideoReceiver.put_into(
-            # Not the loop's clock: uvloop's stands still within a turn.
-            transceiver,
-            self.camera,
-            self._threads,
-            time.monotonic,
-            self._wanted_fps,
-            self._moments,
-        )
+        # Not the loop's clock: uvloop's stands still within one loop iteration.
+        receiver = VideoReceiver.put_into(transceiver, self._options, time.monotonic)
+        self._stream = receiver.add_stream(self.camera)
         await connection.setRemoteDescription(RTCSessionDescription(sdp=sdp, type="offer"))
         await connection.setLocalDescription(await connection.createAnswer())
-        self._receiver.listen()
+        receiver.listen()
         return connection.localDescription.sdp
 
-    async def _watch_over(self) -> None:
+    async def _watch(self) -> None:
+        timeout_s = self._options.settings.connect_timeout_s
         try:
-            async with asyncio.timeout(self._settings.connect_timeout_s):
+            async with asyncio.timeout(timeout_s):
                 while not self._is("connected"):
                     if self._is("failed", "closed"):
                         break
                     await self._next_change()
         except TimeoutError:
-            _log.info("no connection in time", timeout_s=self._settings.connect_timeout_s)
+            _log.info("connection not established in time", timeout_s=timeout_s)
         if self._is("connected"):
             self._enter(PeerState.CONNECTED)
-            await self._watch_pictures()
+            await self._watch_frames()
         await self._shut()
 
-    async def _watch_pictures(self) -> None:
-        """Tell silence from pictures until the connection ends."""
+    async def _watch_frames(self) -> None:
+        """Report silence and its end until the connection ends or falls behind."""
         clock = asyncio.get_running_loop().time
-        patience_s = self._settings.silence_timeout_s
+        timeout_s = self._options.settings.silence_timeout_s
         shown, shown_s = 0, clock()
-        while self._is("connected"):
-            await self._next_change(min(_LOOK_S, patience_s / _LOOKS_PER_TIMEOUT))
-            count = self._receiver.decoder.shown if self._receiver is not None else 0
-            if self._receiver is not None and self._receiver.behind:
+        while self._is("connected") and self._stream is not None:
+            await self._next_change(min(_MAX_CHECK_INTERVAL_S, timeout_s / _CHECKS_PER_TIMEOUT))
+            if self._stream.behind:
                 _log.info("connection has fallen behind")
                 self._enter(PeerState.BEHIND)
                 return
+            count = self._stream.decoder.shown
             if count != shown:
                 shown, shown_s = count, clock()
                 self._enter(PeerState.CONNECTED)
-            elif clock() - shown_s >= patience_s:
+            elif clock() - shown_s >= timeout_s:
                 self._enter(PeerState.SILENT)
 
     async def _next_change(self, at_most_s: float | None = None) -> None:
+        """Wait until the connection changes its state, at most for ``at_most_s`` seconds."""
         loop = asyncio.get_running_loop()
-        look = None if at_most_s is None else loop.call_later(at_most_s, self._changed.set)
+        timer = None if at_most_s is None else loop.call_later(at_most_s, self._changed.set)
         try:
             await self._changed.wait()
         finally:
-            if look is not None:
-                look.cancel()
+            if timer is not None:
+                timer.cancel()
         self._changed.clear()
 
     def _is(self, *states: str) -> bool:
@@ -238,7 +225,7 @@ class ReceivingPeer:
             self._on_state(self, state)
 
     async def _shut(self) -> None:
-        # In a task of its own: a close that is cancelled half-way leaves aiortc unable to close at all.
+        # In a task of its own: if a close is cancelled half-way, aiortc can never close the connection.
         if self._closing is None:
             self._closing = asyncio.create_task(self._disconnect(), name="peer-close")
         await asyncio.shield(self._closing)

@@ -1,8 +1,6 @@
-"""What receiver reports say of a stream: packets lost and jitter (RFC 3550, 6.4.1 and appendix A).
+"""Receive statistics of a stream, as receiver reports contain them (RFC 3550, 6.4.1 and appendix A). Pure.
 
-Comes in: what each packet's header says and when it came. Goes out: a ``RtcpReceiverInfo``. Pure.
-
-aiortc's own statistics take the time at which they are told of a packet for that at which it came.
+aiortc's own statistics take the time at which a packet is added for its time of arrival.
 """
 
 from __future__ import annotations
@@ -11,36 +9,37 @@ from typing import Final
 
 from aiortc.rtp import RtcpReceiverInfo
 
+from bot.webrtc.packets import CLOCK_HZ
+
 _CYCLE: Final = 1 << 16
 _MOST_LOST: Final = (1 << 23) - 1
 
 
 class ReceiveStatistics:
-    """Of one stream."""
+    """Packets received and lost, and jitter, of one stream."""
 
-    def __init__(self, ssrc: int, clock_rate: int) -> None:
-        """Nothing has come yet.
+    def __init__(self, ssrc: int) -> None:
+        """Start before the first packet.
 
         Args:
-            ssrc: Names the stream.
-            clock_rate: Of its timestamps, Hz.
+            ssrc: Identifies the stream.
         """
-        self._ssrc, self._clock_rate = ssrc, clock_rate
+        self._ssrc = ssrc
         self._first: int | None = None
-        self._newest = 0  # counted on past 65535
+        self._newest = 0  # sequence number, counted on beyond 65535
         self._received = 0
-        self._told = 0, 0  # packets expected and received when the last report was made
+        self._reported = 0, 0  # packets expected and received at the last report
         self._timestamp = 0
         self._arrival: float | None = None  # in units of the timestamps
         self._jitter = 0.0
 
     def add(self, sequence: int, timestamp: int, at_s: float) -> None:
-        """A packet came.
+        """Count a packet.
 
         Args:
             sequence: 16 bits.
-            timestamp: 32 bits.
-            at_s: When, monotonic seconds.
+            timestamp: 32 bits, 90 kHz.
+            at_s: Time of arrival, monotonic seconds.
         """
         self._received += 1
         if self._first is None:
@@ -50,26 +49,26 @@ class ReceiveStatistics:
             return  # late
         self._newest += ahead
         if timestamp == self._timestamp and self._arrival is not None:
-            return  # of the same picture, sent in one go
+            return  # of the same frame, whose packets are sent together
         step = ((timestamp - self._timestamp + 0x80000000) & 0xFFFFFFFF) - 0x80000000
         self._timestamp = timestamp
-        arrival, before = at_s * self._clock_rate, self._arrival
+        arrival, before = at_s * CLOCK_HZ, self._arrival
         self._arrival = arrival
         if before is not None:
             self._jitter += (abs(arrival - before - step) - self._jitter) / 16
 
-    def report(self, heard: int, waited: int) -> RtcpReceiverInfo | None:
-        """What has come since the last report; None before the first packet.
+    def report(self, last_sr: int, delay: int) -> RtcpReceiverInfo | None:
+        """The report block about the time since the last report; None before the first packet.
 
         Args:
-            heard: Middle 32 bits of the sender's NTP time in its last report; 0 before the first.
-            waited: Time since that came, in 65536ths of a second.
+            last_sr: Middle 32 bits of the NTP time in the sender's last report; 0 before the first report.
+            delay: Time since that report arrived, in 1/65536 s.
         """
         if self._first is None:
             return None
         expected = self._newest - self._first + 1
-        expected_before, received_before = self._told
-        self._told = expected, self._received
+        expected_before, received_before = self._reported
+        self._reported = expected, self._received
         interval = expected - expected_before
         lost = max(0, interval - (self._received - received_before))
         return RtcpReceiverInfo(
@@ -78,6 +77,6 @@ class ReceiveStatistics:
             packets_lost=max(-_MOST_LOST, min(_MOST_LOST, expected - self._received)),
             highest_sequence=self._newest & 0xFFFFFFFF,
             jitter=min(0xFFFFFFFF, int(self._jitter)),
-            lsr=heard,
-            dlsr=waited,
+            lsr=last_sr,
+            dlsr=delay,
         )

@@ -8,7 +8,7 @@ import av
 import numpy as np
 import pytest
 
-from bot.frames import RawFrame, turns_of
+from bot.frames import RawFrame, rotation_of
 
 
 def corner_frame() -> av.VideoFrame:
@@ -40,7 +40,7 @@ def test_what_a_file_says_is_turned_back(tmp_path: Path, counterclockwise: int) 
         container.mux(stream.encode(None))
     with av.open(str(path)) as container:
         frame = next(container.decode(video=0))
-    turns = turns_of(frame)
+    turns = rotation_of(frame)
     assert turns == (-counterclockwise // 90) % 4
     lying, shown = RawFrame(0.0, frame).luma(), RawFrame(0.0, frame, turns).luma()
     assert (shown == np.rot90(lying, counterclockwise // 90)).all()

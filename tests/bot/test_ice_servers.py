@@ -10,9 +10,7 @@ import pytest
 
 from bot.config import WebrtcSettings
 from bot.ice_servers import IceServer, parse_ice_server
-from bot.webrtc.decoding import CameraTrack
-from bot.webrtc.peer import ReceivingPeer
-from tests.cameras import Sender, needs_network
+from tests.cameras import Sender, needs_network, receiving_peer
 
 ALLOCATE = bytes((0x00, 0x03))
 """How a request for a relayed address begins (RFC 8656)."""
@@ -74,7 +72,7 @@ async def test_the_bot_asks_a_turn_server_for_an_address() -> None:
         server.setblocking(False)
         sender = Sender()
         settings = WebrtcSettings(ice_servers=(f"turn:user:word@127.0.0.1:{server.getsockname()[1]}",))
-        peer = ReceivingPeer(CameraTrack("t", "p"), settings, threads, lambda *_: None)
+        peer = receiving_peer(threads, settings)
         answering = asyncio.create_task(peer.answer(await sender.offer()))
         async with asyncio.timeout(20):
             asked = await loop.sock_recv(server, 2000)

@@ -9,9 +9,12 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
+from bot.config import WebrtcSettings
 from bot.metrics import MeteredReader, Metrics
-from bot.webrtc.decoding import MAX_BACKLOG, CameraTrack, FrameDecoder
+from bot.tracks import LatestFrameTrack
+from bot.webrtc.decoding import MAX_BACKLOG, FrameDecoder
 from bot.webrtc.jitter_buffer import EncodedFrame
+from bot.webrtc.receive_options import ReceiveOptions
 from inference.arrays import Floats, Image
 from inference.batcher import FaceReader
 from inference.detector import Faces
@@ -66,7 +69,8 @@ async def test_pictures_thrown_away_are_counted() -> None:
     release = threading.Event()
     with ThreadPoolExecutor(1) as threads:
         threads.submit(release.wait, 5)
-        decoder = FrameDecoder(CameraTrack("t", "p", metrics.on_dropped), threads, lambda: None)
+        options = ReceiveOptions(WebrtcSettings(), threads, on_dropped=metrics.on_dropped)
+        decoder = FrameDecoder(LatestFrameTrack("t", "p"), options, lambda: None)
         for number in range(MAX_BACKLOG + 1):
             decoder.push("VP8", EncodedFrame(b"\x11", number, False, 0.0))
         assert figure(metrics, "classmood_pictures_dropped_total") == MAX_BACKLOG + 1

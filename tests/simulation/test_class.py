@@ -18,10 +18,10 @@ from benchmarks.simulation.clips import Clip, ClipSpec, make_clip, read_identity
 from benchmarks.simulation.faults import Faults
 from benchmarks.simulation.student import SimulatedStudent
 from bot.config import WebrtcSettings
-from bot.tracks import TrackEnded
-from bot.webrtc.decoding import CameraTrack
+from bot.tracks import LatestFrameTrack, TrackEnded
 from bot.webrtc.jitter_buffer import EncodedFrame
 from bot.webrtc.peer import PeerState, ReceivingPeer
+from bot.webrtc.receive_options import ReceiveOptions
 from tests.cameras import needs_network
 
 pytestmark = [pytest.mark.slow, needs_network]
@@ -57,8 +57,8 @@ class Seat:
         try:
             while True:
                 frame = await self.peer.camera.recv()
-                self.seen.append(read_identity(np.rot90(frame.luma(), frame.turns)))  # as it was sent
-                self.turns.append(frame.turns)
+                self.seen.append(read_identity(np.rot90(frame.luma(), frame.rotation)))  # as it was sent
+                self.turns.append(frame.rotation)
                 self.news.set()
         except TrackEnded:
             self.news.set()
@@ -79,15 +79,15 @@ class Seat:
 
     def count_whole_pictures(self) -> list[int]:
         """Timestamps of the pictures that go to the decoder from now on."""
-        receiver = self.peer._receiver
-        assert receiver is not None
-        push, found = receiver.decoder.push, list[int]()
+        stream = self.peer._stream
+        assert stream is not None
+        push, found = stream.decoder.push, list[int]()
 
         def count(codec: str, picture: EncodedFrame, *, fresh: bool = True) -> None:
             found.append(picture.timestamp)
             push(codec, picture, fresh=fresh)
 
-        receiver.decoder.push = count  # type: ignore[method-assign]
+        stream.decoder.push = count  # type: ignore[method-assign]
         return found
 
     def shown(self) -> list[int]:
@@ -119,7 +119,8 @@ class School:
             news.set()
 
         self._stack.push_async_callback(student.leave)
-        peer = ReceivingPeer(CameraTrack("t", "p"), QUICK, self._threads, told, wanted_fps=wanted_fps)
+        options = ReceiveOptions(QUICK, self._threads, wanted_fps=wanted_fps)
+        peer = ReceivingPeer(LatestFrameTrack("t", "p"), options, told)
         seat = Seat(student, peer, await peer.answer(await student.offer()), states, news=news)
         self._stack.push_async_callback(seat.close)
         await student.accept(seat.answer)
@@ -220,7 +221,7 @@ async def test_nothing_old_is_shown_after_the_network_stalled(school: School, cl
     show = seat.peer.camera.show
 
     def note(frame: object) -> None:
-        ages.append(((int(clock() * 90_000) - (frame.picture.pts or 0)) & 0xFFFFFFFF) / 90_000)  # type: ignore[attr-defined]
+        ages.append(((int(clock() * 90_000) - (frame.av_frame.pts or 0)) & 0xFFFFFFFF) / 90_000)  # type: ignore[attr-defined]
         show(frame)  # type: ignore[arg-type]
 
     seat.peer.camera.show = note  # type: ignore[method-assign,assignment]

@@ -72,7 +72,7 @@ async def test_a_telephone_held_upright_is_shown_upright_through_a_janus(tmp_pat
         async with asyncio.timeout(60):
             track = await anext(event.track async for event in room.events() if isinstance(event, TrackAdded))
             frame = await track.recv()
-    assert (frame.turns, frame.luma().shape) == (3, (320, 180))
+    assert (frame.rotation, frame.luma().shape) == (3, (320, 180))
     assert read_identity(np.rot90(frame.luma(), 3)) == 0
 
 

@@ -34,10 +34,11 @@ from bot.rooms.companion.requests import (
 )
 from bot.rooms.companion.student import Student, new_student, refuse_erased, with_number, with_token
 from bot.rooms.contract import RoomEvent
+from bot.tracks import LatestFrameTrack
 from bot.webrtc.batch_ticks import BatchTicks
-from bot.webrtc.decoding import CameraTrack
 from bot.webrtc.offers import NoCamera, OfferError, UnsupportedVideo
 from bot.webrtc.peer import NoNetwork, PeerError, PeerState, ReceivingPeer
+from bot.webrtc.receive_options import ReceiveOptions
 from reports.summary.windows import PulseKind
 
 _log = structlog.get_logger()
@@ -92,12 +93,11 @@ class CompanionRoom:
             on_dropped: Told how many encoded pictures were thrown away.
         """
         self.code: str | None = code
-        self._wanted_fps, self._on_dropped = wanted_fps, on_dropped
         self.public_url = f"companion:{code}"
         self.synthetic = synthetic
         self._key, self._settings, self._entered = code.lower(), settings, entered
         self._threads = ThreadPoolExecutor(_DECODE_THREADS, thread_name_prefix="decode")
-        self._moments = BatchTicks()
+        self._options = ReceiveOptions(settings, self._threads, BatchTicks(), wanted_fps, on_dropped)
         self._students: list[Student] = []
         self._coming = 0  # who is being let in and not present yet
         self._ended = False
@@ -253,15 +253,8 @@ class CompanionRoom:
         unsupported: UnsupportedVideo | None = None
         try:
             if request.sdp is not None and self._receives:
-                camera = CameraTrack(secrets.token_hex(8), student.participant_id, self._on_dropped)
-                peer = ReceivingPeer(
-                    camera,
-                    self._settings,
-                    self._threads,
-                    self._on_state,
-                    wanted_fps=self._wanted_fps,
-                    moments=self._moments,
-                )
+                camera = LatestFrameTrack(secrets.token_hex(8), student.participant_id)
+                peer = ReceivingPeer(camera, self._options, self._on_state)
                 sdp = await peer.answer(request.sdp)
         except NoCamera:
             peer = None

@@ -8,25 +8,21 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Callable
-from concurrent.futures import Executor
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final, Protocol
 
 import structlog
 
-from bot.config import WebrtcSettings
 from bot.frames import RawFrame
 from bot.rooms.janus import videoroom
 from bot.rooms.janus.client import JanusSession
 from bot.rooms.janus.messages import JanusError, Reply
 from bot.rooms.janus.videoroom import Camera, Feed, RoomAddress
-from bot.tracks import VideoTrack
-from bot.webrtc.batch_ticks import BatchTicks
-from bot.webrtc.decoding import CameraTrack
+from bot.tracks import LatestFrameTrack, VideoTrack
 from bot.webrtc.offers import OfferError, UnsupportedVideo
 from bot.webrtc.peer import PeerError, PeerState, ReceivingPeer
+from bot.webrtc.receive_options import ReceiveOptions
 
 _log = structlog.get_logger()
 
@@ -69,39 +65,17 @@ class Reception:
         session: The stay's session.
         address: The room.
         private_id: What Janus gave the bot to show that it is a participant.
-        settings: ICE servers and timeouts.
-        threads: Where decoding runs.
-        moments: When packets are taken.
+        options: As for all cameras of the room.
         temporal: Which rate to ask for, 0 is the lowest.
-        wanted_fps: Pictures a second there is use for.
         turnstile: How many connections may be made at a time.
-        on_dropped: Told how many encoded pictures were thrown away.
     """
 
     session: JanusSession
     address: RoomAddress
     private_id: object
-    settings: WebrtcSettings
-    threads: Executor
-    moments: BatchTicks
+    options: ReceiveOptions
     temporal: int
-    wanted_fps: float
     turnstile: asyncio.Semaphore
-    on_dropped: Callable[[int], None] = lambda _pictures: None
-
-
-class _Track(CameraTrack):
-    """A camera that tells of each picture."""
-
-    def __init__(
-        self, participant_id: str, on_picture: CameraReception, on_dropped: Callable[[int], None]
-    ) -> None:
-        super().__init__(secrets.token_hex(8), participant_id, on_dropped)
-        self._on_picture = on_picture
-
-    def show(self, frame: RawFrame) -> None:
-        super().show(frame)
-        self._on_picture.picture(frame.picture.height)
 
 
 class CameraReception:
@@ -124,7 +98,7 @@ class CameraReception:
         self._changed = asyncio.Event()
         self._hung_up = self._over = False
         self._sending = True  # as told last
-        self._pictures = 0
+        self._frames = 0
         self._silences = 0  # connections in a row that were whole and gave no picture for a while
         self._height = 0  # of the newest picture
         self._substream = 0
@@ -135,7 +109,7 @@ class CameraReception:
         """Receive, and make the connection anew when it breaks or stays silent."""
         failures = 0
         while not self._reception.session.gone.done():
-            before = self._pictures
+            before = self._frames
             try:
                 await self._receive()
             except UnsupportedVideo as exc:
@@ -146,20 +120,19 @@ class CameraReception:
                 _log.info("camera cannot be received yet", error=type(exc).__name__, reason=str(exc))
             except Exception:  # noqa: BLE001  # a fault of ours must not cost this student the whole class
                 _log.exception("camera is received anew after an error")
-            failures = 0 if self._pictures > before else failures + 1
+            failures = 0 if self._frames > before else failures + 1
             await asyncio.sleep(_PAUSES_S[min(failures, len(_PAUSES_S) - 1)])
 
-    def picture(self, height: int) -> None:
-        """A picture came."""
+    def _on_frame(self, frame: RawFrame) -> None:
         if self._over:
             return
-        self._pictures += 1
+        self._frames += 1
         self._silences = 0
         if not self._sending:
             self._sending = True
             self._listener.on_sending(True)
-        if height != self._height:
-            self._height = height
+        if frame.av_frame.height != self._height:
+            self._height = frame.av_frame.height
             self._ask_s = asyncio.get_running_loop().time() + _LAYER_PATIENCE_S
 
     async def _receive(self) -> None:
@@ -167,15 +140,8 @@ class CameraReception:
         session = self._reception.session
         self._hung_up, self._over, self._height = False, False, 0
         handle = await session.attach(videoroom.PLUGIN, self._on_event)
-        track = _Track(self._participant_id, self, self._reception.on_dropped)
-        peer = ReceivingPeer(
-            track,
-            self._reception.settings,
-            self._reception.threads,
-            self._on_state,
-            wanted_fps=self._reception.wanted_fps,
-            moments=self._reception.moments,
-        )
+        track = LatestFrameTrack(secrets.token_hex(8), self._participant_id, self._on_frame)
+        peer = ReceivingPeer(track, self._reception.options, self._on_state)
         told = False
         try:
             async with self._reception.turnstile:

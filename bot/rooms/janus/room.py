@@ -27,6 +27,7 @@ from bot.rooms.janus.textroom import Line
 from bot.rooms.janus.videoroom import Feed, News, Person, RoomAddress, as_room_error
 from bot.rooms.janus.visit import Visit
 from bot.webrtc.batch_ticks import BatchTicks
+from bot.webrtc.receive_options import ReceiveOptions
 
 _log = structlog.get_logger()
 
@@ -78,14 +79,13 @@ class JanusRoom:
             patience: How long to wait for what was lost.
             on_dropped: Told how many encoded pictures were thrown away.
         """
-        self._on_dropped = on_dropped
         self.code: str | None = None
         self.public_url = address.public_url
         self.synthetic = False
         self._address, self._settings, self._patience = address, settings, patience
-        self._samples_per_s = samples_per_s
+        self._temporal = temporal_layer(samples_per_s)
         self._threads = ThreadPoolExecutor(_DECODE_THREADS, thread_name_prefix="decode")
-        self._moments = BatchTicks()
+        self._options = ReceiveOptions(settings, self._threads, BatchTicks(), 2 * samples_per_s, on_dropped)
         self._events = EventQueue()
         self._people = People(self._events.put, receives=receives)
         self._visit: Visit | None = None
@@ -176,13 +176,9 @@ class JanusRoom:
             session=visit.session,
             address=visit.address,
             private_id=visit.private_id,
-            settings=self._settings,
-            threads=self._threads,
-            moments=self._moments,
-            temporal=temporal_layer(self._samples_per_s),
-            wanted_fps=2 * self._samples_per_s,
+            options=self._options,
+            temporal=self._temporal,
             turnstile=asyncio.Semaphore(_CONNECTING_AT_A_TIME),
-            on_dropped=self._on_dropped,
         )
         self._people.begin(reception, visit.own_feed, visit.begin())
 

@@ -123,7 +123,7 @@ async def test_students_join_show_faces_and_leave(lesson: Lesson, detector: Blaz
             for each in added:
                 frame = await a_frame(each)
                 faces = detector.detect(np.ascontiguousarray(frame.luma()))
-                assert (frame.picture.width, frame.picture.height) == (320, 180)
+                assert (frame.av_frame.width, frame.av_frame.height) == (320, 180)
                 assert len(faces) == 1
                 assert faces.scores[0] >= 0.75
         left = await lesson.until(Left, 2, within_s=1.0)

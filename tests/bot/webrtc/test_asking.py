@@ -21,8 +21,11 @@ from aiortc.rtp import (
     RtpPacket,
 )
 
-from bot.webrtc.decoding import CameraTrack
-from bot.webrtc.receiver import FARTHER_S, NACK_INTERVAL_S, VideoReceiver
+from bot.config import WebrtcSettings
+from bot.tracks import LatestFrameTrack
+from bot.webrtc.receive_options import ReceiveOptions
+from bot.webrtc.receiver import VideoReceiver
+from bot.webrtc.stream import EXTRA_ROUND_TRIP_S, NACK_INTERVAL_S
 from tests.bot.webrtc.fake_transport import Wire
 
 VP8 = RTCRtpCodecParameters("video/VP8", 90000, payloadType=97)
@@ -35,7 +38,9 @@ FROM = ("192.0.2.1", 9)
 async def wire() -> AsyncIterator[Wire]:
     wire, loop = Wire(), asyncio.get_running_loop()
     with ThreadPoolExecutor(1) as threads:
-        receiver = VideoReceiver(wire, 1, CameraTrack("t", "p"), threads, loop.time)  # type: ignore[arg-type]
+        options = ReceiveOptions(WebrtcSettings(), threads)
+        receiver = VideoReceiver(wire, 1, options, loop.time)  # type: ignore[arg-type]
+        receiver.add_stream(LatestFrameTrack("t", "p"))
         await receiver.receive(RTCRtpReceiveParameters([VP8]))
         yield wire
         await receiver.stop()
@@ -80,7 +85,7 @@ async def test_the_sender_is_told_that_its_report_came_a_little_later_than_it_di
     heard_s = time.monotonic()
     wire.datagram_received(report_of_the_sender(), FROM)
     await wire.until(lambda: len(reports(wire)) >= 2)
-    assert 0 < reports(wire)[1].reports[0].dlsr / 65536 <= wire.sent[1][1] - heard_s - FARTHER_S
+    assert 0 < reports(wire)[1].reports[0].dlsr / 65536 <= wire.sent[1][1] - heard_s - EXTRA_ROUND_TRIP_S
 
 
 async def test_a_lost_packet_is_asked_for_again_while_nothing_else_comes(wire: Wire) -> None:

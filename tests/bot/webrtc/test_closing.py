@@ -11,9 +11,8 @@ from aiortc.rtcrtpparameters import RTCRtpReceiveParameters
 
 from benchmarks.resources import open_sockets
 from bot.config import WebrtcSettings
-from bot.webrtc.decoding import CameraTrack
-from bot.webrtc.peer import PeerState, ReceivingPeer
-from tests.cameras import Sender, needs_network
+from bot.webrtc.peer import PeerState
+from tests.cameras import Sender, needs_network, receiving_peer
 from tests.followed_room import left_since
 
 
@@ -69,7 +68,7 @@ async def test_closing_at_any_moment_leaves_nothing_behind() -> None:
     with ThreadPoolExecutor(1) as threads:
         for turn in range(30):
             sender = Sender()
-            peer = ReceivingPeer(CameraTrack("t", "p"), WebrtcSettings(), threads, lambda *_: None)
+            peer = receiving_peer(threads)
             await sender.accept(await peer.answer(await sender.offer()))
             await asyncio.sleep(turn * 0.004)
             await peer.close()
@@ -84,10 +83,10 @@ async def test_a_receiver_that_was_stopped_does_not_start() -> None:
     codec = RTCRtpCodecParameters(mimeType="video/VP8", clockRate=90000, payloadType=97)
     sender = Sender()
     with ThreadPoolExecutor(1) as threads:
-        peer = ReceivingPeer(CameraTrack("t", "p"), WebrtcSettings(), threads, lambda *_: None)
+        peer = receiving_peer(threads)
         await peer.answer(await sender.offer())
-        receiver = peer._receiver
-        assert receiver is not None
+        assert peer._connection is not None
+        receiver = peer._connection.getTransceivers()[0].receiver
         await peer.close()
         await receiver.receive(RTCRtpReceiveParameters(codecs=[codec]))
         await sender.close()
@@ -105,7 +104,7 @@ async def test_giving_up_while_servers_are_asked_for_addresses_leaves_nothing_be
         sender = Sender()
         offer = await sender.offer()
         settings = WebrtcSettings(ice_servers=tuple(urls))
-        peer = ReceivingPeer(CameraTrack("t", "p"), settings, threads, lambda *_: None)
+        peer = receiving_peer(threads, settings)
         answering = asyncio.create_task(peer.answer(offer))
         await asyncio.sleep(0.5)
         answering.cancel()

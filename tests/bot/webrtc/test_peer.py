@@ -21,11 +21,12 @@ from aiortc.codecs import CODECS, HEADER_EXTENSIONS
 
 from benchmarks.simulation.clips import ClipSpec, make_clip
 from bot.config import WebrtcSettings
-from bot.tracks import TrackEnded
-from bot.webrtc.decoding import MAX_BACKLOG, CameraTrack, FrameDecoder, make_decoder
+from bot.tracks import LatestFrameTrack, TrackEnded
+from bot.webrtc.decoding import MAX_BACKLOG, FrameDecoder, make_decoder
 from bot.webrtc.jitter_buffer import EncodedFrame
 from bot.webrtc.offers import BadOffer, UnsupportedVideo
 from bot.webrtc.peer import NoNetwork, PeerState, ReceivingPeer
+from bot.webrtc.receive_options import ReceiveOptions
 from bot.webrtc.setup import prepare_aiortc
 from tests.cameras import HEIGHT, WIDTH, Sender, needs_network, offer_text
 
@@ -40,9 +41,9 @@ class Bench:
 
     def __init__(self, threads: ThreadPoolExecutor, settings: WebrtcSettings = CALM) -> None:
         self.sender = Sender()
-        self.camera = CameraTrack("t", "p")
+        self.camera = LatestFrameTrack("t", "p")
         self.states: list[PeerState] = []
-        self.peer = ReceivingPeer(self.camera, settings, threads, self._told)
+        self.peer = ReceivingPeer(self.camera, ReceiveOptions(settings, threads), self._told)
         self._new_state = asyncio.Event()
 
     def _told(self, peer: ReceivingPeer, state: PeerState) -> None:
@@ -69,7 +70,7 @@ async def bench() -> AsyncIterator[Bench]:
         await bench.sender.close()
 
 
-async def pictures(camera: CameraTrack, count: int, within_s: float = WITHIN_S) -> list[np.ndarray]:
+async def pictures(camera: LatestFrameTrack, count: int, within_s: float = WITHIN_S) -> list[np.ndarray]:
     async with asyncio.timeout(within_s):
         return [(await camera.recv()).luma() for _ in range(count)]
 
@@ -259,8 +260,8 @@ async def test_closing_does_not_wait_for_a_busy_thread() -> None:
     release = threading.Event()
     with ThreadPoolExecutor(1) as threads:
         threads.submit(release.wait, 5)
-        camera = CameraTrack("t", "p")
-        decoder = FrameDecoder(camera, threads, lambda: None)
+        camera = LatestFrameTrack("t", "p")
+        decoder = FrameDecoder(camera, ReceiveOptions(CALM, threads), lambda: None)
         decoder.push("VP8", EncodedFrame(b"\x10", 0, True, 0.0))
         await asyncio.sleep(0.01)
         began = time.monotonic()
@@ -275,20 +276,22 @@ async def test_a_backlog_is_bounded_and_asks_for_a_key_frame() -> None:
     release, troubles = threading.Event(), []
     with ThreadPoolExecutor(1) as threads:
         threads.submit(release.wait, 5)
-        decoder = FrameDecoder(CameraTrack("t", "p"), threads, lambda: troubles.append(1))
+        decoder = FrameDecoder(
+            LatestFrameTrack("t", "p"), ReceiveOptions(CALM, threads), lambda: troubles.append(1)
+        )
         for _ in range(MAX_BACKLOG + 1):
             decoder.push("VP8", EncodedFrame(b"\x11", 0, False, 0.0))
         assert troubles == [1]
-        assert len(decoder._waiting) == 0
+        assert len(decoder._queue) == 0
         release.set()
         decoder.close()
 
 
 async def test_a_fault_in_decoding_asks_for_a_key_frame_and_the_camera_goes_on() -> None:
-    failed, camera = asyncio.Event(), CameraTrack("t", "p")
+    failed, camera = asyncio.Event(), LatestFrameTrack("t", "p")
     key, *_ = make_clip(ClipSpec(1, seconds=1, layers=1)).pictures
     with ThreadPoolExecutor(1) as threads:
-        decoder = FrameDecoder(camera, threads, failed.set)
+        decoder = FrameDecoder(camera, ReceiveOptions(CALM, threads), failed.set)
         decoder.push("a codec nobody checked", EncodedFrame(key.data, 0, True, 0.0))
         async with asyncio.timeout(WITHIN_S):
             await failed.wait()
@@ -302,8 +305,9 @@ async def test_what_is_not_wanted_at_once_is_decoded_at_moments_all_cameras_shar
     key, *_ = make_clip(ClipSpec(1, seconds=1, layers=1)).pictures
     with ThreadPoolExecutor(1) as threads:
         for _ in range(2):
-            camera = CameraTrack("t", "p")
-            decoder = FrameDecoder(camera, threads, lambda: None, 1 / every_s)
+            camera = LatestFrameTrack("t", "p")
+            options = ReceiveOptions(CALM, threads, wanted_fps=1 / every_s)
+            decoder = FrameDecoder(camera, options, lambda: None)
             while decoder._timer is None:  # again, should just then be such a moment
                 decoder.push("VP8", EncodedFrame(key.data, 0, True, 0.0))
                 async with asyncio.timeout(WITHIN_S):

@@ -12,10 +12,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from bot.config import WebrtcSettings
-from bot.webrtc.decoding import CameraTrack
 from bot.webrtc.offers import OfferError
-from bot.webrtc.peer import PeerError, ReceivingPeer
-from tests.cameras import needs_network, offer_text
+from bot.webrtc.peer import PeerError
+from tests.cameras import needs_network, offer_text, receiving_peer
 
 pytestmark = [pytest.mark.slow, needs_network]
 
@@ -71,9 +70,7 @@ async def answered(sdp: str) -> None:
     said = ""
     with ThreadPoolExecutor(1) as threads:
         before = asyncio.all_tasks()
-        peer = ReceivingPeer(
-            CameraTrack("t", "p"), WebrtcSettings(connect_timeout_s=2.0), threads, lambda peer, state: None
-        )
+        peer = receiving_peer(threads, WebrtcSettings(connect_timeout_s=2.0))
         async with asyncio.timeout(LONGEST_S):
             try:
                 assert (await peer.answer(sdp)).startswith("v=0")

@@ -16,7 +16,7 @@ HZ = 90_000
 
 def fed(*packets: tuple[int, int, float]) -> ReceiveStatistics:
     """Told of packets: sequence number, timestamp, when they came."""
-    reception = ReceiveStatistics(7, HZ)
+    reception = ReceiveStatistics(7)
     for packet in packets:
         reception.add(*packet)
     return reception
@@ -32,7 +32,7 @@ def test_before_the_first_packet_there_is_nothing_to_report() -> None:
 
 def test_lost_packets_are_counted_over_the_wrap_of_the_sequence_number() -> None:
     reception = fed(*in_time(65_533, 65_534, 65_537, 65_538))
-    info = reception.report(heard=5, waited=6)
+    info = reception.report(last_sr=5, delay=6)
     assert info is not None
     assert (info.ssrc, info.lsr, info.dlsr) == (7, 5, 6)
     assert (info.packets_lost, info.highest_sequence) == (2, 65_538)
@@ -81,7 +81,7 @@ def test_a_timestamp_that_wraps_is_no_jitter() -> None:
     st.lists(st.tuples(st.integers(-3, 9), st.integers(0, 3)), min_size=1, max_size=60),
 )
 def test_it_counts_as_aiortc_does(first: int, steps: list[tuple[int, int]]) -> None:
-    theirs, ours, sequence, timestamp = StreamStatistics(HZ), ReceiveStatistics(7, HZ), first, 0
+    theirs, ours, sequence, timestamp = StreamStatistics(HZ), ReceiveStatistics(7), first, 0
     for ahead, later in [(0, 0), *steps]:
         sequence, timestamp = (sequence + ahead) & 0xFFFF, timestamp + 3000 * later
         theirs.add(SimpleNamespace(sequence_number=sequence, timestamp=timestamp))  # type: ignore[arg-type]

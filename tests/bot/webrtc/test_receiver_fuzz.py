@@ -20,9 +20,12 @@ from aiortc.rtp import RtpPacket
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from bot.webrtc.decoding import MAX_BACKLOG, MAX_PIXELS, CameraTrack, FrameDecoder
+from bot.config import WebrtcSettings
+from bot.tracks import LatestFrameTrack
+from bot.webrtc.decoding import MAX_BACKLOG, MAX_PIXELS, FrameDecoder
 from bot.webrtc.jitter_buffer import EncodedFrame, JitterBuffer
 from bot.webrtc.packets import fragment
+from bot.webrtc.receive_options import ReceiveOptions
 from bot.webrtc.receiver import VideoReceiver
 from tests.bot.webrtc.fake_transport import Wire
 
@@ -62,14 +65,16 @@ def good_picture() -> list[bytes]:
 async def receive(datagrams: list[bytes]) -> None:
     """Take the datagrams, then a good picture, which must be shown."""
     loop = asyncio.get_running_loop()
-    wire, camera = Wire(), CameraTrack("t", "p")
+    wire, camera = Wire(), LatestFrameTrack("t", "p")
     with ThreadPoolExecutor(1) as threads:
-        receiver = VideoReceiver(wire, 1, camera, threads, loop.time, 4.0)  # type: ignore[arg-type]
+        options = ReceiveOptions(WebrtcSettings(), threads, wanted_fps=4.0)
+        receiver = VideoReceiver(wire, 1, options, loop.time)  # type: ignore[arg-type]
+        receiver.add_stream(camera)
         await receiver.receive(RTCRtpReceiveParameters([VP8, H264, AGAIN]))
         for datagram in datagrams:
             wire.datagram_received(datagram, ("192.0.2.1", 9))
         await asyncio.sleep(0)
-        camera.forget()
+        camera.clear()
         for datagram in good_picture():
             wire.datagram_received(datagram, ("192.0.2.1", 9))
         async with asyncio.timeout(10):
@@ -162,9 +167,9 @@ def huge(codec: str, side: int) -> bytes:
 @pytest.mark.parametrize("codec", ["VP8", "H264"])
 async def test_a_few_kilobytes_cannot_ask_for_gigabytes(codec: str) -> None:
     trouble = asyncio.Event()
-    camera = CameraTrack("t", "p")
+    camera = LatestFrameTrack("t", "p")
     with ThreadPoolExecutor(1) as threads:
-        decoder = FrameDecoder(camera, threads, trouble.set)
+        decoder = FrameDecoder(camera, ReceiveOptions(WebrtcSettings(), threads), trouble.set)
         assert MAX_PIXELS < 3200 * 3200
         too_large = await asyncio.to_thread(huge, codec, 3200)
         decoder.push(codec, EncodedFrame(too_large, 1, True, 0.0), fresh=True)
@@ -192,7 +197,8 @@ def test_the_size_in_a_vp8_header_is_looked_at_before_libvpx_makes_room_for_it()
     async def push() -> None:
         trouble = asyncio.Event()
         with ThreadPoolExecutor(1) as threads:
-            decoder = FrameDecoder(CameraTrack("t", "p"), threads, trouble.set)
+            options = ReceiveOptions(WebrtcSettings(), threads)
+            decoder = FrameDecoder(LatestFrameTrack("t", "p"), options, trouble.set)
             for number in range(2 * MAX_BACKLOG):
                 decoder.push("VP8", EncodedFrame(header, number, True, 0.0), fresh=True)
             async with asyncio.timeout(10):

@@ -32,11 +32,10 @@ from aiortc.rtcrtpparameters import RTCRtcpFeedback, RTCRtpHeaderExtensionParame
 
 from benchmarks.simulation.clips import ClipSpec, make_clip
 from benchmarks.simulation.student import SimulatedStudent
-from bot.config import WebrtcSettings
-from bot.webrtc.decoding import CameraTrack, make_decoder
+from bot.webrtc.decoding import make_decoder
 from bot.webrtc.peer import ReceivingPeer
 from bot.webrtc.setup import SOCKET_BUFFER_BYTES
-from tests.cameras import Sender, SyntheticCamera, needs_network
+from tests.cameras import Sender, SyntheticCamera, needs_network, receiving_peer
 
 pytestmark = needs_network
 
@@ -72,7 +71,7 @@ class Ground:
         return connection
 
     async def ours(self, sender: Sender | SimulatedStudent) -> ReceivingPeer:
-        peer = ReceivingPeer(CameraTrack("t", "p"), WebrtcSettings(), self._threads, lambda *_: None)
+        peer = receiving_peer(self._threads)
         self._stack.push_async_callback(peer.close)
         await sender.accept(await peer.answer(await sender.offer()))
         return peer

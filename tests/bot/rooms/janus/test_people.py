@@ -22,7 +22,7 @@ from bot.rooms.janus.videoroom import (
     Renamed,
     RoomAddress,
 )
-from bot.webrtc.batch_ticks import BatchTicks
+from bot.webrtc.receive_options import ReceiveOptions
 
 ADA, BEA = Person(1, "Ada"), Person(2, "Bea")
 CAMERA = Camera("0", "vp8", False)
@@ -40,11 +40,8 @@ class Stay:
             session=JanusSession("ws://192.0.2.1", 1.0),
             address=RoomAddress("ws://192.0.2.1", 1, None, "Bot", ""),
             private_id=None,
-            settings=WebrtcSettings(),
-            threads=ThreadPoolExecutor(1),
-            moments=BatchTicks(),
+            options=ReceiveOptions(WebrtcSettings(), ThreadPoolExecutor(1)),
             temporal=0,
-            wanted_fps=4.0,
             turnstile=asyncio.Semaphore(1),
         )
         self.people.begin(reception, own_feed, [Present(person) for person in there])
