@@ -27,35 +27,12 @@ from benchmarks.simulation.janus_server import OPEN_ROOM, JanusServer
 from benchmarks.simulation.senders import SenderProcess
 from bot.app import Server, serving
 from bot.config import Settings, StoreSettings, WebSettings
-from bot.sessions.class_stats import ClassStats
 
 _AT_ONCE: Final = 4
 _WARM_UP_S: Final = 6.0
 _CODE: Final = "benchmark"
 _JANUS_CONNECTS_IN_S: Final = 0.3
 """For each student; the bot connects to several at a time."""
-
-
-class _Recorded(ClassStats):
-    """Keeps every timing, while it is open."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.open = False
-        self.readings_ms: list[float] = []
-        self.events_ms: list[float] = []
-        self.analysed: list[int] = []
-
-    def sample(self, took_s: float) -> None:
-        super().sample(took_s)
-        if self.open:
-            self.readings_ms.append(took_s * 1000)
-
-    def window(self, behind_s: float, analysed: int) -> None:
-        super().window(behind_s, analysed)
-        if self.open:
-            self.events_ms.append(behind_s * 1000)
-            self.analysed.append(analysed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,13 +77,15 @@ async def attend(setting: Setting) -> dict[str, Any]:
             running = server.sessions.running(class_id)
             if running is None:
                 raise RuntimeError("the class ended at once")
-            stats = running.stats = _Recorded()
+            timings = running.timings
             await asyncio.sleep(_WARM_UP_S)
             rss_mb, began_s, cpu_s = resident_mb(), time.monotonic(), time.process_time()
-            stats.open = True
+            timings.clear()
             await asyncio.sleep(seconds)
-            stats.open = False
             cores = (time.process_time() - cpu_s) / (time.monotonic() - began_s)
+            delivered, samples_ms = timings.samples, [1000 * delay_s for delay_s in timings.sample_delays_s]
+            windows, events_ms = timings.windows, [1000 * delay_s for delay_s in timings.window_delays_s]
+            stored = await server.store.windows(class_id)
             found = {
                 "tracks": tracks,
                 "size": f"{setting.width}x{setting.height}",
@@ -114,19 +93,19 @@ async def attend(setting: Setting) -> dict[str, Any]:
                 "cpu_ms_per_track_s": round(cores * 1000 / tracks, 2),
                 "stock_cpu_ms_per_track_s": None,
                 "ratio": None,
-                "delivered": len(stats.readings_ms),
-                "latency_ms": percentiles(stats.readings_ms),
+                "delivered": delivered,
+                "latency_ms": percentiles(samples_ms),
                 "threads": threads_now(),
                 "rss_mb": {"start": round(rss_mb, 1), "end": round(resident_mb(), 1)},
                 "cores": round(cores, 3),
-                "frame_to_event_ms": percentiles(stats.events_ms),
+                "frame_to_event_ms": percentiles(events_ms),
                 "fps": setting.fps,
                 "layers": setting.layers,
                 "loss": setting.loss,
                 "through": "janus" if setting.janus else "companion",
                 "samples_per_s": settings.analysis.samples_per_s,
-                "windows": len(stats.events_ms),
-                "fewest_analysed": min(stats.analysed, default=0),
+                "windows": windows,
+                "fewest_analysed": min((one.analysed for one in stored[len(stored) - windows :]), default=0),
                 "machine_cores": os.cpu_count(),
             }
             await server.sessions.end(class_id, "The benchmark is over.")

@@ -1,8 +1,4 @@
-"""The composition root: the only place that names concrete classes.
-
-Comes in: ``Settings``. Goes out: a running ``Server`` with store, models, rooms and pages, wired up and
-torn down in order.
-"""
+"""The composition root: builds a server from the settings, and closes its parts in reverse order."""
 
 from __future__ import annotations
 
@@ -25,6 +21,7 @@ from bot.openapi import description_route
 from bot.rooms.contract import RoomUrlError
 from bot.rooms.registry import RoomContext, adapters, open_room
 from bot.sessions.lifecycle import Sessions
+from bot.sessions.recorder import Recorder
 from bot.sessions.retention import Retention
 from inference.batcher import FaceReader
 from inference.classifier import DEFAULT_MODEL, CnnClassifier
@@ -39,13 +36,17 @@ from reports.web.feed import LiveFeed
 _log = structlog.get_logger()
 
 _CLASSES_END_S: Final = 3.0
-"""How long classes may take to end when the server is stopped."""
+"""How long classes may take to end when the server is stopped, seconds."""
 
 _ABANDONED_END_S: Final = 0.5
-"""How long those may take that are cut off then; the next start recovers what is not kept by then."""
+"""How long classes that did not end in time may take after they are cancelled, seconds. The next start
+recovers those that are not stored by then."""
 
 _REQUESTS_END_S: Final = 1.0
-"""How long requests that are being answered may take then."""
+"""How long open requests may take when the server is stopped, seconds."""
+
+_DETECTORS: Final = {"blazeface": BlazeFace}
+"""Face detectors by the value of ``analysis.detector``."""
 
 
 class ServeError(Exception):
@@ -57,12 +58,13 @@ class Server:
     """A running server.
 
     Attributes:
-        url: Where it listens.
-        host_link: Lets one browser in, once.
-        host_path: The same without scheme, host and port.
+        url: The address it listens on.
+        host_link: A link that lets one browser in, once.
+        host_path: The same link without scheme, host and port.
         sessions: The classes.
-        store: What is kept.
-        recovered: Classes a crash had cut off, now marked interrupted.
+        store: The database of classes.
+        feed: The events of running classes.
+        recovered: How many classes a crash had cut off; they are now marked as interrupted.
     """
 
     url: str
@@ -70,12 +72,17 @@ class Server:
     host_path: str
     sessions: Sessions
     store: Store
+    feed: LiveFeed
     recovered: int
 
 
+def _make_detector(settings: AnalysisSettings) -> FaceDetector:
+    return _DETECTORS[settings.detector](settings.detector_threshold)
+
+
 def make_live_detector(settings: AnalysisSettings) -> FaceDetector:
-    """The detector of a live camera: a closer look in squares only where the whole shows no face."""
-    return TiledDetector(BlazeFace(settings.detector_threshold), shares=(1.0,), only_if_empty=True)
+    """The detector for live cameras: squares of a frame are searched only if the whole shows no face."""
+    return TiledDetector(_make_detector(settings), shares=(1.0,), only_if_empty=True)
 
 
 def make_analyser(settings: AnalysisSettings) -> Analyser:
@@ -84,12 +91,12 @@ def make_analyser(settings: AnalysisSettings) -> Analyser:
     Raises:
         ModelError: a model is missing or damaged.
     """
-    still = TiledDetector(BlazeFace(settings.detector_threshold), shares=(1.0, 0.5), only_if_empty=False)
+    still = TiledDetector(_make_detector(settings), shares=(1.0, 0.5), only_if_empty=False)
     return Analyser(still, make_live_detector(settings), CnnClassifier())
 
 
 def make_reader(settings: Settings, metrics: Metrics) -> FaceReader | None:
-    """The threads that read faces; None where the law forbids looking.
+    """The threads that detect and classify faces; None where ``privacy.jurisdiction`` forbids it.
 
     Raises:
         ModelError: a model is missing or damaged.
@@ -101,7 +108,7 @@ def make_reader(settings: Settings, metrics: Metrics) -> FaceReader | None:
 
 
 def check_room(settings: Settings, url: str) -> None:
-    """See whether a class could be started in a room, before anything else is; may look at files.
+    """Check a room URL before a server is started. May read files: call it from a thread.
 
     Raises:
         RoomRefused: the room URL is wrong.
@@ -114,10 +121,10 @@ def check_room(settings: Settings, url: str) -> None:
 
 @asynccontextmanager
 async def serving(settings: Settings) -> AsyncIterator[Server]:
-    """A server, from the first table to the last window.
+    """A running server; leaving the context ends its classes and stops it.
 
     Raises:
-        ServeError: the port is taken or the address is not this machine's.
+        ServeError: the port is taken, or the address does not belong to this machine.
         StoreError: the database cannot be used.
         ModelError: a model is missing or damaged.
         ConfigError: the host token cannot be used.
@@ -136,13 +143,14 @@ async def serving(settings: Settings) -> AsyncIterator[Server]:
         reader = await asyncio.to_thread(make_reader, settings, metrics)
         if reader is not None:
             stack.push_async_callback(asyncio.to_thread, reader.close)
-        # By way of the sessions, which are made of the adapters: they know what still waits to be kept.
-        context = RoomContext(settings, metrics.on_dropped, lambda who: sessions.erase_kept(who))
+        recorder = Recorder(store, metrics)
+        context = RoomContext(settings, metrics.on_dropped, recorder.erase_after_class)
         rooms = await asyncio.to_thread(adapters, context)
         feed = LiveFeed()
         address: list[str] = []
         sessions = Sessions(
             store=store,
+            recorder=recorder,
             feed=feed,
             adapters=rooms,
             reader=None if reader is None else MeteredReader(reader, metrics),
@@ -150,7 +158,7 @@ async def serving(settings: Settings) -> AsyncIterator[Server]:
             metrics=metrics,
             public_url=lambda: (settings.web.public_url or address[0]).rstrip("/"),
         )
-        # Templates and static files are read here: off the loop, like all that waits for the disk.
+        # In a thread: templates and static files are read from the disk.
         app = await asyncio.to_thread(
             build_app,
             store=store,
@@ -174,7 +182,7 @@ async def serving(settings: Settings) -> AsyncIterator[Server]:
         stack.push_async_callback(_end_classes, sessions)
         url = address[0]
         link = f"/?token={entrance.code}"
-        yield Server(url, url + link, link, sessions, store, len(recovered))
+        yield Server(url, url + link, link, sessions, store, feed, len(recovered))
 
 
 async def _end_classes(sessions: Sessions) -> None:
@@ -182,7 +190,7 @@ async def _end_classes(sessions: Sessions) -> None:
         async with asyncio.timeout(_CLASSES_END_S):
             await sessions.close()
     except TimeoutError:
-        _log.error("classes did not end in time and are kept as interrupted")
+        _log.error("classes did not end in time and are marked as interrupted")
         await sessions.abandon(_ABANDONED_END_S)
 
 
@@ -204,7 +212,7 @@ async def _listen(runner: web.AppRunner, settings: WebSettings) -> str:
         if exc.errno == errno.EADDRINUSE:
             raise ServeError(
                 f"port {port} on {host} is taken: end the other program, or choose another port "
-                "with --port or web.port (0 takes any free one)"
+                "with --port or web.port (0 chooses any free port)"
             ) from exc
         raise ServeError(
             f"cannot listen on {host}:{port} ({exc.strerror or exc}): check web.host and web.port"

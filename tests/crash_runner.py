@@ -35,6 +35,7 @@ from bot.config import AnalysisSettings, PrivacySettings, Settings
 from bot.metrics import Metrics
 from bot.rooms.contract import Joined, OptedOut, Pulse, Room, TrackAdded
 from bot.sessions.lifecycle import Sessions
+from bot.sessions.recorder import Recorder
 from reports.document.class_report import load_report, to_html
 from reports.store import Store
 from reports.summary.classes import ClassState
@@ -102,13 +103,15 @@ async def hold_classes(url: str, tell: Callable[[str, str, object], None], chanc
     await store.purge(datetime.now(UTC), timedelta(days=1), timedelta(hours=1))
     analysis = AnalysisSettings.model_construct(**{**AnalysisSettings().model_dump(), "window_s": WINDOW_S})
     rooms = FreshRooms()
+    metrics = Metrics()
     sessions = Sessions(
         store=store,
+        recorder=Recorder(store, metrics),
         feed=LiveFeed(),
         adapters={"fake": rooms},
         reader=ScriptedReader({100: one_face("happy")}),
         settings=Settings(analysis=analysis, privacy=PrivacySettings(min_group=3)),
-        metrics=Metrics(),
+        metrics=metrics,
         public_url=lambda: "http://here",
     )
     while True:
@@ -116,12 +119,12 @@ async def hold_classes(url: str, tell: Callable[[str, str, object], None], chanc
         tell("class", info.id, None)
         names = [f"{info.id}-{number}" for number in range(STUDENTS)]
         for name in names:
-            rooms.room.tell(Joined(name, name=f"name of {name}", individual=True, consented=True))
-            rooms.room.tell(TrackAdded(FakeTrack(name, 100)))
+            rooms.room.emit(Joined(name, name=f"name of {name}", individual=True, consented=True))
+            rooms.room.emit(TrackAdded(FakeTrack(name, 100)))
         for step in range(chance.randint(5, 40)):
-            rooms.room.tell(Pulse(names[-1], chance.choice(list(PulseKind))))
+            rooms.room.emit(Pulse(names[-1], chance.choice(list(PulseKind))))
             if step == 10:
-                rooms.room.tell(OptedOut(names[0]))
+                rooms.room.emit(OptedOut(names[0]))
             await sessions.mark(info.id, f"mark {step}")
             await asyncio.sleep(0.01)
         await sessions.end(info.id)
@@ -192,10 +195,10 @@ def look(url: str, path: Path, told: list[tuple[str, str, object]]) -> Counter[s
     with closing(sqlite3.connect(path)) as raw:
         assert raw.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
         assert raw.execute("PRAGMA foreign_key_check").fetchall() == []
-    held = b"".join(file.read_bytes() for file in path.parent.glob(f"{path.name}*"))
+    setup = b"".join(file.read_bytes() for file in path.parent.glob(f"{path.name}*"))
     for kind, _, key in told:
         if kind == "erased":
-            assert f"name of {key}".encode() not in held, "an erased name can be read in the file"
+            assert f"name of {key}".encode() not in setup, "an erased name can be read in the file"
     return found
 
 

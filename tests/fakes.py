@@ -20,12 +20,12 @@ from inference.emotions import EMOTIONS
 
 
 def gray_frame(luma: Image) -> av.VideoFrame:
-    """A frame whose Y plane is the picture."""
+    """A frame whose Y plane is the given image."""
     return av.VideoFrame.from_ndarray(np.ascontiguousarray(luma), format="gray")
 
 
 def one_face(label: str, side: float = 80.0, share: float = 1.0, turned: bool = False) -> Reading:
-    """A reading of one face that shows one expression, to the camera or turned away."""
+    """The reading of one face with one expression, facing the camera or turned away."""
     probs = np.full((1, 7), (1 - share) / 6, np.float32)
     probs[0, EMOTIONS.index(label)] = share
     box = np.array([[10, 10, 10 + side, 10 + side]], np.float32)
@@ -35,20 +35,24 @@ def one_face(label: str, side: float = 80.0, share: float = 1.0, turned: bool = 
     return Reading(Faces(box, np.ones(1, np.float32), landmarks, np.full(1, side, np.float32)), probs)
 
 
-def nobody() -> Reading:
-    """A reading without a face."""
+def no_face() -> Reading:
+    """The reading of an image without a face."""
     return Reading(NO_FACES, np.zeros((0, 7), np.float32))
 
 
 class ScriptedReader:
-    """Reads a picture by its brightness: the script maps a luma value to a reading or an exception."""
+    """Answers by an image's brightness: the script maps a luma value to a reading or an exception.
+
+    Attributes:
+        images: How many images were submitted.
+    """
 
     def __init__(self, script: dict[int, Reading | Exception]) -> None:
         self.script = script
-        self.pictures = 0
+        self.images = 0
 
     def submit(self, image: Image) -> Future[Reading]:
-        self.pictures += 1
+        self.images += 1
         future: Future[Reading] = Future()
         result = self.script[int(image[0, 0])]
         if isinstance(result, Exception):
@@ -59,7 +63,7 @@ class ScriptedReader:
 
 
 class FakeTrack:
-    """A camera that shows one brightness, a frame every few milliseconds."""
+    """A camera that sends a frame of one brightness every few milliseconds."""
 
     def __init__(self, participant_id: str, level: int, interval_s: float = 0.01) -> None:
         self.participant_id = participant_id
@@ -79,19 +83,24 @@ class FakeTrack:
 
 
 class FakeRoom:
-    """A room that tells what it is told to tell."""
+    """A room whose events a test emits.
+
+    Attributes:
+        announcements: Texts the bot announced.
+        inside: Whether the bot is in the room.
+    """
 
     def __init__(self, refuse: RoomError | None = None, announces: bool = True) -> None:
         self.code: str | None = "ABCD"
         self.public_url = "fake:room"
         self.synthetic = False
         self.refuse, self.announces = refuse, announces
-        self.told: list[str] = []
+        self.announcements: list[str] = []
         self.inside = False
         self._events: asyncio.Queue[RoomEvent | RoomError | None] = asyncio.Queue()
 
-    def tell(self, *events: RoomEvent | RoomError | None) -> None:
-        """Queue events; None ends them, an error is raised."""
+    def emit(self, *events: RoomEvent | RoomError | None) -> None:
+        """Queue events; None ends the class, an error is raised to the reader."""
         for event in events:
             self._events.put_nowait(event)
 
@@ -113,9 +122,9 @@ class FakeRoom:
             yield event
 
     async def announce(self, text: str) -> bool:
-        self.told.append(text)
+        self.announcements.append(text)
         return self.announces
 
     async def leave_out(self, who: str) -> int:
-        self.tell(OptedOut(who))
+        self.emit(OptedOut(who))
         return 1

@@ -1,7 +1,7 @@
-"""Deleting what has been kept for long enough, at start and every hour.
+"""Deletes expired classes and individual data, at start and every hour.
 
-Comes in: the settings of ``privacy`` and two clocks. Goes out: deletions in the store. The wall clock says
-what is due, and can be wrong: while it jumps against the steady clock nothing is deleted.
+The wall clock decides what has expired, and can be wrong. While it jumps against the steady clock nothing is
+deleted.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ from bot.clocks import steady_s
 from bot.config import PrivacySettings
 from reports.store import Store, StoreError
 
-EVERY_S: Final = 3600.0
-AGAIN_S: Final = 60.0
-"""After a deletion that failed, seconds."""
+INTERVAL_S: Final = 3600.0
+RETRY_S: Final = 60.0
+"""Pause after a failed deletion, seconds."""
 
-MOST_DRIFT_S: Final = 1800.0
-"""Between two rounds the wall clock may move by so much more or less than the steady one, seconds."""
+MAX_DRIFT_S: Final = 1800.0
+"""Largest difference by which the two clocks may advance between two deletions, seconds; more is a jump."""
 
 _log = structlog.get_logger()
 
 
 class Retention:
-    """Deletes what is due."""
+    """Deletes expired data from the store."""
 
     def __init__(
         self,
@@ -42,34 +42,34 @@ class Retention:
         """Set up.
 
         Args:
-            store: Where classes are kept.
-            privacy: How long.
+            store: The database of classes.
+            privacy: How long classes and individual data are stored.
             now: The wall clock, UTC.
-            clock: The steady clock, seconds; it goes on while the machine is suspended.
-            sleep: Waits so many seconds.
+            clock: The steady clock, seconds; it advances while the machine is suspended.
+            sleep: Waits the given number of seconds.
         """
         self._store, self._now, self._clock, self._sleep = store, now, clock, sleep
-        self._kept = timedelta(days=privacy.retention_days), timedelta(hours=privacy.individual_hours)
-        self._before: tuple[datetime, float] | None = None
+        self._lifetimes = timedelta(days=privacy.retention_days), timedelta(hours=privacy.individual_hours)
+        self._before: tuple[datetime, float] | None = None  # both clocks at the previous deletion
 
     async def run(self) -> None:
-        """Delete what is due now, and then every hour."""
+        """Delete expired data now, and then every hour."""
         while True:
             await self._sleep(await self.once())
 
     async def once(self) -> float:
-        """Delete what is due now; when to do it again, in seconds."""
+        """Delete expired data now; the seconds until it should be done again."""
         now = self._now()
         if self._jumped(now):
             _log.warning("the clock was changed: nothing is deleted until it has been steady for an hour")
-            return EVERY_S
+            return INTERVAL_S
         try:
-            count = await self._store.purge(now, *self._kept)
+            count = await self._store.purge(now, *self._lifetimes)
         except StoreError as exc:
-            _log.error("what is due could not be deleted, trying again", reason=str(exc))
-            return AGAIN_S
-        _log.info("deleted what was due", classes=count)
-        return EVERY_S
+            _log.error("expired data could not be deleted, retrying", reason=str(exc))
+            return RETRY_S
+        _log.info("deleted expired data", classes=count)
+        return INTERVAL_S
 
     def _jumped(self, now: datetime) -> bool:
         at_s = self._clock()
@@ -77,4 +77,4 @@ class Retention:
         if before is None:
             return False
         moved_s = (now - before[0]).total_seconds() - (at_s - before[1])
-        return abs(moved_s) > MOST_DRIFT_S
+        return abs(moved_s) > MAX_DRIFT_S

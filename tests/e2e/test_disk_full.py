@@ -16,7 +16,7 @@ from bot.rooms.contract import Joined, Pulse, TrackAdded
 from reports.store import Store, StoreError
 from reports.summary.classes import ClassState
 from reports.summary.windows import PulseKind
-from tests.bot.sessions.session_setup import Desk
+from tests.bot.sessions.session_setup import SessionSetup
 from tests.fakes import FakeRoom, FakeTrack
 
 pytestmark = pytest.mark.slow
@@ -48,17 +48,17 @@ def fill(disk: Path) -> None:
             return
 
 
-async def mark_often(held: Desk, class_id: str) -> None:
+async def mark_often(setup: SessionSetup, class_id: str) -> None:
     for number in range(400):
-        await held.sessions.mark(class_id, f"mark {number}" * 20)
+        await setup.sessions.mark(class_id, f"mark {number}" * 20)
 
 
-async def told_state(held: Desk, class_id: str, within_s: float = 30.0) -> list[str]:
+async def told_state(setup: SessionSetup, class_id: str, within_s: float = 30.0) -> list[str]:
     """The reasons of the class's states, from now on."""
     reasons: list[str] = []
 
     async def follow() -> None:
-        with held.feed.subscribe(class_id) as following:
+        with setup.feed.subscribe(class_id) as following:
             async for event in following:
                 if event.event == "state":
                     reasons.append(str(event.data["reason"]))
@@ -70,37 +70,37 @@ async def told_state(held: Desk, class_id: str, within_s: float = 30.0) -> list[
 
 async def test_a_full_disk_is_told_and_what_came_meanwhile_is_kept_when_there_is_space(disk: Path) -> None:
     store = await asyncio.to_thread(Store.open, f"sqlite:///{disk}/class.db")
-    held = Desk(store, FakeRoom(), SETTINGS)
-    info = await held.start()
-    await held.state(info.id, ClassState.LIVE)
-    held.room.tell(Joined("a", consented=True), TrackAdded(FakeTrack("a", 100)))
+    setup = SessionSetup(store, FakeRoom(), SETTINGS)
+    info = await setup.start()
+    await setup.stored_state(info.id, ClassState.LIVE)
+    setup.room.emit(Joined("a", consented=True), TrackAdded(FakeTrack("a", 100)))
     await asyncio.sleep(1.5)
 
-    telling = asyncio.create_task(told_state(held, info.id))
+    telling = asyncio.create_task(told_state(setup, info.id))
     await asyncio.sleep(0)
     await asyncio.to_thread(fill, disk)
     for _ in range(400):  # more than fits into pages that are there already
-        held.room.tell(Pulse("a", PulseKind.LOST))
+        setup.room.emit(Pulse("a", PulseKind.LOST))
     (reason,) = await telling
     assert "the disk is full: free some space" in reason
     with pytest.raises(StoreError, match="the disk is full"):
-        await mark_often(held, info.id)
+        await mark_often(setup, info.id)
     await asyncio.sleep(2.5)
 
-    telling = asyncio.create_task(told_state(held, info.id))
+    telling = asyncio.create_task(told_state(setup, info.id))
     await asyncio.sleep(0)
     await asyncio.to_thread((disk / "filler").unlink)
     assert await telling == ["The class is running."]
-    ended = await held.sessions.end(info.id)
+    ended = await setup.sessions.end(info.id)
     assert ended is not None
     assert ended.state is ClassState.ENDED
-    await held.state(info.id, ClassState.ENDED)  # the last of what waits
+    await setup.stored_state(info.id, ClassState.ENDED)  # the last of what waits
     windows = await store.windows(info.id)
     assert [window.start_s for window in windows] == [float(number) for number in range(len(windows))]
     assert len(windows) >= 4
     assert len(await store.pulses(info.id)) == 400
     assert sum(window.pulses["lost"] for window in windows) == 400
-    await held.sessions.close()
+    await setup.sessions.close()
     await asyncio.to_thread(store.close)
 
 
@@ -109,18 +109,18 @@ async def test_a_disk_that_stays_full_leaves_a_sound_database_and_a_class_marked
 ) -> None:
     url = f"sqlite:///{disk}/class.db"
     store = await asyncio.to_thread(Store.open, url)
-    held = Desk(store, FakeRoom(), SETTINGS)
-    info = await held.start()
-    await held.state(info.id, ClassState.LIVE)
+    setup = SessionSetup(store, FakeRoom(), SETTINGS)
+    info = await setup.start()
+    await setup.stored_state(info.id, ClassState.LIVE)
     await asyncio.sleep(2.5)
     await asyncio.to_thread(fill, disk)
     for _ in range(400):
-        held.room.tell(Pulse("a", PulseKind.LOST))
+        setup.room.emit(Pulse("a", PulseKind.LOST))
     await asyncio.sleep(1.0)
-    ended = await held.sessions.end(info.id)
+    ended = await setup.sessions.end(info.id)
     assert ended is not None
     assert ended.state is ClassState.ENDED, "what the pages say is what is so"
-    await held.sessions.close()
+    await setup.sessions.close()
     await asyncio.to_thread(store.close)
 
     await asyncio.to_thread((disk / "filler").unlink)

@@ -36,6 +36,7 @@ from bot.rooms.companion import adapter as companion
 from bot.rooms.companion import room as companion_room
 from bot.rooms.registry import RoomContext
 from bot.sessions.lifecycle import Sessions
+from bot.sessions.recorder import Recorder
 from reports.store import Store
 from reports.web.application import build_app
 from reports.web.feed import LiveFeed
@@ -82,8 +83,8 @@ class Fuzzed:
             stack.push_async_callback(asyncio.to_thread, store.close)
             adapter, feed, metrics = companion.Adapter(RoomContext(Settings())), LiveFeed(), Metrics()
             sessions = Sessions(
-                store=store, feed=feed, adapters={"companion": adapter}, reader=None, settings=Settings(),
-                metrics=metrics, public_url=lambda: self.url,
+                store=store, recorder=Recorder(store, metrics), feed=feed, adapters={"companion": adapter},
+                reader=None, settings=Settings(), metrics=metrics, public_url=lambda: self.url,
             )  # fmt: skip
             app = await asyncio.to_thread(
                 build_app, store=store, controller=sessions, feed=feed, keys=memory_keys(TOKEN),

@@ -8,13 +8,13 @@ from inference.batcher import Reading
 from inference.detector import Faces
 from inference.emotions import EMOTIONS
 from reports.summary.windows import NotAnalysed
-from tests.fakes import nobody, one_face
+from tests.fakes import no_face, one_face
 
 LIMITS = ReadingLimits(min_face_px=24, min_confidence=0.3)
 
 
 def test_no_face() -> None:
-    observation = observe("a", 1.0, nobody(), LIMITS)
+    observation = observe("a", 1.0, no_face(), LIMITS)
     assert (observation.faces, observation.probs, observation.reason) == (0, None, NotAnalysed.NO_FACE)
 
 

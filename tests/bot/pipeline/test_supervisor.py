@@ -23,7 +23,7 @@ from bot.rooms.contract import (
 )
 from reports.summary.records import CheckIn, Consent, PulseRecord
 from reports.summary.windows import PulseKind, WindowSummary
-from tests.fakes import FakeRoom, FakeTrack, ScriptedReader, nobody, one_face
+from tests.fakes import FakeRoom, FakeTrack, ScriptedReader, no_face, one_face
 
 HAPPY, SAD, EMPTY, BROKEN, BLACK = 100, 110, 120, 130, 16
 
@@ -75,7 +75,7 @@ class Class:
         script = {
             HAPPY: one_face("happy"),
             SAD: one_face("sad"),
-            EMPTY: nobody(),
+            EMPTY: no_face(),
             BROKEN: ValueError("bad picture"),
         }
         self.room, self.kept = FakeRoom(), Kept()
@@ -91,7 +91,7 @@ class Class:
         return self.kept.windows
 
     async def end(self) -> None:
-        self.room.tell(None)
+        self.room.emit(None)
         await self.task
 
 
@@ -105,7 +105,7 @@ def adds_up(window: WindowSummary) -> bool:
     return window.participants == window.analysed + sum(window.not_analysed.values())
 
 
-async def test_a_class_with_nobody() -> None:
+async def test_a_class_with_no_face() -> None:
     held = Class()
     (window, *_) = await held.windows()
     await held.end()
@@ -116,8 +116,8 @@ async def test_a_class_with_nobody() -> None:
 async def test_cameras_of_every_kind() -> None:
     held = Class()
     for who, level in (("h", HAPPY), ("s", SAD), ("e", EMPTY), ("b", BLACK), ("x", BROKEN)):
-        held.room.tell(Joined(who), TrackAdded(FakeTrack(who, level)))
-    held.room.tell(Joined("muted"), Muted("muted", True), Joined("codec"), UnsupportedCodec("codec", "VP9"))
+        held.room.emit(Joined(who), TrackAdded(FakeTrack(who, level)))
+    held.room.emit(Joined("muted"), Muted("muted", True), Joined("codec"), UnsupportedCodec("codec", "VP9"))
     window = (await held.windows(2))[1]
     await held.end()
     assert (window.participants, window.analysed) == (7, 2)
@@ -134,9 +134,9 @@ async def test_cameras_of_every_kind() -> None:
 async def test_leaving_stops_the_camera() -> None:
     held = Class()
     track = FakeTrack("h", HAPPY)
-    held.room.tell(Joined("h"), TrackAdded(track))
+    held.room.emit(Joined("h"), TrackAdded(track))
     await until(lambda: track.received > 3)
-    held.room.tell(TrackRemoved(track.track_id, "h"), Left("h"))
+    held.room.emit(TrackRemoved(track.track_id, "h"), Left("h"))
     await asyncio.sleep(0.1)
     received = track.received
     await asyncio.sleep(0.2)
@@ -148,12 +148,12 @@ async def test_leaving_stops_the_camera() -> None:
 async def test_opting_out_stops_looking_and_erases() -> None:
     held = Class()
     track = FakeTrack("h", HAPPY)
-    held.room.tell(Joined("h", name="Ada", individual=True, consented=True), TrackAdded(track))
+    held.room.emit(Joined("h", name="Ada", individual=True, consented=True), TrackAdded(track))
     await until(lambda: track.received > 3)
-    held.room.tell(OptedOut("h"))
+    held.room.emit(OptedOut("h"))
     await until(lambda: held.kept.erased == ["h"])
     received = track.received
-    held.room.tell(TrackAdded(FakeTrack("h", HAPPY)))
+    held.room.emit(TrackAdded(FakeTrack("h", HAPPY)))
     (window, *_) = await held.windows()
     await held.end()
     assert track.received <= received + 1
@@ -163,7 +163,7 @@ async def test_opting_out_stops_looking_and_erases() -> None:
 
 async def test_a_name_is_kept_only_with_the_individual_opt_in() -> None:
     held = Class()
-    held.room.tell(Joined("h", name="Ada", consented=True))
+    held.room.emit(Joined("h", name="Ada", consented=True))
     await until(lambda: bool(held.kept.consents))
     await held.end()
     assert held.kept.consents[0].name is None
@@ -171,7 +171,7 @@ async def test_a_name_is_kept_only_with_the_individual_opt_in() -> None:
 
 async def test_pulses_reach_the_window_and_the_feed() -> None:
     held = Class()
-    held.room.tell(Joined("h"), Pulse("h", PulseKind.LOST))
+    held.room.emit(Joined("h"), Pulse("h", PulseKind.LOST))
     (window, *_) = await held.windows()
     await held.end()
     assert window.pulses["lost"] == 1
@@ -181,11 +181,11 @@ async def test_pulses_reach_the_window_and_the_feed() -> None:
 async def test_a_broken_connection_is_a_gap() -> None:
     held = Class()
     await held.windows(1)
-    held.room.tell(Disconnected("the server is gone"))
+    held.room.emit(Disconnected("the server is gone"))
     await until(lambda: held.kept.connection == [(False, "the server is gone")])
     await asyncio.sleep(1.5)
     before = len(held.kept.windows)
-    held.room.tell(Reconnected())
+    held.room.emit(Reconnected())
     await held.windows(before + 1)
     await held.end()
     starts = [window.start_s for window in held.kept.windows]
@@ -195,9 +195,9 @@ async def test_a_broken_connection_is_a_gap() -> None:
 
 async def test_being_removed_keeps_what_was_seen_and_raises() -> None:
     held = Class()
-    held.room.tell(Joined("h"), TrackAdded(FakeTrack("h", HAPPY)))
+    held.room.emit(Joined("h"), TrackAdded(FakeTrack("h", HAPPY)))
     await asyncio.sleep(1.1)
-    held.room.tell(RoomRemoved("the host removed the bot"))
+    held.room.emit(RoomRemoved("the host removed the bot"))
     with pytest.raises(RoomRemoved):
         await held.task
     assert held.kept.windows[0].analysed == 1
@@ -206,7 +206,7 @@ async def test_being_removed_keeps_what_was_seen_and_raises() -> None:
 
 async def test_cancelling_closes_the_last_window_and_leaves_no_task() -> None:
     held = Class(window_s=2.0)
-    held.room.tell(Joined("h"), TrackAdded(FakeTrack("h", HAPPY)))
+    held.room.emit(Joined("h"), TrackAdded(FakeTrack("h", HAPPY)))
     await asyncio.sleep(1.5)
     held.task.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -226,7 +226,7 @@ async def test_a_class_that_ends_while_a_window_is_kept_loses_and_doubles_none()
         await kept(window, behind_s)
 
     held.kept.on_window = slowly  # type: ignore[method-assign]
-    held.room.tell(Joined("h"), TrackAdded(FakeTrack("h", HAPPY)))
+    held.room.emit(Joined("h"), TrackAdded(FakeTrack("h", HAPPY)))
     async with asyncio.timeout(10):
         await keeping.wait()
     await asyncio.sleep(0.9)
@@ -243,9 +243,9 @@ async def test_without_a_reader_no_camera_is_looked_at() -> None:
     options = PipelineOptions("c", 50.0, 1.0, 1, ReadingLimits(24, 0.3), asyncio.get_running_loop().time())
     task = asyncio.create_task(Supervisor(room, None, options, kept).run())
     track = FakeTrack("h", HAPPY)
-    room.tell(Joined("h"), TrackAdded(track))
+    room.emit(Joined("h"), TrackAdded(track))
     await until(lambda: bool(kept.windows))
-    room.tell(None)
+    room.emit(None)
     await task
     assert track.received == 0
     assert kept.windows[0].analysed == 0
@@ -254,9 +254,9 @@ async def test_without_a_reader_no_camera_is_looked_at() -> None:
 @pytest.mark.slow
 async def test_taps_of_a_student_who_opted_in_become_a_check_in_and_of_others_not() -> None:
     held = Class()
-    held.room.tell(Joined("agreed", "Anna", individual=True, consented=True), Joined("other", consented=True))
+    held.room.emit(Joined("agreed", "Anna", individual=True, consented=True), Joined("other", consented=True))
     for _ in range(3):
-        held.room.tell(Pulse("agreed", PulseKind.LOST), Pulse("other", PulseKind.LOST))
+        held.room.emit(Pulse("agreed", PulseKind.LOST), Pulse("other", PulseKind.LOST))
         await asyncio.sleep(31)
     await held.end()
     assert [one.participant_id for one in held.kept.check_ins] == ["agreed"]
@@ -273,13 +273,13 @@ async def test_what_waits_to_be_read_when_the_class_ends_is_done_still() -> None
 
     held.kept.on_connection = on_connection  # type: ignore[method-assign]
     for who in ("a", "b", "c"):
-        held.room.tell(Joined(who, name=who, individual=True, consented=True))
-    held.room.tell(TrackAdded(FakeTrack("a", HAPPY)))
+        held.room.emit(Joined(who, name=who, individual=True, consented=True))
+    held.room.emit(TrackAdded(FakeTrack("a", HAPPY)))
     await until(lambda: held.kept.samples > 0)
-    held.room.tell(Disconnected("a store that takes nothing holds this up"))
+    held.room.emit(Disconnected("a store that takes nothing holds this up"))
     await busy.wait()
     await asyncio.sleep(1.0)
-    held.room.tell(OptedOut("a"), Left("a"), Joined("b", consented=True), Pulse("c", PulseKind.OK))
+    held.room.emit(OptedOut("a"), Left("a"), Joined("b", consented=True), Pulse("c", PulseKind.OK))
     held.task.cancel()
     await asyncio.wait([held.task])
     assert held.kept.erased == ["a"]

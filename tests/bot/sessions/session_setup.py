@@ -1,4 +1,4 @@
-"""Sessions with a fake room and a real store, and a database that takes nothing for a while."""
+"""Sessions with a fake room and a real store, and a way to make the store's database unwritable."""
 
 import asyncio
 import sqlite3
@@ -12,6 +12,7 @@ from bot.config import Settings
 from bot.metrics import Metrics
 from bot.rooms.contract import Room, RoomUrlError
 from bot.sessions.lifecycle import Sessions
+from bot.sessions.recorder import Recorder
 from reports.store import Store
 from reports.summary.classes import ClassInfo, ClassState
 from reports.web.feed import LiveFeed
@@ -19,7 +20,7 @@ from tests.fakes import FakeRoom, ScriptedReader, one_face
 
 
 class FakeAdapter:
-    """Gives out one room."""
+    """Opens the same fake room for every URL but one."""
 
     scheme = "fake"
     example = "fake:room"
@@ -36,29 +37,39 @@ class FakeAdapter:
         return ()
 
 
-class Desk:
-    """Sessions with one fake room."""
+class SessionSetup:
+    """Sessions whose only room is a fake one.
 
-    def __init__(self, store: Store, room: FakeRoom, settings: Settings) -> None:
+    Attributes:
+        clock_offset: Added to the wall clock that the sessions read.
+    """
+
+    def __init__(
+        self, store: Store, room: FakeRoom, settings: Settings, *, analyses_faces: bool = True
+    ) -> None:
         self.store, self.room, self.feed = store, room, LiveFeed()
-        self.jump = timedelta()
+        self.clock_offset = timedelta()
         self.metrics = Metrics()
+        self.recorder = Recorder(store, self.metrics)
         self.reader = ScriptedReader({100: one_face("happy")})
         self.sessions = Sessions(
             store=store,
+            recorder=self.recorder,
             feed=self.feed,
             adapters={"fake": FakeAdapter(room)},
-            reader=self.reader,
+            reader=self.reader if analyses_faces else None,
             settings=settings,
             metrics=self.metrics,
             public_url=lambda: "http://here",
-            now=lambda: datetime.now(UTC) + self.jump,
+            now=lambda: datetime.now(UTC) + self.clock_offset,
         )
 
     async def start(self) -> ClassInfo:
+        """Start a class in the fake room."""
         return await self.sessions.start("fake:room", "Biology")
 
-    async def state(self, class_id: str, wanted: ClassState) -> ClassInfo:
+    async def stored_state(self, class_id: str, wanted: ClassState) -> ClassInfo:
+        """The class as stored, as soon as it has the wanted state."""
         async with asyncio.timeout(10):
             while True:
                 info = await self.store.get_class(class_id)
@@ -68,15 +79,22 @@ class Desk:
                 await asyncio.sleep(0.02)
 
 
-class Trouble:
+class DatabaseLock:
     """Makes the store's database unwritable from outside, as another program's lock or a full disk does."""
 
     def __init__(self, path: Path) -> None:
-        self._other = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        self._connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
 
-    def begin(self) -> None:
-        self._other.execute("BEGIN IMMEDIATE")
+    def acquire(self) -> None:
+        self._connection.execute("BEGIN IMMEDIATE")
 
-    def end(self) -> None:
-        self._other.execute("ROLLBACK")
-        self._other.close()
+    def release(self) -> None:
+        self._connection.execute("ROLLBACK")
+        self._connection.close()
+
+
+async def lock_database(folder: Path) -> DatabaseLock:
+    """Lock ``class.db`` in a folder."""
+    lock = await asyncio.to_thread(DatabaseLock, folder / "class.db")
+    await asyncio.to_thread(lock.acquire)
+    return lock

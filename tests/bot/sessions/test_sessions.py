@@ -1,4 +1,4 @@
-"""Classes from join to end: every state has its reason, and nothing is left behind."""
+"""Classes from join to end: each state has its reason, and no task is left running."""
 
 import asyncio
 from collections.abc import Callable
@@ -19,79 +19,79 @@ from bot.rooms.contract import (
     RoomUnavailable,
     TrackAdded,
 )
-from bot.sessions.lifecycle import NOTICE, NOTICE_WITHOUT_FACES, Sessions
+from bot.sessions.running_class import NOTICE, NOTICE_WITHOUT_FACES
 from reports.store import Store
 from reports.summary.classes import ClassState
 from reports.summary.windows import PulseKind
 from reports.web.controller import RoomRefused
-from tests.bot.sessions.session_setup import Desk, FakeAdapter
+from tests.bot.sessions.session_setup import SessionSetup
 from tests.fakes import FakeRoom, FakeTrack
 
 
-async def test_a_class_from_start_to_end(desk: Callable[..., Desk]) -> None:
-    held = desk()
-    info = await held.start()
+async def test_a_class_from_start_to_end(set_up: Callable[..., SessionSetup]) -> None:
+    setup = set_up()
+    info = await setup.start()
     assert (info.state, info.code, info.student_url) == (ClassState.JOINING, "ABCD", "http://here/c/ABCD")
-    await held.state(info.id, ClassState.LIVE)
-    assert held.room.told == [NOTICE]
-    held.room.tell(Joined("a", consented=True), TrackAdded(FakeTrack("a", 100)), Pulse("a", PulseKind.OK))
+    await setup.stored_state(info.id, ClassState.LIVE)
+    assert setup.room.announcements == [NOTICE]
+    setup.room.emit(Joined("a", consented=True), TrackAdded(FakeTrack("a", 100)), Pulse("a", PulseKind.OK))
     await asyncio.sleep(1.5)
-    marker = await held.sessions.mark(info.id, "cells")
-    ended = await held.sessions.end(info.id)
+    marker = await setup.sessions.mark(info.id, "cells")
+    ended = await setup.sessions.end(info.id)
     assert ended is not None
     assert (ended.state, ended.reason) == (ClassState.ENDED, "The host ended the class.")
     assert ended.ended_at is not None
-    windows = await held.store.windows(info.id)
+    windows = await setup.store.windows(info.id)
     assert windows[0].analysed == 1
-    assert await held.store.markers(info.id) == [marker]
-    assert [pulse.kind for pulse in await held.store.pulses(info.id)] == [PulseKind.OK]
-    assert len(await held.store.consents(info.id)) == 1
-    assert not held.room.inside
-    assert held.sessions.running(info.id) is None
-    assert await held.sessions.mark(info.id, "too late") is None
-    assert await held.sessions.end(info.id) == ended
-    assert await held.sessions.end("nobody") is None
+    assert await setup.store.markers(info.id) == [marker]
+    assert [pulse.kind for pulse in await setup.store.pulses(info.id)] == [PulseKind.OK]
+    assert len(await setup.store.consents(info.id)) == 1
+    assert not setup.room.inside
+    assert setup.sessions.running(info.id) is None
+    assert await setup.sessions.mark(info.id, "too late") is None
+    assert await setup.sessions.end(info.id) == ended
+    assert await setup.sessions.end("nobody") is None
 
 
-async def test_a_marker_set_while_joining_stands_at_the_beginning(
-    desk: Callable[..., Desk], monkeypatch: pytest.MonkeyPatch
+async def test_a_marker_set_while_joining_is_at_second_0(
+    set_up: Callable[..., SessionSetup], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     admitted = asyncio.Event()
 
-    async def wait_at_the_door(room: FakeRoom) -> FakeRoom:
+    async def enter_when_admitted(room: FakeRoom) -> FakeRoom:
         await admitted.wait()
         return room
 
-    monkeypatch.setattr(FakeRoom, "__aenter__", wait_at_the_door)
-    held = desk()
-    info = await held.start()
+    monkeypatch.setattr(FakeRoom, "__aenter__", enter_when_admitted)
+    setup = set_up()
+    info = await setup.start()
     await asyncio.sleep(1.0)
-    await held.sessions.mark(info.id, "before")
+    await setup.sessions.mark(info.id, "before")
     admitted.set()
-    await held.state(info.id, ClassState.LIVE)
-    await held.sessions.mark(info.id, "begin")
-    await held.sessions.end(info.id)
-    assert [marker.label for marker in await held.store.markers(info.id)] == ["before", "begin"]
+    await setup.stored_state(info.id, ClassState.LIVE)
+    await setup.sessions.mark(info.id, "begin")
+    await setup.sessions.end(info.id)
+    assert [marker.label for marker in await setup.store.markers(info.id)] == ["before", "begin"]
 
 
-async def test_the_feed_tells_it_all(desk: Callable[..., Desk]) -> None:
-    held = desk()
-    info = await held.start()
-    told: list[tuple[str, str]] = []
+async def test_the_feed_publishes_the_class_from_live_to_ended(set_up: Callable[..., SessionSetup]) -> None:
+    setup = set_up()
+    info = await setup.start()
+    published: list[tuple[str, str]] = []
 
     async def follow() -> None:
-        with held.feed.subscribe(info.id, 0) as events:
+        with setup.feed.subscribe(info.id, 0) as events:
             async for event in events:
-                told.append((event.event, str(event.data.get("state", ""))))
+                published.append((event.event, str(event.data.get("state", ""))))
 
     following = asyncio.create_task(follow())
-    await held.state(info.id, ClassState.LIVE)
+    await setup.stored_state(info.id, ClassState.LIVE)
     await asyncio.sleep(1.4)
-    await held.sessions.end(info.id)
+    await setup.sessions.end(info.id)
     await asyncio.wait_for(following, 5)
-    assert told[0] == ("state", "live")
-    assert ("summary", "") in told
-    assert told[-1] == ("state", "ended")
+    assert published[0] == ("state", "live")
+    assert ("summary", "") in published
+    assert published[-1] == ("state", "ended")
 
 
 @pytest.mark.parametrize(
@@ -99,98 +99,95 @@ async def test_the_feed_tells_it_all(desk: Callable[..., Desk]) -> None:
     [
         (RoomDenied("wrong PIN: ask for it"), ClassState.DENIED),
         (RoomUnavailable("no server there"), ClassState.FAILED),
-        (RoomRemoved("put out"), ClassState.REMOVED),
+        (RoomRemoved("the host removed the bot"), ClassState.REMOVED),
     ],
 )
-async def test_a_room_that_lets_nobody_in(
-    desk: Callable[..., Desk], error: RoomError, state: ClassState
+async def test_a_class_whose_room_cannot_be_joined_ends_with_the_rooms_reason(
+    set_up: Callable[..., SessionSetup], error: RoomError, state: ClassState
 ) -> None:
-    held = desk(FakeRoom(refuse=error))
-    info = await held.start()
-    ended = await held.state(info.id, state)
+    setup = set_up(FakeRoom(refuse=error))
+    info = await setup.start()
+    ended = await setup.stored_state(info.id, state)
     assert ended.reason == str(error)
     assert ended.ended_at is not None
 
 
-async def test_being_removed_in_the_middle(desk: Callable[..., Desk]) -> None:
-    held = desk()
-    info = await held.start()
-    await held.state(info.id, ClassState.LIVE)
-    held.room.tell(RoomRemoved("the host removed the bot"))
-    assert (await held.state(info.id, ClassState.REMOVED)).reason == "the host removed the bot"
+async def test_a_bot_removed_from_the_room_ends_the_class(set_up: Callable[..., SessionSetup]) -> None:
+    setup = set_up()
+    info = await setup.start()
+    await setup.stored_state(info.id, ClassState.LIVE)
+    setup.room.emit(RoomRemoved("the host removed the bot"))
+    assert (await setup.stored_state(info.id, ClassState.REMOVED)).reason == "the host removed the bot"
 
 
-async def test_the_rooms_own_end(desk: Callable[..., Desk]) -> None:
-    held = desk()
-    info = await held.start()
-    held.room.tell(None)
-    assert (await held.state(info.id, ClassState.ENDED)).reason == "The room's class came to its end."
+async def test_a_class_that_the_room_ends(set_up: Callable[..., SessionSetup]) -> None:
+    setup = set_up()
+    info = await setup.start()
+    setup.room.emit(None)
+    assert (await setup.stored_state(info.id, ClassState.ENDED)).reason == "The room ended the class."
 
 
-async def test_a_broken_connection_is_said_and_taken_back(desk: Callable[..., Desk]) -> None:
-    held = desk()
-    info = await held.start()
-    await held.state(info.id, ClassState.LIVE)
-    held.room.tell(Disconnected("the server is gone, trying again"))
-    assert (await held.state(info.id, ClassState.RECONNECTING)).reason == "the server is gone, trying again"
-    held.room.tell(Reconnected())
-    await held.state(info.id, ClassState.LIVE)
-    await held.sessions.close()
+async def test_a_broken_connection_changes_the_state_until_it_is_back(
+    set_up: Callable[..., SessionSetup],
+) -> None:
+    setup = set_up()
+    info = await setup.start()
+    await setup.stored_state(info.id, ClassState.LIVE)
+    setup.room.emit(Disconnected("the server is gone, trying again"))
+    assert (
+        await setup.stored_state(info.id, ClassState.RECONNECTING)
+    ).reason == "the server is gone, trying again"
+    setup.room.emit(Reconnected())
+    await setup.stored_state(info.id, ClassState.LIVE)
+    await setup.sessions.close()
 
 
-async def test_a_wrong_room_is_refused_and_nothing_kept(desk: Callable[..., Desk]) -> None:
-    held = desk()
+async def test_a_wrong_room_url_is_refused_and_no_class_is_stored(
+    set_up: Callable[..., SessionSetup],
+) -> None:
+    setup = set_up()
     for url in ("fake:wrong", "nothing:room", "room", ""):
         with pytest.raises(RoomRefused) as caught:
-            await held.sessions.start(url, "")
+            await setup.sessions.start(url, "")
         assert "\n" not in str(caught.value)
-    assert await held.store.classes() == []
+    assert await setup.store.classes() == []
 
 
-async def test_where_announcing_is_required_a_silent_room_is_not_looked_at(
-    desk: Callable[..., Desk],
+async def test_a_room_that_cannot_announce_the_bot_is_not_analysed_where_that_is_required(
+    set_up: Callable[..., SessionSetup],
 ) -> None:
-    held = desk(FakeRoom(announces=False), require_announcement=True)
-    info = await held.start()
-    held.room.tell(Joined("a"), TrackAdded(FakeTrack("a", 100)))
-    assert "require_announcement" in (await held.state(info.id, ClassState.DENIED)).reason
-    assert held.reader.pictures == 0
+    setup = set_up(FakeRoom(announces=False), require_announcement=True)
+    info = await setup.start()
+    setup.room.emit(Joined("a"), TrackAdded(FakeTrack("a", 100)))
+    assert "require_announcement" in (await setup.stored_state(info.id, ClassState.DENIED)).reason
+    assert setup.reader.images == 0
 
 
-async def test_where_faces_are_not_read_the_notice_says_so(store: Store) -> None:
-    held = Desk(store, FakeRoom(), Settings())
-    held.sessions = Sessions(
-        store=store,
-        feed=held.feed,
-        adapters={"fake": FakeAdapter(held.room)},
-        reader=None,
-        settings=Settings(),
-        metrics=held.metrics,
-        public_url=lambda: "http://here",
-    )
-    info = await held.start()
-    await held.state(info.id, ClassState.LIVE)
-    await held.sessions.end(info.id)
-    assert held.room.told == [NOTICE_WITHOUT_FACES]
+async def test_the_notice_says_that_faces_are_not_analysed(store: Store) -> None:
+    setup = SessionSetup(store, FakeRoom(), Settings(), analyses_faces=False)
+    info = await setup.start()
+    await setup.stored_state(info.id, ClassState.LIVE)
+    await setup.sessions.end(info.id)
+    assert setup.room.announcements == [NOTICE_WITHOUT_FACES]
 
 
-async def test_a_title_is_made_where_there_is_none(desk: Callable[..., Desk]) -> None:
-    held = desk()
-    info = await held.sessions.start("fake:room", "  ")
+async def test_a_class_without_a_title_is_named_after_its_date(set_up: Callable[..., SessionSetup]) -> None:
+    setup = set_up()
+    info = await setup.sessions.start("fake:room", "  ")
     assert info.title.startswith("Class of 20")
-    await held.sessions.close()
-    assert (await held.state(info.id, ClassState.ENDED)).reason == "The server was stopped."
+    await setup.sessions.close()
+    assert (await setup.stored_state(info.id, ClassState.ENDED)).reason == "The server was stopped."
 
 
-async def test_the_metrics_count_and_name_nobody(desk: Callable[..., Desk]) -> None:
-    held = desk()
-    info = await held.start()
-    await held.state(info.id, ClassState.LIVE)
-    held.room.tell(Joined("ada"), TrackAdded(FakeTrack("ada", 100)), Pulse("ada", PulseKind.LOST))
+async def test_the_metrics_count_the_class_and_name_nobody(set_up: Callable[..., SessionSetup]) -> None:
+    setup = set_up()
+    info = await setup.start()
+    await setup.stored_state(info.id, ClassState.LIVE)
+    setup.room.emit(Joined("ada"), TrackAdded(FakeTrack("ada", 100)), Pulse("ada", PulseKind.LOST))
     await asyncio.sleep(1.5)
 
     def value(name: str, **labels: str) -> float | None:
-        return held.metrics.registry.get_sample_value(name, labels)
+        return setup.metrics.registry.get_sample_value(name, labels)
 
     assert value("classmood_classes_running") == 1
     assert value("classmood_cameras") == 1
@@ -198,30 +195,32 @@ async def test_the_metrics_count_and_name_nobody(desk: Callable[..., Desk]) -> N
     samples = value("classmood_reading_seconds_count")
     assert samples is not None
     assert samples >= 5
-    await held.sessions.end(info.id)
+    await setup.sessions.end(info.id)
     assert value("classmood_cameras") == 0
     assert value("classmood_classes_running") == 0
     windows = value("classmood_window_behind_seconds_count")
-    assert windows == len(await held.store.windows(info.id))
-    served = generate_latest(held.metrics.registry).decode()
+    assert windows == len(await setup.store.windows(info.id))
+    served = generate_latest(setup.metrics.registry).decode()
     assert info.id not in served
     assert "ada" not in served
 
 
-async def test_a_stopping_server_starts_no_class_and_leaves_none_running(desk: Callable[..., Desk]) -> None:
-    held = desk()
-    assert held.sessions.unready() is None
-    info = await held.start()
-    await held.sessions.close()
-    assert (await held.state(info.id, ClassState.ENDED)).reason == "The server was stopped."
-    assert held.sessions.unready() == "the server is being stopped"
+async def test_a_stopping_server_refuses_classes_and_ends_the_running_ones(
+    set_up: Callable[..., SessionSetup],
+) -> None:
+    setup = set_up()
+    assert setup.sessions.unready() is None
+    info = await setup.start()
+    await setup.sessions.close()
+    assert (await setup.stored_state(info.id, ClassState.ENDED)).reason == "The server was stopped."
+    assert setup.sessions.unready() == "the server is being stopped"
     with pytest.raises(RoomRefused, match="being stopped"):
-        await held.start()
-    assert [one.id for one in await held.store.classes()] == [info.id]
+        await setup.start()
+    assert [one.id for one in await setup.store.classes()] == [info.id]
 
 
 class StickyRoom(FakeRoom):
-    """A room that is not left of itself."""
+    """A room whose leaving never ends by itself."""
 
     async def __aexit__(
         self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
@@ -229,30 +228,33 @@ class StickyRoom(FakeRoom):
         await asyncio.sleep(60)
 
 
-async def test_a_class_that_does_not_end_in_time_is_cut_off_and_kept_as_interrupted(
-    desk: Callable[..., Desk],
+async def test_a_class_that_does_not_end_in_time_is_cancelled_and_stored_as_interrupted(
+    set_up: Callable[..., SessionSetup],
 ) -> None:
     before = asyncio.all_tasks()
-    held = desk(StickyRoom())
-    info = await held.start()
-    await held.state(info.id, ClassState.LIVE)
+    setup = set_up(StickyRoom())
+    info = await setup.start()
+    await setup.stored_state(info.id, ClassState.LIVE)
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.3):
-            await held.sessions.close()
-    await held.sessions.abandon(10)
-    kept = await held.store.get_class(info.id)
-    assert kept is not None
-    assert (kept.state, kept.reason) == (ClassState.INTERRUPTED, "The program was stopped during the class.")
+            await setup.sessions.close()
+    await setup.sessions.abandon(10)
+    stored = await setup.store.get_class(info.id)
+    assert stored is not None
+    assert (stored.state, stored.reason) == (
+        ClassState.INTERRUPTED,
+        "The program was stopped during the class.",
+    )
     await asyncio.sleep(0)
     assert asyncio.all_tasks() - before == set()
 
 
-async def test_no_task_is_left(desk: Callable[..., Desk]) -> None:
+async def test_no_task_is_left_after_a_class(set_up: Callable[..., SessionSetup]) -> None:
     before = asyncio.all_tasks()
-    held = desk()
-    info = await held.start()
-    held.room.tell(Joined("a"), TrackAdded(FakeTrack("a", 100)))
+    setup = set_up()
+    info = await setup.start()
+    setup.room.emit(Joined("a"), TrackAdded(FakeTrack("a", 100)))
     await asyncio.sleep(0.3)
-    await held.sessions.end(info.id)
+    await setup.sessions.end(info.id)
     await asyncio.sleep(0)
     assert asyncio.all_tasks() - before == set()
