@@ -24,7 +24,7 @@ from bot.app import ServeError, make_analyser
 from bot.config import ConfigError, Settings, load_settings
 from bot.core_dumps import forbid_core_dumps
 from bot.doctor import Verdict, examine
-from bot.host_token import fresh_link, renew_token
+from bot.host_links import fresh_link, rotate_token
 from bot.logs import set_up_logs
 from bot.webrtc.network import NoUdp
 from inference.classifier import DEFAULT_MODEL
@@ -296,7 +296,7 @@ def token(context: _Context, rotate: bool, port: int | None) -> None:
     Works on a server that runs as on one that is started later.
     """
     web = _changed(context.settings, port).web
-    made, link = renew_token(web) if rotate else (None, fresh_link(web))
+    made, link = rotate_token(web) if rotate else (None, fresh_link(web))
     if made is not None:
         click.echo(f"Host token:    {made}", err=True)
         click.echo("It is for programs (Authorization: Bearer TOKEN) and cannot be shown again.", err=True)

@@ -26,7 +26,7 @@ import av
 import numpy as np
 
 from bot.config import ConfigError, Settings
-from bot.host_token import KeyFile, configured_token
+from bot.host_links import configured_token
 from bot.rooms.registry import RoomContext, adapters
 from bot.webrtc.network import NoUdp, udp_addresses
 from inference.classifier import CnnClassifier
@@ -36,6 +36,7 @@ from inference.errors import InferenceError
 from reports.store import StoreError
 from reports.store.inspection import Standing, inspect
 from reports.web.host_keys import HostKeysError
+from reports.web.key_file import KeyFile
 
 _LIBRARIES: Final = ("aiohttp", "aiortc", "ai-edge-litert", "opencv-python-headless", "sqlalchemy")
 

@@ -105,7 +105,7 @@ def test_doctor_finds_all_well_and_all_ill(tmp_path: Path) -> None:
     (tmp_path / "classmood.token").chmod(0o644)
     ill = run(tmp_path, "doctor", CLASSMOOD_WEB__PORT="0")
     assert ill.returncode == 1
-    assert "WRONG  host token: others can read" in ill.stdout
+    assert "WRONG  host token: run `chmod 600" in ill.stdout
     assert "WRONG  database" in ill.stdout
 
 
