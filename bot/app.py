@@ -17,7 +17,7 @@ from typing import Final
 import structlog
 from aiohttp import web
 
-from bot.analyze import Analyser
+from bot.analyze.analyser import Analyser
 from bot.config import AnalysisSettings, Settings, WebSettings
 from bot.host_links import open_host_access
 from bot.metrics import MeteredReader, Metrics
