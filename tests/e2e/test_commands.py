@@ -21,7 +21,7 @@ from tests.cameras import offer_text
 from tests.contract.room_setups.replay import write_video
 from tests.e2e.commands import error_line, run, start
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.real_time, pytest.mark.slow]
 
 COMMANDS = ("demo", "serve", "join", "analyze", "report", "classes", "purge", "doctor", "token")
 

@@ -15,7 +15,7 @@ import pytest
 
 from tests.e2e.commands import error_line, run, start
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.real_time, pytest.mark.slow]
 
 
 def test_a_taken_port_is_said(tmp_path: Path) -> None:
