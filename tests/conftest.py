@@ -1,4 +1,4 @@
-"""For every test: blocking calls on the event loop fail, and tests marked as timing-dependent get one rerun."""
+"""For every test: blocking calls on the event loop fail; timing-dependent tests get one rerun."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,8 +8,8 @@ from blockbuster import BlockBuster, blockbuster_ctx
 from hypothesis import HealthCheck, settings
 
 # On a busy machine Hypothesis may need long to draw examples. That is no failure of the code under test.
-settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("patient")
+settings.register_profile("no_deadline", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("no_deadline")
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 
