@@ -2,5 +2,6 @@
 
 import os
 
-# Read by OpenCV when it is loaded: a picture of a few kilobytes could ask for gigabytes of memory.
+# OpenCV reads this when it is imported. Without it, an image of a few kilobytes could claim a size that
+# takes gigabytes of memory.
 os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(100_000_000))

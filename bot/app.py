@@ -13,9 +13,9 @@ from typing import Final
 import structlog
 from aiohttp import web
 
-from bot.analyze import Analyser
+from bot.analyze.analyser import Analyser
 from bot.config import AnalysisSettings, Settings, WebSettings
-from bot.host_token import open_entrance
+from bot.host_links import open_host_access
 from bot.metrics import MeteredReader, Metrics
 from bot.openapi import description_route
 from bot.rooms.contract import RoomUrlError
@@ -130,7 +130,7 @@ async def serving(settings: Settings) -> AsyncIterator[Server]:
         ConfigError: the host token cannot be used.
     """
     async with AsyncExitStack() as stack:
-        entrance = await asyncio.to_thread(open_entrance, settings.web)
+        access = await asyncio.to_thread(open_host_access, settings.web)
         store = await asyncio.to_thread(Store.open, settings.store.url)
         stack.push_async_callback(asyncio.to_thread, store.close)
         recovered = await store.recover(_utc_now())
@@ -164,7 +164,7 @@ async def serving(settings: Settings) -> AsyncIterator[Server]:
             store=store,
             controller=sessions,
             feed=feed,
-            keys=entrance.keys,
+            keys=access.keys,
             extra_routes=[
                 await asyncio.to_thread(description_route),
                 *(route for adapter in rooms.values() for route in adapter.routes()),
@@ -181,7 +181,7 @@ async def serving(settings: Settings) -> AsyncIterator[Server]:
         stack.callback(feed.close_all)
         stack.push_async_callback(_end_classes, sessions)
         url = address[0]
-        link = f"/?token={entrance.code}"
+        link = f"/?token={access.code}"
         yield Server(url, url + link, link, sessions, store, feed, len(recovered))
 
 

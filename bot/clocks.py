@@ -1,4 +1,4 @@
-"""The steady clock: for how long something lasted, whatever becomes of the wall clock."""
+"""A clock for durations: changes of the wall clock do not affect it, and it counts time in suspend."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import time
 from typing import Final
 
 _STEADY: Final[int] = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
-"""Linux' monotonic clock stands still while the machine is suspended; elsewhere it goes on."""
+"""On Linux CLOCK_MONOTONIC stops while the machine is suspended; elsewhere it continues."""
 
 
 def steady_s() -> float:
-    """Seconds since a moment of its own; they pass while the machine is suspended as well."""
+    """Seconds since an arbitrary start; time in suspend counts."""
     return time.clock_gettime(_STEADY)

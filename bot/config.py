@@ -1,7 +1,6 @@
-"""Settings: config.yaml, overridden by CLASSMOOD_<SECTION>__<KEY>, unknown keys refused by name.
+"""The settings: config.yaml, overridden by variables CLASSMOOD_<SECTION>__<KEY>.
 
-Comes in: a path and the environment. Goes out: ``Settings``, checked, frozen. Every key is described
-in config.yaml; a test compares the two.
+Unknown keys are errors. Every key is described in config.yaml; a test compares the two.
 """
 
 from __future__ import annotations
@@ -22,10 +21,10 @@ from reports.summary.classes import analyses_faces
 
 ENV_PREFIX = "CLASSMOOD_"
 DEFAULT_PATH = Path("config.yaml")
-_WITH_PASSWORD = re.compile(r":[^:/@\s]+:[^/@\s]+@|://[^:/@\s]+:[^/@\s]+@")
+_URL_WITH_PASSWORD = re.compile(r":[^:/@\s]+:[^/@\s]+@|://[^:/@\s]+:[^/@\s]+@")
 """``turn:USER:PASSWORD@HOST`` or ``scheme://USER:PASSWORD@HOST``."""
 
-_YAML_RAISES = (
+_YAML_ERRORS = (
     yaml.YAMLError,
     ValueError,
     LookupError,
@@ -34,21 +33,21 @@ _YAML_RAISES = (
     ArithmeticError,
     RecursionError,
 )
-"""What PyYAML raises on text that is no YAML, or holds a date, number or nesting that cannot be."""
+"""Errors of PyYAML: invalid YAML, impossible dates or numbers, nesting that is too deep."""
 
 
 class ConfigError(Exception):
-    """The configuration cannot be used; the text is one line that names the key and what to do."""
+    """The settings cannot be used; the text is one line that names the key and says what to do."""
 
 
-def _is_site(address: str) -> str:
+def _require_site(address: str) -> str:
     parts = urlsplit(address)
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.path.strip("/") or parts.query:
-        raise ValueError("write scheme and host, nothing behind them: https://mood.example.org")
+        raise ValueError("write scheme and host without a path: https://mood.example.org")
     return address
 
 
-def _are_ice_servers(servers: tuple[str, ...]) -> tuple[str, ...]:
+def _require_ice_servers(servers: tuple[str, ...]) -> tuple[str, ...]:
     for server in servers:
         parse_ice_server(server)
     return servers
@@ -59,7 +58,7 @@ class _Section(BaseModel):
 
 
 class StoreSettings(_Section):
-    """Where classes are kept."""
+    """The database of classes."""
 
     url: str = "sqlite:///classmood.db"
 
@@ -69,21 +68,21 @@ class WebSettings(_Section):
 
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535)] = 8765
-    public_url: Annotated[str, AfterValidator(_is_site)] | None = None
+    public_url: Annotated[str, AfterValidator(_require_site)] | None = None
     token: SecretStr | None = None
     token_file: Path = Path("classmood.token")
     trusted_proxies: tuple[IPvAnyNetwork, ...] = ()
 
     def local_url(self, port: int | None = None) -> str:
-        """Where this machine reaches the pages: ``web.port``, or the port given."""
+        """URL of the pages on this machine: with ``web.port``, or the given port."""
         host = self.host if ":" not in self.host else f"[{self.host}]"
-        if host in {"0.0.0.0", "[::]"}:  # every address: this one is surely among them
+        if host in {"0.0.0.0", "[::]"}:  # listens on every address, so on this one too
             host = "127.0.0.1"
         return f"http://{host}:{self.port if port is None else port}"
 
 
 class AnalysisSettings(_Section):
-    """What is looked at, and how often."""
+    """Face analysis and windows."""
 
     samples_per_s: Annotated[float, Field(gt=0, le=10)] = 2.0
     window_s: Annotated[float, Field(ge=1, le=60)] = 5.0
@@ -95,7 +94,7 @@ class AnalysisSettings(_Section):
 
 
 class PrivacySettings(_Section):
-    """What is never done, and how long anything is kept."""
+    """Limits of the analysis, and retention."""
 
     min_group: Annotated[int, Field(ge=1, le=1000)] = 5
     jurisdiction: Literal["none", "eu-education"] = "none"
@@ -110,23 +109,23 @@ class PrivacySettings(_Section):
 
 
 class WebrtcSettings(_Section):
-    """Receiving."""
+    """Receiving video."""
 
-    ice_servers: Annotated[tuple[str, ...], AfterValidator(_are_ice_servers)] = ()
+    ice_servers: Annotated[tuple[str, ...], AfterValidator(_require_ice_servers)] = ()
     connect_timeout_s: Annotated[float, Field(gt=0, le=3600)] = 10.0
     silence_timeout_s: Annotated[float, Field(gt=0, le=3600)] = 5.0
     rejoin_s: Annotated[float, Field(gt=0, le=3600)] = 30.0
 
 
 class LogSettings(_Section):
-    """What is written to standard error."""
+    """Logs, which go to standard error."""
 
     level: Literal["debug", "info", "warning", "error"] = "warning"
     json_lines: bool = False
 
 
 class Settings(_Section):
-    """All of it, section by section."""
+    """All settings, by section."""
 
     store: StoreSettings = StoreSettings()
     web: WebSettings = WebSettings()
@@ -140,22 +139,22 @@ def load_settings(path: Path | None, environment: Mapping[str, str] | None = Non
     """Read the settings.
 
     Args:
-        path: YAML file; None for ``config.yaml`` here if there is one, else the defaults.
-        environment: Variables to look at; None for the process's own.
+        path: YAML file; None for ``config.yaml`` in the current folder if it exists, else the defaults.
+        environment: Environment variables; None for those of the process.
 
     Raises:
-        ConfigError: an unreadable file, an unknown key, a value out of range, or a secret in a file
-            others can read.
+        ConfigError: the file cannot be read, a key is unknown, a value is out of range, or the file holds
+            a secret and others can read it.
     """
     chosen = path if path is not None else DEFAULT_PATH
     values: dict[str, Any] = {}
     if path is not None or chosen.exists():
         values = _read(chosen)
     for section, keys in _from_environment(os.environ if environment is None else environment).items():
-        held = values.setdefault(section, {})
-        if not isinstance(held, dict):
-            raise ConfigError(f"{chosen}: {section} must be a section with keys below it")
-        held.update(keys)
+        section_values = values.setdefault(section, {})
+        if not isinstance(section_values, dict):
+            raise ConfigError(f"make {section} in {chosen} a section with keys below it")
+        section_values.update(keys)
     try:
         return Settings.model_validate(values)
     except ValidationError as exc:
@@ -166,57 +165,59 @@ def _read(path: Path) -> dict[str, Any]:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as exc:
-        raise ConfigError(f"cannot read {path} ({exc}): check the path given with --config") from exc
+        raise ConfigError(f"check the path given with --config: {path} cannot be read ({exc})") from exc
     try:
-        found = yaml.safe_load(text)
-    except _YAML_RAISES as exc:
-        raise ConfigError(f"{path} is no valid YAML: {_said(exc)}") from exc
-    if found is None:
+        content = yaml.safe_load(text)
+    except _YAML_ERRORS as exc:
+        raise ConfigError(f"correct {path}, it is not valid YAML: {_reason(exc)}") from exc
+    if content is None:
         return {}
-    if not isinstance(found, dict):
-        raise ConfigError(f"{path} must hold sections with keys below them, not a {type(found).__name__}")
-    values = {str(section): keys if keys is not None else {} for section, keys in found.items()}
-    secret = _secret_key(values)
-    if secret is not None and stat.S_IMODE(path.stat().st_mode) & 0o077:
-        variable = f"{ENV_PREFIX}{secret.upper().replace('.', '__')}"
+    if not isinstance(content, dict):
+        raise ConfigError(f"write sections with keys below them in {path}, not a {type(content).__name__}")
+    values = {str(section): keys if keys is not None else {} for section, keys in content.items()}
+    secret_key = _secret_key(values)
+    if secret_key is not None and stat.S_IMODE(path.stat().st_mode) & 0o077:
+        variable = f"{ENV_PREFIX}{secret_key.upper().replace('.', '__')}"
         raise ConfigError(
-            f"{path} holds {secret} but others can read it: chmod 600 {path}, or set {variable} instead"
+            f"run `chmod 600 {path}`, or set {variable} instead: "
+            f"the file holds {secret_key} and others can read it"
         )
     return values
 
 
 def _secret_key(values: dict[str, Any]) -> str | None:
-    """The first key that holds a secret: the host token, or a URL with a password in it."""
+    """The first key whose value is a secret: the host token, or a URL that contains a password."""
 
-    def held(section: str, key: str) -> Any:
+    def value_of(section: str, key: str) -> Any:
         keys = values.get(section)
         return keys.get(key) if isinstance(keys, dict) else None
 
-    if held("web", "token") is not None:
+    if value_of("web", "token") is not None:
         return "web.token"
-    if _WITH_PASSWORD.search(str(held("store", "url"))):
+    if _URL_WITH_PASSWORD.search(str(value_of("store", "url"))):
         return "store.url"
-    if _WITH_PASSWORD.search(str(held("webrtc", "ice_servers"))):
+    if _URL_WITH_PASSWORD.search(str(value_of("webrtc", "ice_servers"))):
         return "webrtc.ice_servers"
     return None
 
 
 def _from_environment(environment: Mapping[str, str]) -> dict[str, dict[str, Any]]:
-    found: dict[str, dict[str, Any]] = {}
+    sections: dict[str, dict[str, Any]] = {}
     for variable, text in environment.items():
         if not variable.startswith(ENV_PREFIX) or "__" not in variable:
             continue
         section, key = variable[len(ENV_PREFIX) :].lower().split("__", 1)
         try:
+            # A token is used as it is: as YAML, one of digits only would become a number.
             value = text if key == "token" else yaml.safe_load(text)
-        except _YAML_RAISES as exc:
-            raise ConfigError(f"{variable} cannot be read: {_said(exc)}") from exc
-        found.setdefault(section, {})[key] = value
-    return found
+        except _YAML_ERRORS as exc:
+            raise ConfigError(f"correct {variable}, it is not valid YAML: {_reason(exc)}") from exc
+        sections.setdefault(section, {})[key] = value
+    return sections
 
 
-def _said(exc: Exception) -> str:
-    """What an error says, on one line and not without end."""
+def _reason(exc: Exception) -> str:
+    """The text of an error on one line, at most 300 characters."""
     return " ".join(str(exc).split())[:300] or type(exc).__name__
 
 
@@ -224,10 +225,11 @@ def _one_line(exc: ValidationError, path: Path) -> str:
     first = exc.errors(include_url=False, include_input=False)[0]
     key = ".".join(str(part) for part in first["loc"])
     more = f" (and {exc.error_count() - 1} more)" if exc.error_count() > 1 else ""
+    source = f"{path} or the environment"
     if first["type"] == "extra_forbidden":
-        return f"{path} or the environment: unknown key {key}: see config.yaml for the known ones{more}"
-    if first["type"] == "value_error":  # of ours: says what to do, in its own letters
-        return f"{path} or the environment: {key}: {first['ctx']['error']}{more}"
+        return f"{source}: unknown key {key}: see config.yaml for the known keys{more}"
+    if first["type"] == "value_error":  # raised by a validator of this project: says what to do
+        return f"{source}: {key}: {first['ctx']['error']}{more}"
     if first["type"] == "tuple_type":
-        return f"{path} or the environment: {key}: should be a list, in brackets even for one: [VALUE]{more}"
-    return f"{path} or the environment: {key}: {first['msg'].lower()}{more}"
+        return f"{source}: {key}: write a list in brackets, even for one value: [VALUE]{more}"
+    return f"{source}: {key}: {first['msg'].lower()}{more}"

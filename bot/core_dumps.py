@@ -1,4 +1,4 @@
-"""No core dump of this process: it would put pictures from memory on a disk."""
+"""Prevents core dumps of this process: they would write frames from memory to disk."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ _PR_SET_DUMPABLE: Final = 4
 
 
 def forbid_core_dumps() -> None:
-    """Forbid them for this process and, by the limit, for those it starts."""
+    """Prevent them for this process; its child processes inherit the resource limit."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     if sys.platform == "linux":
-        # The limit does not bind a program that the kernel pipes cores to (kernel.core_pattern); this does.
-        # It also keeps other programs of the same user from reading this one's memory.
+        # The limit does not apply where the kernel pipes core dumps to a program (kernel.core_pattern).
+        # PR_SET_DUMPABLE does. It also keeps other programs of the same user from reading this memory.
         ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)

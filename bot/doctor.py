@@ -1,8 +1,7 @@
-"""``classmood doctor``: does everything a class needs work on this machine?
+"""``classmood doctor`` checks whether everything that a class needs works on this machine.
 
-Comes in: settings. Goes out: one ``Finding`` a check, each tried for real: models run, the database is
-read, the port bound, a picture sent through the codec. Nothing is made or changed by it, and a server may
-run meanwhile.
+Every check is a real try: the models run, the database is read, the port is bound, a frame is encoded and
+decoded. Nothing is created or changed, and a server may run at the same time.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ import av
 import numpy as np
 
 from bot.config import ConfigError, Settings
-from bot.host_token import KeyFile, configured_token
+from bot.host_links import configured_token
 from bot.rooms.registry import RoomContext, adapters
 from bot.webrtc.network import NoUdp, udp_addresses
 from inference.classifier import CnnClassifier
@@ -34,18 +33,18 @@ from inference.detector import BlazeFace
 from inference.emotions import CROP_PX
 from inference.errors import InferenceError
 from reports.store import StoreError
-from reports.store.inspection import Standing, inspect
+from reports.store.inspection import SchemaState, inspect
 from reports.web.host_keys import HostKeysError
+from reports.web.key_file import KeyFile
 
 _LIBRARIES: Final = ("aiohttp", "aiortc", "ai-edge-litert", "opencv-python-headless", "sqlalchemy")
 
-
-_ANSWER_S: Final = 2.0
-"""How long a ClassMood that runs already may take to say that it is alive."""
+_HEALTH_TIMEOUT_S: Final = 2.0
+"""How long a running ClassMood may take to answer the health check."""
 
 
 class Verdict(StrEnum):
-    """What a check came to."""
+    """Result of a check."""
 
     OK = "ok"
     WARN = "warn"
@@ -54,12 +53,12 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One check.
+    """One check and its result.
 
     Attributes:
-        subject: What was looked at.
-        verdict: ``WARN`` is for what works here but not as a class needs it.
-        text: How it stands; where that is not well, what to do.
+        subject: What was checked.
+        verdict: ``WARN`` means that it works locally, but not enough for a class.
+        text: The state found; for ``WARN`` and ``WRONG`` first what to do.
     """
 
     subject: str
@@ -68,7 +67,7 @@ class Finding:
 
 
 def examine(settings: Settings) -> Iterator[Finding]:
-    """Check one thing after another."""
+    """Run the checks one after another."""
     yield Finding("settings", Verdict.OK, _profile(settings))
     libraries = ", ".join(f"{name} {version(name)}" for name in _LIBRARIES)
     yield Finding("program", Verdict.OK, f"Python {platform.python_version()}, {libraries}")
@@ -85,7 +84,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
     for subject, check in checks:
         try:
             yield Finding(subject, Verdict.OK, check(settings))
-        except _Doubtful as exc:
+        except _Warning as exc:
             yield Finding(subject, Verdict.WARN, str(exc))
         except (
             ConfigError,
@@ -100,21 +99,21 @@ def examine(settings: Settings) -> Iterator[Finding]:
             yield Finding(subject, Verdict.WRONG, str(exc))
 
 
-class _Doubtful(Exception):
-    """It works, but not as a class needs it; the text says what to do."""
+class _Warning(Exception):
+    """It works locally, but not enough for a class; the text says what to do."""
 
 
 class _Wrong(Exception):
-    """A check failed; the text says how to mend it."""
+    """A check failed; the text says how to fix it."""
 
 
 def _profile(settings: Settings) -> str:
     privacy = settings.privacy
     if not privacy.analyses_faces:
-        return "profile eu-education: no face is looked at, no video is asked for"
+        return "profile eu-education: no face is analysed, no video is requested"
     return (
-        f"profile none: faces are looked at, windows below {privacy.min_group} students are withheld "
-        "(in the EU set privacy.jurisdiction to eu-education)"
+        f"profile none: faces are analysed; windows with fewer than {privacy.min_group} analysed students "
+        "are suppressed (in the EU, set privacy.jurisdiction to eu-education)"
     )
 
 
@@ -124,29 +123,30 @@ def _models(settings: Settings) -> str:
     BlazeFace(settings.analysis.detector_threshold).detect(np.zeros((180, 320), np.uint8))
     probs = CnnClassifier().predict(np.zeros((1, CROP_PX, CROP_PX, 1), np.float32))
     if not np.isclose(probs.sum(), 1, atol=1e-3):
-        raise _Wrong("the expression model gives no probabilities: restore inference/models")
-    return "detector and expression model are intact and run"
+        raise _Wrong("restore the folder inference/models: the expression model gives no probabilities")
+    return "face detector and expression model load and run"
 
 
 def _database(settings: Settings) -> str:
-    seen = inspect(settings.store.url)
-    if seen.standing is Standing.NEWER:
-        raise _Wrong(f"{seen.name} was written by a newer ClassMood: update this one, or change store.url")
-    told = {
-        Standing.ABSENT: f"there is no {seen.name} yet: the first start makes it",
-        Standing.EMPTY: f"{seen.name} has no tables yet: the next start makes them",
-        Standing.OLDER: (
-            f"{seen.name} is at revision {seen.found}: the next start brings it to {seen.wanted}, "
-            "so make a backup first"
+    database = inspect(settings.store.url)
+    name, revision = database.name, database.revision
+    if database.state is SchemaState.NEWER:
+        raise _Wrong(f"update ClassMood, or change store.url: a newer version wrote {name}")
+    texts = {
+        SchemaState.ABSENT: f"{name} does not exist yet: the first start creates it",
+        SchemaState.EMPTY: f"{name} has no tables yet: the next start creates them",
+        SchemaState.OLDER: (
+            f"make a backup of {name} before the next start, which migrates it from revision {revision} "
+            f"to {database.required_revision}"
         ),
     }
-    return told.get(seen.standing, f"{seen.name} is of this version, revision {seen.found}")
+    return texts.get(database.state, f"{name} has the tables of this version, revision {revision}")
 
 
 def _port(settings: Settings) -> str:
     web = settings.web
     if web.port == 0:
-        return f"any free one of {web.host} is taken"
+        return f"0: any free port of {web.host} is used"
     family = socket.AF_INET6 if ":" in web.host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -155,21 +155,21 @@ def _port(settings: Settings) -> str:
         except OSError as exc:
             if exc.errno != errno.EADDRINUSE:
                 raise _Wrong(
-                    f"cannot listen on {web.host}:{web.port} ({exc.strerror}): check web.host and web.port"
+                    f"check web.host and web.port: cannot listen on {web.host}:{web.port} ({exc.strerror})"
                 ) from exc
-            if _runs_already(web.local_url()):
-                return f"ClassMood runs on {web.host}:{web.port} already; a second one needs another port"
+            if _is_classmood(web.local_url()):
+                return f"ClassMood already runs on {web.host}:{web.port}; a second server needs another port"
             raise _Wrong(
-                f"another program has port {web.port} on {web.host}: end it, or set web.port to another port"
+                f"set web.port to another port, or end the program that uses port {web.port} on {web.host}"
             ) from exc
     return f"{web.host}:{web.port} is free"
 
 
-def _runs_already(url: str) -> bool:
-    """Whether what listens there is a ClassMood."""
+def _is_classmood(url: str) -> bool:
+    """Whether the program that listens there is ClassMood."""
     try:
-        # Not by a proxy the environment names: it is this machine that is asked.
-        with build_opener(ProxyHandler({})).open(f"{url}/healthz", timeout=_ANSWER_S) as response:
+        # Bypass any proxy that the environment names: the request is for this machine.
+        with build_opener(ProxyHandler({})).open(f"{url}/healthz", timeout=_HEALTH_TIMEOUT_S) as response:
             alive: bool = json.loads(response.read(1024)) == {"alive": True}
             return alive and response.headers.get("Server") == "ClassMood"
     except (OSError, ValueError, HTTPException):
@@ -178,38 +178,41 @@ def _runs_already(url: str) -> bool:
 
 def _exposure(settings: Settings) -> str:
     web = settings.web
-    local = _is_this_machine(web.host)
+    local = _is_loopback(web.host)
     public = urlsplit((web.public_url or "").lower())
     encrypted = public.scheme == "https"
-    doubts = []
+    warnings = []
     if not local and not encrypted:
-        doubts.append(
-            f"web.host {web.host} lets other machines in without encryption, and browsers give students no "
-            "camera there: put a TLS proxy in front (docs/operations.md), set web.public_url to its https "
-            "address and web.host to 127.0.0.1"
+        warnings.append(
+            "put a TLS proxy in front (docs/operations.md), set web.public_url to its https address and "
+            f"web.host to 127.0.0.1: with web.host {web.host} other machines connect without encryption, and "
+            "browsers give pages without https no camera"
         )
     elif not local:
-        doubts.append(
-            f"web.host {web.host} lets other machines in past the TLS proxy, without encryption: "
-            "set it to 127.0.0.1, or to an address only the proxy reaches"
+        warnings.append(
+            "set web.host to 127.0.0.1, or to an address that only the proxy can reach: with web.host "
+            f"{web.host} other machines can bypass the TLS proxy and connect without encryption"
         )
-    elif web.public_url and not encrypted and not _is_this_machine(public.hostname or ""):
-        doubts.append(
-            "web.public_url is no https address, and browsers give students no camera there: put a TLS "
-            "proxy in front (docs/operations.md) and set web.public_url to its https address"
+    elif web.public_url and not encrypted and not _is_loopback(public.hostname or ""):
+        warnings.append(
+            "put a TLS proxy in front (docs/operations.md) and set web.public_url to its https address: "
+            "browsers give pages without https no camera"
         )
     if encrypted and not web.trusted_proxies:
-        doubts.append("name the TLS proxy in web.trusted_proxies, or all students share one address's limits")
-    if doubts:
-        raise _Doubtful("; ".join(doubts))
+        warnings.append(
+            "name the TLS proxy in web.trusted_proxies: otherwise all students share one rate limit"
+        )
+    if warnings:
+        raise _Warning("; ".join(warnings))
     if encrypted:
-        return "this machine only, behind the TLS proxy named"
+        return "only this machine connects directly; others go through the TLS proxy"
     return (
-        "this machine only, student links too: for a class elsewhere set web.public_url (docs/operations.md)"
+        "only this machine can connect, student links included: for students on other machines set "
+        "web.public_url (docs/operations.md)"
     )
 
 
-def _is_this_machine(host: str) -> bool:
+def _is_loopback(host: str) -> bool:
     try:
         return ip_address(host).is_loopback
     except ValueError:
@@ -221,9 +224,9 @@ def _token(settings: Settings) -> str:
     if configured_token(settings.web) is not None:
         return "web.token is set and long enough"
     if not path.exists():
-        return f"is made at the first start and kept as a hash in {path}"
+        return f"created at the first start; its hash will be stored in {path}"
     KeyFile(path).read()
-    return f"is kept as a hash in {path}, which others cannot read"
+    return f"its hash is stored in {path}, which others cannot read"
 
 
 def _network(settings: Settings) -> str:
@@ -235,13 +238,13 @@ def _codec(settings: Settings) -> str:
     encoder = av.CodecContext.create("libvpx", "w")
     encoder.width, encoder.height, encoder.pix_fmt = 64, 48, "yuv420p"
     encoder.time_base = Fraction(1, 10)
-    picture = av.VideoFrame(64, 48, "yuv420p")
-    picture.pts = 0
-    packets = [*encoder.encode(picture), *encoder.encode(None)]
+    frame = av.VideoFrame(64, 48, "yuv420p")
+    frame.pts = 0
+    packets = [*encoder.encode(frame), *encoder.encode(None)]
     decoder = av.CodecContext.create("libvpx", "r")
-    frames = [frame for packet in packets for frame in decoder.decode(packet)]
-    if not frames:
-        raise _Wrong("VP8 does not work: install again (pip install --force-reinstall av)")
+    decoded = [frame for packet in packets for frame in decoder.decode(packet)]
+    if not decoded:
+        raise _Wrong("reinstall the codecs (pip install --force-reinstall av): VP8 does not work")
     return "VP8 encodes and decodes"
 
 

@@ -1,7 +1,7 @@
-"""Logging set-up: structlog over the standard library, to standard error, without persons or secrets.
+"""Logging set-up: structlog over the standard library, to standard error, without names or secrets.
 
-Messages are constant, values come as keys; keys that could hold a person or a secret are blanked
-whatever a caller passes.
+Messages are constant; values are passed as keys. The values of keys that could hold a person's name or a
+secret are always replaced.
 """
 
 from __future__ import annotations
@@ -14,19 +14,20 @@ from typing import Any, Final
 import structlog
 
 SECRET_KEYS: Final = frozenset({"name", "names", "display", "username", "token", "pin", "password", "sdp"})
-"""Keys that are never written."""
+"""Keys whose values are never logged."""
 
 _NOISY: Final = ("aioice", "aiortc", "libav", "alembic", "aiohttp.access")
+"""Loggers of libraries; only their errors are logged."""
 
 
 def set_up_logs(level: str, json_lines: bool) -> None:
-    """Send everything to standard error.
+    """Send all logs to standard error.
 
     Args:
         level: ``debug``, ``info``, ``warning`` or ``error``.
         json_lines: One JSON object a line instead of text.
     """
-    least = logging.getLevelNamesMapping()[level.upper()]
+    level_number = logging.getLevelNamesMapping()[level.upper()]
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
@@ -43,10 +44,10 @@ def set_up_logs(level: str, json_lines: bool) -> None:
         logger_factory=structlog.stdlib.LoggerFactory(),
         cache_logger_on_first_use=True,
     )
-    last: list[Any] = (
+    renderers: list[Any] = (
         [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
         if json_lines
-        # Plain: the richer ones show the variables of every frame, and names and tokens among them.
+        # Plain tracebacks: the rich ones show local variables, which may hold names and tokens.
         else [
             structlog.dev.ConsoleRenderer(
                 colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
@@ -57,18 +58,18 @@ def set_up_logs(level: str, json_lines: bool) -> None:
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *renderers],
         )
     )
     root = logging.getLogger()
     root.handlers[:] = [handler]
-    root.setLevel(least)
+    root.setLevel(level_number)
     for name in _NOISY:
-        logging.getLogger(name).setLevel(max(least, logging.ERROR))
+        logging.getLogger(name).setLevel(max(level_number, logging.ERROR))
 
 
 def blank_secrets(logger: object, method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """A structlog processor: replace the value of every key in ``SECRET_KEYS``."""
+    """A structlog processor that replaces the value of every key in ``SECRET_KEYS``."""
     for key in SECRET_KEYS & event.keys():
         event[key] = "[withheld]"
     return event

@@ -1,7 +1,6 @@
-"""The description of the HTTP interface, ``openapi.yaml``, served as JSON.
+"""Serves the description of the HTTP interface, ``openapi.yaml``, as JSON.
 
-Comes in: nothing. Goes out: one open route. Here and not in ``reports``, since it also describes what room
-adapters serve.
+It is part of ``bot``, not of ``reports``, because it also describes the routes of the room adapters.
 """
 
 from __future__ import annotations
@@ -17,8 +16,8 @@ _FILE: Final = Path(__file__).with_name("openapi.yaml")
 
 def read_description() -> dict[str, Any]:
     """The description. Blocks."""
-    found: dict[str, Any] = yaml.safe_load(_FILE.read_text(encoding="utf-8"))
-    return found
+    description: dict[str, Any] = yaml.safe_load(_FILE.read_text(encoding="utf-8"))
+    return description
 
 
 def description_route() -> web.RouteDef:

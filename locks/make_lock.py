@@ -1,8 +1,7 @@
-"""Writes the hashes of everything the core needs on this kind of machine: ``make lock``.
+"""Writes the hashes of all distributions that the core needs on this kind of machine: ``make lock``.
 
-Comes in: pyproject.toml, constraints.txt, and what pip would install here. Goes out: a file beside this
-one, named after Python and machine, for ``pip install --require-hashes``: names, versions and SHA-256,
-and no address to get anything from.
+pip resolves pyproject.toml and constraints.txt. The result is a file beside this one, named after Python and
+machine, for ``pip install --require-hashes``. It has names, versions and SHA-256 hashes, and no download URL.
 """
 
 from __future__ import annotations
@@ -17,25 +16,25 @@ HERE = Path(__file__).parent
 
 
 def name() -> str:
-    """The lock of this kind of machine."""
+    """File name of the lock for this kind of machine."""
     version = f"{sys.version_info.major}{sys.version_info.minor}"
     return f"{sys.implementation.name}{version}-{sys.platform}-{platform.machine()}.txt"
 
 
 def main() -> None:
-    """Ask pip and write."""
+    """Run pip and write the lock."""
     if sys.argv[1:] == ["--name"]:
         sys.stdout.write(name() + "\n")
         return
-    asked = subprocess.run(
+    resolved = subprocess.run(
         [sys.executable, "-m", "pip", "install", "--dry-run", "--ignore-installed", "--quiet",
          "--disable-pip-version-check", "--report", "-", "-c", "constraints.txt", "."],
         cwd=HERE.parent, check=True, capture_output=True, text=True,
     )  # fmt: skip
     lines = []
-    for found in json.loads(asked.stdout)["install"]:
-        metadata, archive = found["metadata"], found["download_info"].get("archive_info")
-        if archive is not None:  # else it is this program itself
+    for item in json.loads(resolved.stdout)["install"]:
+        metadata, archive = item["metadata"], item["download_info"].get("archive_info")
+        if archive is not None:  # None for this project itself
             lines.append(
                 f"{metadata['name']}=={metadata['version']} --hash=sha256:{archive['hashes']['sha256']}"
             )

@@ -1,4 +1,4 @@
-"""What every test has: no blocking call on the event loop, one rerun for real-time tests, the shared data."""
+"""For every test: blocking calls on the event loop fail; timing-dependent tests get one rerun."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,49 +7,43 @@ import pytest
 from blockbuster import BlockBuster, blockbuster_ctx
 from hypothesis import HealthCheck, settings
 
-# A machine that does other things too may be slow to draw examples; that is no failure of what is tested.
-settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("patient")
+# On a busy machine Hypothesis may need long to draw examples. That is no failure of the code under test.
+settings.register_profile("no_deadline", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("no_deadline")
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 
-REAL_TIME_FIXTURES = frozenset({"janus", "chromium", "browser"})
-"""Fixtures that start a server or a browser: their tests wait on real time."""
-
-
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Give tests that wait on real time one rerun; pytest counts and prints it."""
+    """Give tests with the mark ``browser`` or ``real_time`` one rerun; pytest counts and prints reruns.
+
+    Tests that look for rare errors (kill -9, privacy, soak) have neither mark: a rerun would hide an error.
+    """
     for item in items:
-        fixtures = set(getattr(item, "fixturenames", ()))
-        if (
-            REAL_TIME_FIXTURES & fixtures
-            or item.get_closest_marker("browser")
-            or item.get_closest_marker("real_time")
-        ):
+        if item.get_closest_marker("browser") or item.get_closest_marker("real_time"):
             item.add_marker(pytest.mark.flaky(reruns=1))
 
 
 @pytest.fixture(autouse=True)
 def no_blocking_call() -> Iterator[BlockBuster]:
-    """Code of ours that blocks the event loop raises BlockingError."""
+    """Code of this project that blocks the event loop raises BlockingError."""
     with blockbuster_ctx(scanned_modules=["bot", "reports", "inference"]) as blockbuster:
         yield blockbuster
 
 
 @pytest.fixture(scope="session")
 def faces() -> Path:
-    """Folder of real face clips."""
+    """Folder of video clips and photos of real faces."""
     folder = SHARED / "faces"
     if not folder.is_dir():
-        pytest.skip("the face clips are not here (../shared/data/faces)")
+        pytest.skip("the face clips are missing (../shared/data/faces)")
     return folder
 
 
 @pytest.fixture(scope="session")
 def fer2013() -> Path:
-    """FER-2013 as a zip."""
+    """The data set FER-2013 as a zip file."""
     file = SHARED / "fer2013.zip"
     if not file.is_file():
-        pytest.skip("FER-2013 is not here (../shared/data/fer2013.zip)")
+        pytest.skip("FER-2013 is missing (../shared/data/fer2013.zip)")
     return file

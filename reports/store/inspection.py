@@ -1,7 +1,6 @@
-"""A database looked at without changing it, for ``classmood doctor``.
+"""Inspects a database without changing it, for ``classmood doctor``.
 
-Comes in: the SQLAlchemy URL of the settings. Goes out: whether it is there, and which revision of the
-tables it has. No file is made, no table brought up to date, no lock taken: a server may run on it.
+It creates no file, migrates no table and takes no lock, so a server may use the database at the same time.
 """
 
 from __future__ import annotations
@@ -29,8 +28,8 @@ from reports.store.database import (
 )
 
 
-class Standing(StrEnum):
-    """How a database stands to this version of the program."""
+class SchemaState(StrEnum):
+    """The tables of a database compared with those of this version of the program."""
 
     ABSENT = "absent"
     EMPTY = "empty"
@@ -41,77 +40,78 @@ class Standing(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Inspection:
-    """What was seen.
+    """The state of a database.
 
     Attributes:
-        name: The database, as the host knows it.
-        standing: How it stands.
-        found: Revision of its tables; empty where it has none.
-        wanted: Revision this version of the program works with.
+        name: The file of SQLite, or the URL without password.
+        state: How its tables compare with those of this version.
+        revision: Revision of its tables; empty if it has none.
+        required_revision: Revision that this version of the program works with.
     """
 
     name: str
-    standing: Standing
-    found: str
-    wanted: str
+    state: SchemaState
+    revision: str
+    required_revision: str
 
 
 def inspect(url: str) -> Inspection:
-    """Look at a database.
+    """Inspect a database.
 
     Args:
         url: SQLAlchemy URL.
 
     Raises:
-        StoreError: it cannot be read, or could not be written by a server.
+        StoreError: it cannot be read, or a server could not write to it.
     """
     target = resolve(url)
     name = display_name(target)
     script = ScriptDirectory.from_config(alembic_config())
-    wanted = " ".join(sorted(script.get_heads()))
+    required = " ".join(sorted(script.get_heads()))
     if target.get_backend_name() == "sqlite":
-        there = Path(name).exists()
-        _require_writable(Path(name), there)
-        if not there:
-            return Inspection(name, Standing.ABSENT, "", wanted)
+        exists = Path(name).exists()
+        _require_writable(Path(name), exists)
+        if not exists:
+            return Inspection(name, SchemaState.ABSENT, "", required)
     with translated(name):
-        engine = _unchanging_engine(target)
+        engine = _read_only_engine(target)
         try:
             with engine.connect() as connection:
                 heads = set(MigrationContext.configure(connection).get_current_heads())
         finally:
             engine.dispose()
-    found = " ".join(sorted(heads))
+    revision = " ".join(sorted(heads))
     if not heads:
-        standing = Standing.EMPTY
-    elif found == wanted:
-        standing = Standing.CURRENT
-    elif heads <= {revision.revision for revision in script.walk_revisions()}:
-        standing = Standing.OLDER
+        state = SchemaState.EMPTY
+    elif revision == required:
+        state = SchemaState.CURRENT
+    elif heads <= {known.revision for known in script.walk_revisions()}:
+        state = SchemaState.OLDER
     else:
-        standing = Standing.NEWER
-    return Inspection(name, standing, found, wanted)
+        state = SchemaState.NEWER
+    return Inspection(name, state, revision, required)
 
 
-def _require_writable(file: Path, there: bool) -> None:
-    """A server could write it, and the files SQLite keeps beside it.
+def _require_writable(file: Path, exists: bool) -> None:
+    """Check that a server could write the database and the files that SQLite creates beside it.
 
     Raises:
         StoreError: it could not.
     """
-    if there and not os.access(file, os.R_OK | os.W_OK):
-        raise StoreError(f"{file}: it cannot be read or written: make it readable and writable for this user")
+    if exists and not os.access(file, os.R_OK | os.W_OK):
+        raise StoreError(f"make {file} readable and writable for this user: it is not")
     folder = next(parent for parent in file.parents if parent.exists())
     if not folder.is_dir() or not os.access(folder, os.W_OK | os.X_OK):
-        raise StoreError(f"{file}: {folder} is not writable: make it so, or change store.url")
+        raise StoreError(f"make {folder} writable, or change store.url: {file} cannot be written there")
 
 
-def _unchanging_engine(url: URL) -> Engine:
+def _read_only_engine(url: URL) -> Engine:
     if url.get_backend_name() != "sqlite":
         return reader_engine(url, 1)
     file = Path(str(url.database))
-    # Even for reading, SQLite makes a log and its index where there are none, unless told that nobody writes.
+    # Even a reader makes SQLite create a write-ahead log and its index where there are none, unless the
+    # database is declared immutable. With a log it must not be: the newest data may be in the log only.
     log = file.with_name(f"{file.name}-wal")
-    alone = "" if log.exists() else "&immutable=1"
-    address = f"file:{quote(str(file))}?mode=ro{alone}"
-    return create_engine("sqlite://", creator=lambda: sqlite3.connect(address, uri=True), poolclass=NullPool)
+    immutable = "" if log.exists() else "&immutable=1"
+    uri = f"file:{quote(str(file))}?mode=ro{immutable}"
+    return create_engine("sqlite://", creator=lambda: sqlite3.connect(uri, uri=True), poolclass=NullPool)

@@ -1,8 +1,7 @@
-"""What lets a host in: the token of programs, links that work once, and the cookies they are changed for.
+"""Everything that gives a host access: the host token, links that work once, and the browsers' cookies.
 
-Comes in: secrets as visitors present them. Goes out: whether they fit, and new ones. Of every secret only
-its SHA-256 digest is held: all are random and long, so that the digest tells nobody the secret. Where
-the digests lie is the shelf's business: a file (``bot.host_token``) or memory.
+Only the SHA-256 hash of a secret is stored. Every secret is long and random, so its hash reveals nothing.
+Storage is pluggable (``KeyStore``): a file (``reports.web.key_file``) or memory.
 """
 
 from __future__ import annotations
@@ -20,13 +19,13 @@ LINK_S: Final = 24 * 3600.0
 """How long a link can be opened, seconds."""
 
 COOKIE_S: Final = 30 * 24 * 3600.0
-"""How long a browser stays let in, seconds."""
+"""How long a browser stays signed in, seconds."""
 
-_MOST: Final = 100
-"""Links, and cookies, held at a time; the oldest go first."""
+_MAX_ENTRIES: Final = 100
+"""Most links, and most cookies, stored at a time; the oldest are dropped first."""
 
-_FRESH_S: Final = 1.0
-"""How old what was read from the shelf may be: a rotation by another process takes that long to hold."""
+_CACHE_S: Final = 1.0
+"""How long keys read from the store are used: another process's rotation takes effect after that time."""
 
 
 class HostKeysError(Exception):
@@ -35,35 +34,35 @@ class HostKeysError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """Digests of everything that lets a host in.
+    """Hashes of every secret that gives a host access.
 
     Attributes:
-        token: Of the token of programs.
-        links: Of links not opened yet, with the time each ceases, seconds since the epoch.
-        cookies: Of browsers let in, likewise.
+        token: Hash of the host token.
+        links: Hashes of unopened links, each with its expiry, seconds since the epoch.
+        cookies: Hashes of the cookies of signed-in browsers, each with its expiry.
     """
 
     token: str
     links: Mapping[str, float] = field(default_factory=dict)
     cookies: Mapping[str, float] = field(default_factory=dict)
 
-    def with_link(self, code: str, now: float, lasts_s: float = LINK_S) -> Keys:
-        """These and one more link."""
-        return replace(self, links=_added(self.links, digest(code), now, lasts_s))
+    def with_link(self, code: str, now: float, lifetime_s: float = LINK_S) -> Keys:
+        """These keys and one more link."""
+        return replace(self, links=_added(self.links, hash_secret(code), now, lifetime_s))
 
-    def changed_for_cookie(self, code: str, cookie: str, now: float) -> Keys | None:
-        """These with the link spent and a cookie in its place; None if the link does not work."""
-        if not _holds(self.links, code, now):
+    def with_link_spent(self, code: str, cookie: str, now: float) -> Keys | None:
+        """These keys with a cookie in place of the link; None if the link is unknown or expired."""
+        if not _is_valid(self.links, code, now):
             return None
-        links = {held: until for held, until in self.links.items() if held != digest(code)}
-        return replace(self, links=links, cookies=_added(self.cookies, digest(cookie), now, COOKIE_S))
+        links = {link: expiry for link, expiry in self.links.items() if link != hash_secret(code)}
+        return replace(self, links=links, cookies=_added(self.cookies, hash_secret(cookie), now, COOKIE_S))
 
 
 class KeyStore(Protocol):
-    """Where the keys lie. Both methods may block.
+    """Stores the keys. Both methods may block.
 
     Raises:
-        HostKeysError: they cannot be read or written.
+        HostKeysError: the keys cannot be read or written.
     """
 
     def read(self) -> Keys:
@@ -71,12 +70,12 @@ class KeyStore(Protocol):
         ...
 
     def change(self, change: Callable[[Keys], Keys]) -> Keys:
-        """Put changed keys in the place of those there, with nobody in between; the new ones."""
+        """Replace the keys by ``change(keys)`` atomically, also across processes; returns the new keys."""
         ...
 
 
 class MemoryKeyStore:
-    """Keys that are gone with the process."""
+    """Keys that end with the process."""
 
     def __init__(self, keys: Keys) -> None:
         self._keys = keys
@@ -90,38 +89,45 @@ class MemoryKeyStore:
 
 
 class HostKeys:
-    """Checks and gives out what lets a host in.
+    """Checks and issues host tokens, links and cookies.
 
     Args:
-        shelf: Where the keys lie.
+        store: Stores the keys.
         now: The wall clock, seconds since the epoch.
     """
 
-    def __init__(self, shelf: KeyStore, now: Callable[[], float] = time.time) -> None:
-        self._shelf, self._now = shelf, now
-        self._read: Keys | None = None
-        self._read_s = float("-inf")
-        self._at_the_shelf = asyncio.Lock()  # what was read before a change must not replace the change
+    def __init__(self, store: KeyStore, now: Callable[[], float] = time.time) -> None:
+        self._store, self._now = store, now
+        self._cached: Keys | None = None
+        self._cached_at_s = float("-inf")
+        # One access at a time: keys read before a change must not overwrite the result of the change.
+        self._store_lock = asyncio.Lock()
 
-    async def token_fits(self, given: str) -> bool:
-        """Whether this is the token of programs, or the code of a link that nobody has opened yet.
+    async def token_fits(self, token: str) -> bool:
+        """Whether this is the host token, or the code of an unopened link.
 
-        Such a link can be changed for a cookie by anyone who has it, so this gives away nothing more.
+        Anyone who has an unopened link could exchange it for a cookie, so accepting its code grants no more.
         """
         keys = await self._current()
-        return hmac.compare_digest(digest(given), keys.token) or _holds(keys.links, given, self._now())
+        return hmac.compare_digest(hash_secret(token), keys.token) or _is_valid(
+            keys.links, token, self._now()
+        )
 
-    async def cookie_fits(self, given: str) -> bool:
-        """Whether this is the cookie of a browser that was let in."""
-        return _holds((await self._current()).cookies, given, self._now())
+    async def cookie_fits(self, cookie: str) -> bool:
+        """Whether this is the cookie of a signed-in browser."""
+        return _is_valid((await self._current()).cookies, cookie, self._now())
 
     async def open_link(self, code: str) -> str | None:
-        """Spend a link: the cookie for the browser that opened it; None if it does not work (any more)."""
+        """Spend a link.
+
+        Returns:
+            The cookie for the browser that opened it; None if the link is unknown, spent or expired.
+        """
         cookie, spent = secrets.token_urlsafe(32), False
 
         def spend(keys: Keys) -> Keys:
             nonlocal spent
-            changed = keys.changed_for_cookie(code, cookie, self._now())
+            changed = keys.with_link_spent(code, cookie, self._now())
             spent = changed is not None
             return changed or keys
 
@@ -129,36 +135,37 @@ class HostKeys:
         return cookie if spent else None
 
     async def make_link(self) -> str:
-        """The code of a fresh link."""
+        """Create a link; returns its code."""
         code = secrets.token_urlsafe(32)
         await self._change(lambda keys: keys.with_link(code, self._now()))
         return code
 
     async def _current(self) -> Keys:
         clock = asyncio.get_running_loop().time
-        if self._read is not None and clock() - self._read_s < _FRESH_S:
-            return self._read
-        async with self._at_the_shelf:
+        if self._cached is not None and clock() - self._cached_at_s < _CACHE_S:
+            return self._cached
+        async with self._store_lock:
             clock_s = clock()
-            if self._read is None or clock_s - self._read_s >= _FRESH_S:
-                self._read, self._read_s = await asyncio.to_thread(self._shelf.read), clock_s
-            return self._read
+            # Another task may have refreshed the cache while this one waited for the lock.
+            if self._cached is None or clock_s - self._cached_at_s >= _CACHE_S:
+                self._cached, self._cached_at_s = await asyncio.to_thread(self._store.read), clock_s
+            return self._cached
 
     async def _change(self, change: Callable[[Keys], Keys]) -> None:
-        async with self._at_the_shelf:
+        async with self._store_lock:
             clock_s = asyncio.get_running_loop().time()
-            self._read, self._read_s = await asyncio.to_thread(self._shelf.change, change), clock_s
+            self._cached, self._cached_at_s = await asyncio.to_thread(self._store.change, change), clock_s
 
 
-def digest(secret: str) -> str:
+def hash_secret(secret: str) -> str:
     """SHA-256 in hexadecimal."""
     return hashlib.sha256(secret.encode(errors="surrogatepass")).hexdigest()
 
 
-def _holds(held: Mapping[str, float], secret: str, now: float) -> bool:
-    return held.get(digest(secret), 0.0) > now
+def _is_valid(expiries: Mapping[str, float], secret: str, now: float) -> bool:
+    return expiries.get(hash_secret(secret), 0.0) > now
 
 
-def _added(held: Mapping[str, float], new: str, now: float, lasts_s: float) -> dict[str, float]:
-    valid = {old: until for old, until in held.items() if until > now}
-    return dict([*valid.items(), (new, now + lasts_s)][-_MOST:])
+def _added(expiries: Mapping[str, float], new: str, now: float, lifetime_s: float) -> dict[str, float]:
+    unexpired = {old: expiry for old, expiry in expiries.items() if expiry > now}
+    return dict([*unexpired.items(), (new, now + lifetime_s)][-_MAX_ENTRIES:])

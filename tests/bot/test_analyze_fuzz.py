@@ -1,4 +1,4 @@
-"""Whatever file ``analyze`` is given: frames, or one line that says what is wrong; soon; no crash."""
+"""Any file given to ``analyze`` yields frames or an error of one line, soon and without a crash."""
 
 from __future__ import annotations
 
@@ -17,13 +17,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.analyze import IMAGES, VIDEOS, Analyser, AnalyzeError, analyse_file, find_media, with_copies
+from bot.analyze.analyser import Analyser, analyse_file
+from bot.analyze.files import IMAGES, VIDEOS, AnalyzeError, find_media, with_copies
 from bot.app import make_analyser
 from bot.config import AnalysisSettings
 
 pytestmark = pytest.mark.slow
 
-LONGEST_S = 10.0
+TIME_LIMIT_S = 10.0
 
 
 @pytest.fixture(scope="module")
@@ -41,8 +42,8 @@ def video_bytes(
         stream.pix_fmt = "yuv420p" if suffix == "mp4" else "yuvj420p"
         container.start_encoding()
         for number in range(frames):
-            picture = np.full((size[1], size[0], 3), 20 * number % 255, np.uint8)
-            for packet in stream.encode(av.VideoFrame.from_ndarray(picture, format="bgr24")):
+            image = np.full((size[1], size[0], 3), 20 * number % 255, np.uint8)
+            for packet in stream.encode(av.VideoFrame.from_ndarray(image, format="bgr24")):
                 container.mux(packet)
         for packet in stream.encode(None):
             container.mux(packet)
@@ -50,7 +51,7 @@ def video_bytes(
 
 
 def png_header(width: int, height: int) -> bytes:
-    """A picture that claims a size and holds next to nothing."""
+    """A PNG file that claims a size and has almost no data."""
 
     def chunk(kind: bytes, data: bytes) -> bytes:
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
@@ -68,39 +69,39 @@ def bmp_header(width: int, height: int) -> bytes:
     return b"BM" + struct.pack("<IHHIIiiHHIIiiII", 54, 0, 0, 54, 40, width, height, 1, 24, 0, 0, 0, 0, 0, 0)
 
 
-def look(path: Path, analyser: Analyser, out: Path | None) -> str | int:
-    """The number of frames, or what is said; within the time."""
-    found: list[str | int | BaseException] = []
+def analyse(path: Path, analyser: Analyser, out: Path | None) -> str | int:
+    """The number of frames, or the error message; fails after the time limit."""
+    results: list[str | int | BaseException] = []
 
     def work() -> None:
         try:
             copy = None if out is None else with_copies([path], out)[0][1]
-            found.append(sum(1 for _ in analyse_file(path, analyser, copy)))
+            results.append(sum(1 for _ in analyse_file(path, analyser, copy)))
         except AnalyzeError as exc:
-            found.append(str(exc))
+            results.append(str(exc))
         except BaseException as exc:  # noqa: BLE001  # shown in the main thread
-            found.append(exc)
+            results.append(exc)
 
     thread = threading.Thread(target=work, daemon=True)
     thread.start()
-    thread.join(LONGEST_S)
-    assert found, f"{path.name} takes longer than {LONGEST_S} s"
-    (one,) = found
-    if isinstance(one, BaseException):
-        raise one
-    if isinstance(one, str):
-        assert "\n" not in one
-        assert len(one) < 600
-    return one
+    thread.join(TIME_LIMIT_S)
+    assert results, f"{path.name} takes longer than {TIME_LIMIT_S} s"
+    (result,) = results
+    if isinstance(result, BaseException):
+        raise result
+    if isinstance(result, str):
+        assert "\n" not in result
+        assert len(result) < 600
+    return result
 
 
-ODD: dict[str, Callable[[Path], bytes]] = {
+DAMAGED: dict[str, Callable[[Path], bytes]] = {
     "empty.jpg": lambda _: b"",
     "empty.mp4": lambda _: b"",
-    "text.png": lambda _: b"not a picture",
-    "text.mp4": lambda _: b"not a film" * 100,
+    "text.png": lambda _: b"not an image",
+    "text.mp4": lambda _: b"not a video" * 100,
     "video.jpg": video_bytes,
-    "picture.mp4": lambda _: bytes(cv2.imencode(".png", np.zeros((8, 8), np.uint8))[1]),
+    "image.mp4": lambda _: bytes(cv2.imencode(".png", np.zeros((8, 8), np.uint8))[1]),
     "huge.png": lambda _: png_header(60_000, 60_000),
     "wide.png": lambda _: png_header(1_000_000, 1),
     "negative.bmp": lambda _: bmp_header(-5, 2**31 - 1),
@@ -115,57 +116,58 @@ ODD: dict[str, Callable[[Path], bytes]] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", ODD)
-def test_odd_files_are_refused_in_one_line_or_read(name: str, tmp_path: Path, analyser: Analyser) -> None:
+@pytest.mark.parametrize("name", DAMAGED)
+def test_damaged_files_are_refused_in_one_line_or_read(name: str, tmp_path: Path, analyser: Analyser) -> None:
     path = tmp_path / name
-    path.write_bytes(ODD[name](tmp_path))
+    path.write_bytes(DAMAGED[name](tmp_path))
     for out in (None, tmp_path / "out"):
-        said = look(path, analyser, out)
-        assert isinstance(said, str) or (name == "picture.mp4" and said == 1), said
+        result = analyse(path, analyser, out)
+        # FFmpeg reads an image with the name of a video as a video of one frame.
+        assert isinstance(result, str) or (name == "image.mp4" and result == 1), result
 
 
 @pytest.mark.parametrize(
     ("shape", "ending"), [((1, 1), "png"), ((1, 9000), "png"), ((9000, 1), "jpg"), ((3, 20000), "webp")]
 )
-def test_strips_and_points_are_pictures_too(
+def test_images_of_extreme_shapes_are_analysed(
     shape: tuple[int, int], ending: str, tmp_path: Path, analyser: Analyser
 ) -> None:
     path = tmp_path / f"strip.{ending}"
     coded = "png" if ending == "webp" else ending
     path.write_bytes(bytes(cv2.imencode(f".{coded}", np.zeros(shape, np.uint8))[1]))
-    assert look(path, analyser, None) == 1
-    assert look(path, analyser, tmp_path / "out") == 1 or ending == "webp"
+    assert analyse(path, analyser, None) == 1
+    assert analyse(path, analyser, tmp_path / "out") == 1 or ending == "webp"
 
 
 @pytest.mark.parametrize("size", [(2, 2), (16, 16), (4000, 16)])
-def test_videos_of_odd_sizes(size: tuple[int, int], tmp_path: Path, analyser: Analyser) -> None:
-    (tmp_path / "odd.avi").write_bytes(video_bytes(tmp_path, 2, size, "avi"))
-    assert look(tmp_path / "odd.avi", analyser, tmp_path / "out") == 2
+def test_videos_of_extreme_sizes(size: tuple[int, int], tmp_path: Path, analyser: Analyser) -> None:
+    (tmp_path / "extreme.avi").write_bytes(video_bytes(tmp_path, 2, size, "avi"))
+    assert analyse(tmp_path / "extreme.avi", analyser, tmp_path / "out") == 2
 
 
-def test_what_is_no_file_is_not_waited_for(tmp_path: Path, analyser: Analyser) -> None:
+def test_pipes_devices_and_folders_are_refused_without_waiting(tmp_path: Path, analyser: Analyser) -> None:
     os.mkfifo(tmp_path / "pipe.jpg")
     os.mkfifo(tmp_path / "pipe.mp4")
     (tmp_path / "zero.png").symlink_to("/dev/zero")
     (tmp_path / "folder.jpg").mkdir()
     for name in ("pipe.jpg", "pipe.mp4", "zero.png", "folder.jpg"):
-        assert "is no file" in str(look(tmp_path / name, analyser, None))
+        assert "is no regular file" in str(analyse(tmp_path / name, analyser, None))
     with pytest.raises(AnalyzeError, match="no image or video"):
         find_media((tmp_path,))
 
 
-def test_a_copy_never_takes_the_place_of_its_source(tmp_path: Path, analyser: Analyser) -> None:
-    picture, film = tmp_path / "a.png", tmp_path / "good.mp4"
-    picture.write_bytes(bytes(cv2.imencode(".png", np.zeros((8, 8), np.uint8))[1]))
+def test_copy_never_overwrites_its_source(tmp_path: Path, analyser: Analyser) -> None:
+    image, video = tmp_path / "a.png", tmp_path / "good.mp4"
+    image.write_bytes(bytes(cv2.imencode(".png", np.zeros((8, 8), np.uint8))[1]))
     content = video_bytes(tmp_path)
-    for path in (picture, film):
+    for path in (image, video):
         before = path.read_bytes()
-        assert "take the place of" in str(look(path, analyser, tmp_path))
+        assert "would overwrite" in str(analyse(path, analyser, tmp_path))
         assert path.read_bytes() == before
-    assert film.read_bytes() == content
+    assert video.read_bytes() == content
 
 
-def test_no_copy_takes_the_place_of_another() -> None:
+def test_copies_have_different_names() -> None:
     files = [
         Path(name)
         for name in ("a/x.mp4", "b/x.webm", "b/X.mp4", "a/y.png", "a/x.mp4", "a/y-2.png", "b/y.png")
@@ -181,13 +183,13 @@ def test_no_copy_takes_the_place_of_another() -> None:
     ]
 
 
-def test_where_nothing_can_be_written_is_said(tmp_path: Path, analyser: Analyser) -> None:
-    picture = tmp_path / "a.png"
-    picture.write_bytes(bytes(cv2.imencode(".png", np.zeros((8, 8), np.uint8))[1]))
+def test_unwritable_out_folder_is_an_error_that_names_the_option(tmp_path: Path, analyser: Analyser) -> None:
+    image = tmp_path / "a.png"
+    image.write_bytes(bytes(cv2.imencode(".png", np.zeros((8, 8), np.uint8))[1]))
     (tmp_path / "file").write_bytes(b"")
-    assert "another --out" in str(look(picture, analyser, tmp_path / "file"))
+    assert "another --out" in str(analyse(image, analyser, tmp_path / "file"))
     (tmp_path / "out" / "a.png").mkdir(parents=True)
-    assert "another --out" in str(look(picture, analyser, tmp_path / "out"))
+    assert "another --out" in str(analyse(image, analyser, tmp_path / "out"))
 
 
 @settings(max_examples=60)
@@ -198,19 +200,19 @@ def test_where_nothing_can_be_written_is_said(tmp_path: Path, analyser: Analyser
     st.integers(0, 4000),
     st.binary(max_size=12),
 )
-def test_mangled_files_are_read_or_refused(
+def test_cut_and_corrupted_files_are_read_or_refused(
     tmp_path_factory: pytest.TempPathFactory,
     analyser: Analyser,
     suffix: str,
     kind: str,
-    at: int,
-    until: int,
+    start: int,
+    end: int,
     noise: bytes,
 ) -> None:
-    folder = tmp_path_factory.mktemp("mangled")
-    picture = (np.indices((24, 32)).sum(axis=0) * 4).astype(np.uint8)
-    whole = video_bytes(folder) if kind == "mp4" else bytes(cv2.imencode(f".{kind}", picture)[1])
-    at, until = at % (len(whole) + 1), until % (len(whole) + 1)
-    path = folder / f"mangled{suffix}"
-    path.write_bytes(whole[:at] + noise + whole[until:])
-    look(path, analyser, folder / "out")
+    folder = tmp_path_factory.mktemp("corrupted")
+    image = (np.indices((24, 32)).sum(axis=0) * 4).astype(np.uint8)
+    whole = video_bytes(folder) if kind == "mp4" else bytes(cv2.imencode(f".{kind}", image)[1])
+    start, end = start % (len(whole) + 1), end % (len(whole) + 1)
+    path = folder / f"corrupted{suffix}"
+    path.write_bytes(whole[:start] + noise + whole[end:])
+    analyse(path, analyser, folder / "out")

@@ -1,4 +1,4 @@
-"""Settings: defaults, overrides, and one clear line for what is wrong. Every key stands in config.yaml."""
+"""Settings: defaults, overrides and one-line errors; config.yaml describes every key."""
 
 from pathlib import Path
 
@@ -19,11 +19,11 @@ def write(tmp_path: Path, text: str, mode: int = 0o600) -> Path:
 
 
 @pytest.mark.parametrize("text", ["", "web:\n", "{}"])
-def test_an_empty_file_gives_the_defaults(tmp_path: Path, text: str) -> None:
+def test_empty_file_gives_the_defaults(tmp_path: Path, text: str) -> None:
     assert load_settings(write(tmp_path, text), {}) == Settings()
 
 
-def test_the_shipped_file_names_every_key_with_its_default() -> None:
+def test_config_yaml_has_every_key_with_its_default() -> None:
     shipped = yaml.safe_load((ROOT / "config.yaml").read_text())
     assert set(shipped) == set(Settings.model_fields)
     for section, field in Settings.model_fields.items():
@@ -32,14 +32,14 @@ def test_the_shipped_file_names_every_key_with_its_default() -> None:
     assert load_settings(ROOT / "config.yaml", {}) == Settings()
 
 
-def test_every_key_is_explained() -> None:
+def test_every_key_of_config_yaml_has_a_comment() -> None:
     lines = (ROOT / "config.yaml").read_text().splitlines()
     for number, line in enumerate(lines):
         if line.startswith("  ") and not line.strip().startswith("#"):
             assert lines[number - 1].strip().startswith("#"), line
 
 
-def test_the_environment_overrides_the_file(tmp_path: Path) -> None:
+def test_environment_overrides_the_file(tmp_path: Path) -> None:
     path = write(tmp_path, "web:\n  port: 1\nprivacy:\n  min_group: 7\n")
     settings = load_settings(
         path,
@@ -58,7 +58,7 @@ def test_the_environment_overrides_the_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "named"),
+    ("text", "expected"),
     [
         ("wbe:\n  port: 1\n", "wbe"),
         ("web:\n  prot: 1\n", "web.prot"),
@@ -71,48 +71,52 @@ def test_the_environment_overrides_the_file(tmp_path: Path) -> None:
         ("web: [\n", "YAML"),
     ],
 )
-def test_what_is_wrong_is_named_in_one_line(tmp_path: Path, text: str, named: str) -> None:
-    with pytest.raises(ConfigError, match=named) as caught:
+def test_error_names_the_key_in_one_line(tmp_path: Path, text: str, expected: str) -> None:
+    with pytest.raises(ConfigError, match=expected) as caught:
         load_settings(write(tmp_path, text), {})
     assert "\n" not in str(caught.value)
 
 
-def test_an_unknown_variable_is_named() -> None:
+def test_unknown_variable_is_named() -> None:
     with pytest.raises(ConfigError, match=r"web\.prot"):
         load_settings(ROOT / "config.yaml", {"CLASSMOOD_WEB__PROT": "1"})
 
 
 @pytest.mark.parametrize("url", ["mood.example", "ftp://mood.example", "https://", "https://a.example/mood"])
-def test_an_address_that_no_student_link_can_begin_with_is_refused(tmp_path: Path, url: str) -> None:
-    with pytest.raises(ConfigError, match=r"web\.public_url: write scheme and host, .*https://mood"):
+def test_public_url_that_is_no_site_is_refused(tmp_path: Path, url: str) -> None:
+    with pytest.raises(
+        ConfigError, match=r"web\.public_url: write scheme and host without a path: https://mood"
+    ):
         load_settings(write(tmp_path, f"web:\n  public_url: {url}\n"), {})
 
 
-def test_addresses_that_student_links_begin_with(tmp_path: Path) -> None:
+def test_public_url_may_have_a_port_and_a_final_slash(tmp_path: Path) -> None:
     for url in ("https://mood.example", "http://localhost:9000/", "https://[::1]:8443"):
         assert load_settings(write(tmp_path, f"web:\n  public_url: {url}\n"), {}).web.public_url == url
 
 
-def test_one_proxy_without_brackets_is_told_that_it_is_a_list(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"web\.trusted_proxies: should be a list, in brackets"):
+def test_trusted_proxy_without_brackets_is_refused_with_the_way_to_write_a_list(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"web\.trusted_proxies: write a list in brackets"):
         load_settings(write(tmp_path, "web:\n  trusted_proxies: 127.0.0.1\n"), {})
 
 
-def test_a_server_neither_browser_nor_bot_can_use_is_refused_without_its_password(tmp_path: Path) -> None:
+def test_error_about_an_ice_server_does_not_show_its_password(tmp_path: Path) -> None:
     text = "webrtc:\n  ice_servers: ['turns://mood:secret@relay.example']\n"
     with pytest.raises(ConfigError, match=r"webrtc\.ice_servers: write each server as stun:HOST") as caught:
         load_settings(write(tmp_path, text), {})
     assert "secret" not in str(caught.value)
 
 
-def test_a_missing_file_is_an_error_only_when_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_file_is_an_error_only_if_it_was_given(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     assert load_settings(None, {}) == Settings()
-    with pytest.raises(ConfigError, match="cannot read"):
+    with pytest.raises(ConfigError, match="cannot be read"):
         load_settings(tmp_path / "no.yaml", {})
 
 
-def test_a_token_in_a_file_others_can_read_is_refused(tmp_path: Path) -> None:
+def test_token_in_a_file_that_others_can_read_is_refused(tmp_path: Path) -> None:
     text = "web:\n  token: '0123456789012345'\n"
     assert load_settings(write(tmp_path, text), {}).web.token is not None
     with pytest.raises(ConfigError, match="chmod 600"):
@@ -126,9 +130,9 @@ def test_a_token_in_a_file_others_can_read_is_refused(tmp_path: Path) -> None:
         ("webrtc:\n  ice_servers: ['turn:mood:secret@relay.example:3478']\n", "webrtc.ice_servers"),
     ],
 )
-def test_a_password_in_a_file_others_can_read_is_refused(tmp_path: Path, text: str, key: str) -> None:
+def test_password_in_a_file_that_others_can_read_is_refused(tmp_path: Path, text: str, key: str) -> None:
     assert load_settings(write(tmp_path, text), {}) != Settings()
-    with pytest.raises(ConfigError, match=rf"{key} but others can read it: chmod 600 .*CLASSMOOD_") as caught:
+    with pytest.raises(ConfigError, match=rf"run `chmod 600 .*CLASSMOOD_.*: the file holds {key}") as caught:
         load_settings(write(tmp_path, text, 0o644), {})
     assert "secret" not in str(caught.value)
 
@@ -136,11 +140,11 @@ def test_a_password_in_a_file_others_can_read_is_refused(tmp_path: Path, text: s
 @pytest.mark.parametrize(
     "text", ["store:\n  url: sqlite:////srv/a.db\n", "webrtc:\n  ice_servers: ['stun:stun.example:3478']\n"]
 )
-def test_a_file_without_secrets_may_be_read_by_all(tmp_path: Path, text: str) -> None:
+def test_file_without_secrets_may_be_readable_by_others(tmp_path: Path, text: str) -> None:
     load_settings(write(tmp_path, text, 0o644), {})
 
 
-def test_proxies_are_addresses_or_networks(tmp_path: Path) -> None:
+def test_trusted_proxies_are_addresses_or_networks(tmp_path: Path) -> None:
     web = load_settings(write(tmp_path, "web:\n  trusted_proxies: [127.0.0.1, 10.0.0.0/8, '::1']\n"), {}).web
     assert [str(proxy) for proxy in web.trusted_proxies] == ["127.0.0.1/32", "10.0.0.0/8", "::1/128"]
     with pytest.raises(ConfigError, match="trusted_proxies"):
@@ -156,5 +160,5 @@ def test_proxies_are_addresses_or_networks(tmp_path: Path) -> None:
         ("::1", "http://[::1]:9"),
     ],
 )
-def test_where_this_machine_reaches_the_pages(host: str, url: str) -> None:
+def test_local_url_reaches_the_pages_on_this_machine(host: str, url: str) -> None:
     assert Settings().web.model_copy(update={"host": host}).local_url(9) == url

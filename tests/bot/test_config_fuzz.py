@@ -1,4 +1,4 @@
-"""Whatever a settings file or a variable holds: settings, or one line that says what is wrong."""
+"""Any content of a settings file or a variable gives settings or an error of one line."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ LINES = st.one_of(
 )
 
 
-def check(path: Path | None, environment: dict[str, str]) -> None:
+def assert_settings_or_one_line(path: Path | None, environment: dict[str, str]) -> None:
     try:
         assert isinstance(load_settings(path, environment), Settings)
     except ConfigError as exc:
-        said = str(exc)
-        assert said
-        assert "\n" not in said
-        assert len(said) < 2000
+        message = str(exc)
+        assert message
+        assert "\n" not in message
+        assert len(message) < 2000
 
 
 @settings(max_examples=100)
@@ -51,20 +51,18 @@ def check(path: Path | None, environment: dict[str, str]) -> None:
     )
 )
 @example("web: &a\n  web: *a")
-def test_any_file_gives_settings_or_one_line(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
+def test_any_text_in_the_file(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
     path = tmp_path_factory.mktemp("config") / "config.yaml"
     path.write_bytes(text.encode("utf-8", "surrogatepass"))
-    check(path, {})
+    assert_settings_or_one_line(path, {})
 
 
 @given(st.binary(max_size=100))
 @example(b"\xff\xfe\x00")
-def test_any_bytes_give_settings_or_one_line(
-    tmp_path_factory: pytest.TempPathFactory, content: bytes
-) -> None:
+def test_any_bytes_in_the_file(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
     path = tmp_path_factory.mktemp("config") / "config.yaml"
     path.write_bytes(content)
-    check(path, {})
+    assert_settings_or_one_line(path, {})
 
 
 @given(
@@ -77,12 +75,12 @@ def test_any_bytes_give_settings_or_one_line(
 @example({"CLASSMOOD_WEB__PORT": "[" * 5000})
 @example({"CLASSMOOD_WEB__PORT": "2001-99-99"})
 @example({"CLASSMOOD_WEB__TOKEN": "[not: yaml"})
-def test_any_variable_gives_settings_or_one_line(environment: dict[str, str]) -> None:
-    check(None, environment)
+def test_any_value_of_a_variable(environment: dict[str, str]) -> None:
+    assert_settings_or_one_line(None, environment)
 
 
-def test_what_cannot_be_read_is_said(tmp_path: Path) -> None:
-    check(tmp_path, {})
-    check(tmp_path / "none", {})
-    with pytest.raises(ConfigError, match="cannot read"):
+def test_folder_and_missing_file_are_errors(tmp_path: Path) -> None:
+    assert_settings_or_one_line(tmp_path, {})
+    assert_settings_or_one_line(tmp_path / "none", {})
+    with pytest.raises(ConfigError, match="cannot be read"):
         load_settings(tmp_path, {})

@@ -1,4 +1,4 @@
-"""What is written to standard error: no person, no secret, and the class a line is about."""
+"""Log lines name their class, and no person or secret."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ import sys
 
 import pytest
 
-SAYS = """
+PROGRAM = """
 import structlog
 from bot.logs import set_up_logs
 set_up_logs("info", {json_lines})
 log = structlog.get_logger()
 structlog.contextvars.bind_contextvars(class_id="c1")
-log.info("someone came", name="Ada Lovelace", token="s3cret", sdp="v=0", count=3)
+log.info("student joined", name="Ada Lovelace", token="s3cret", sdp="v=0", count=3)
 def fail(name="Ada Lovelace", token="s3cret"):
     raise ValueError("a number is missing")
 try:
@@ -25,15 +25,15 @@ except ValueError:
 
 
 @pytest.mark.parametrize("json_lines", [False, True])
-def test_neither_values_nor_the_variables_of_a_traceback_name_anyone(json_lines: bool) -> None:
+def test_neither_values_nor_tracebacks_hold_names_or_tokens(json_lines: bool) -> None:
     done = subprocess.run(
-        [sys.executable, "-c", SAYS.format(json_lines=json_lines)],
+        [sys.executable, "-c", PROGRAM.format(json_lines=json_lines)],
         capture_output=True, text=True, timeout=60, check=True,
     )  # fmt: skip
-    assert "someone came" in done.stderr
+    assert "student joined" in done.stderr
     assert "a number is missing" in done.stderr
     assert done.stderr.count("c1") >= 2
-    # The source line of the failing call is shown; what its variables held is not.
+    # A traceback shows source lines, but not the values of variables.
     assert "Lovelace" not in done.stderr
     assert "s3cret" not in done.stderr
     if json_lines:

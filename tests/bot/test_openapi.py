@@ -1,4 +1,4 @@
-"""bot/openapi.yaml describes every route there is, and no other; its schemas fit what the program gives."""
+"""bot/openapi.yaml describes exactly the existing routes, and its schemas fit the JSON of the program."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ from tests.reports.web.app_client import memory_keys
 DESCRIPTION = read_description()
 
 
-def served(store: Store) -> set[tuple[str, str]]:
-    """Method and address of every route of the whole application."""
+def existing_routes(store: Store) -> set[tuple[str, str]]:
+    """Method and path of every route of the whole application."""
     feed = LiveFeed()
     app = host_web.build_app(
         store=store,
@@ -43,7 +43,7 @@ def served(store: Store) -> set[tuple[str, str]]:
     }
 
 
-def test_every_route_is_described_and_every_description_is_a_route(tmp_path: Path) -> None:
+def test_described_routes_are_the_existing_routes(tmp_path: Path) -> None:
     described = {
         (method.upper(), path)
         for path, operations in DESCRIPTION["paths"].items()
@@ -52,12 +52,12 @@ def test_every_route_is_described_and_every_description_is_a_route(tmp_path: Pat
     }
     store = Store.open(f"sqlite:///{tmp_path / 'classes.db'}")
     try:
-        assert served(store) == described
+        assert existing_routes(store) == described
     finally:
         store.close()
 
 
-def test_what_needs_no_token_is_said_to_need_none() -> None:
+def test_open_routes_are_described_as_open() -> None:
     for path, operations in DESCRIPTION["paths"].items():
         for method, operation in operations.items():
             if method == "parameters":
@@ -69,12 +69,12 @@ def test_what_needs_no_token_is_said_to_need_none() -> None:
             assert ("401" in operation["responses"]) is not bool(open_to_all), path
 
 
-def test_objects_of_the_program_fit_their_schemas() -> None:
+def test_json_objects_fit_their_schemas() -> None:
     indicator = Indicator(
         class_id="c1", at_s=1.0, word=Word.STEADY, arrow="level", sure=Sureness.LOW, from_pulses=False,
         detail="", disagreement="", analysed=6, participants=8,
     )  # fmt: skip
-    for name, made in (
+    for name, json_object in (
         ("Class", a_class().to_json()),
         ("Window", a_window().to_json()),
         ("Window", a_window(happy=None).to_json()),
@@ -82,11 +82,11 @@ def test_objects_of_the_program_fit_their_schemas() -> None:
         ("Alert", Alert("c1", 1.0, AlertKind.LOST, "3 of 9").to_json()),
     ):
         schema = DESCRIPTION["components"]["schemas"][name]
-        jsonschema_rs.validator_for(schema).validate(made)
-        assert set(schema["required"]) == set(schema["properties"]) == set(made), name
+        jsonschema_rs.validator_for(schema).validate(json_object)
+        assert set(schema["required"]) == set(schema["properties"]) == set(json_object), name
 
 
-async def test_it_is_served_to_everyone() -> None:
+async def test_description_is_served_without_a_token() -> None:
     app = web.Application()
     app.add_routes([await asyncio.to_thread(description_route)])
     async with TestClient(TestServer(app)) as client:

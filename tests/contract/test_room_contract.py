@@ -21,7 +21,7 @@ from tests.contract.room_setups import RoomSetup
 
 SCHEMES = sorted(adapters(RoomContext(Settings())))
 
-pytestmark = needs_network
+pytestmark = [pytest.mark.real_time, needs_network]
 
 
 class Visit:

@@ -1,4 +1,4 @@
-"""``classmood`` as a process, for the tests of its commands."""
+"""Runs ``classmood`` as a process, for the tests of its commands."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import sys
 from pathlib import Path
 
 
-def start(folder: Path, *words: str, **environment: str) -> subprocess.Popen[str]:
+def start(folder: Path, *arguments: str, **environment: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-m", "bot", *words],
+        [sys.executable, "-m", "bot", *arguments],
         cwd=folder,
         env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), **environment},
         stdout=subprocess.PIPE,
@@ -19,14 +19,23 @@ def start(folder: Path, *words: str, **environment: str) -> subprocess.Popen[str
     )
 
 
-def run(folder: Path, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    process = start(folder, *words, **environment)
+def run(folder: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    process = start(folder, *arguments, **environment)
     out, err = process.communicate(timeout=90)
-    return subprocess.CompletedProcess(words, process.returncode, out, err)
+    return subprocess.CompletedProcess(arguments, process.returncode, out, err)
 
 
-def said(done: subprocess.CompletedProcess[str]) -> str:
-    """The one line of error."""
+def host_link_line(server: subprocess.Popen[str]) -> str:
+    """Read the output of ``serve`` up to the line with the host link."""
+    assert server.stdout is not None
+    for line in server.stdout:
+        if "Host link" in line:
+            return line
+    raise AssertionError("the server did not start")
+
+
+def error_line(done: subprocess.CompletedProcess[str]) -> str:
+    """The error message, which must be the only one."""
     lines = [line for line in done.stderr.splitlines() if line.startswith(("classmood: ", "Error: "))]
     assert len(lines) == 1, done.stderr
     assert "Traceback" not in done.stderr

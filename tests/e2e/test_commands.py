@@ -19,9 +19,9 @@ import pytest
 
 from tests.cameras import offer_text
 from tests.contract.room_setups.replay import write_video
-from tests.e2e.commands import run, said, start
+from tests.e2e.commands import error_line, run, start
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.real_time, pytest.mark.slow]
 
 COMMANDS = ("demo", "serve", "join", "analyze", "report", "classes", "purge", "doctor", "token")
 
@@ -53,7 +53,7 @@ def test_what_is_wrong_is_said_in_one_line(tmp_path: Path) -> None:
     made = sorted(tmp_path.iterdir())
     for words, code, text in cases:
         done = run(tmp_path, *words, CLASSMOOD_WEB__PORT="0")
-        assert text in said(done), words
+        assert text in error_line(done), words
         assert "Host link" not in done.stdout, "no server was started for it"
         assert done.returncode == code, words
     assert sorted(tmp_path.iterdir()) == made, "nothing was left behind"
@@ -88,7 +88,7 @@ def test_the_demo_without_a_network_says_so(tmp_path: Path) -> None:
         capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
     assert done.returncode == 1
-    assert "no UDP socket" in said(done)
+    assert "no UDP socket" in error_line(done)
 
 
 def test_doctor_finds_all_well_and_all_ill(tmp_path: Path) -> None:
@@ -105,7 +105,7 @@ def test_doctor_finds_all_well_and_all_ill(tmp_path: Path) -> None:
     (tmp_path / "classmood.token").chmod(0o644)
     ill = run(tmp_path, "doctor", CLASSMOOD_WEB__PORT="0")
     assert ill.returncode == 1
-    assert "WRONG  host token: others can read" in ill.stdout
+    assert "WRONG  host token: run `chmod 600" in ill.stdout
     assert "WRONG  database" in ill.stdout
 
 
@@ -162,7 +162,7 @@ def test_where_faces_must_not_be_looked_at_no_model_is_loaded(tmp_path: Path) ->
     cv2.imwrite(str(tmp_path / "a.png"), np.zeros((8, 8), np.uint8))
     refused = run(tmp_path, "analyze", "a.png", **profile)
     assert refused.returncode == 2
-    assert "privacy.jurisdiction is eu-education" in said(refused)
+    assert "privacy.jurisdiction is eu-education" in error_line(refused)
 
 
 def test_replay_join_report_and_purge(tmp_path: Path) -> None:
@@ -192,10 +192,10 @@ def test_replay_join_report_and_purge(tmp_path: Path) -> None:
     assert (tmp_path / "report.html").read_bytes() == report.read_bytes()
     nowhere = run(tmp_path, "report", class_id, "-o", str(tmp_path / "nowhere" / "report.html"))
     assert nowhere.returncode == 1
-    assert "give another -o" in said(nowhere)
+    assert "give another -o" in error_line(nowhere)
     missing = run(tmp_path, "report", "nobody")
     assert missing.returncode == 2
-    assert "classmood classes" in said(missing)
+    assert "classmood classes" in error_line(missing)
     assert "0 classes deleted" in run(tmp_path, "purge").stdout
     time.sleep(1)
     assert "1 class deleted" in run(tmp_path, "purge", "--older-than", "0").stdout
@@ -216,7 +216,7 @@ def test_purge_deletes_a_class_that_was_cut_off_as_well(tmp_path: Path) -> None:
     process.stdout.readline()
     refused = run(tmp_path, "purge", "--older-than", "0")
     assert refused.returncode == 1
-    assert "another ClassMood is running" in said(refused)
+    assert "another ClassMood is running" in error_line(refused)
     process.kill()
     process.communicate(timeout=10)
     assert "0 classes deleted" in run(tmp_path, "purge", "--older-than", "1").stdout

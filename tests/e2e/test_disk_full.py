@@ -19,7 +19,7 @@ from reports.summary.windows import PulseKind
 from tests.bot.sessions.session_setup import SessionSetup
 from tests.fakes import FakeRoom, FakeTrack
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.real_time, pytest.mark.slow]
 
 SETTINGS = Settings(
     analysis=AnalysisSettings(window_s=1.0, samples_per_s=10), privacy=PrivacySettings(min_group=1)

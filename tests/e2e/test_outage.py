@@ -20,7 +20,7 @@ from typing import Any
 
 import pytest
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.real_time, pytest.mark.slow]
 
 GONE_S = float(os.environ.get("CLASSMOOD_TEST_OUTAGE_S", "60"))
 SERVER, STUDENTS = "10.211.7.1", "10.211.7.2"

@@ -24,6 +24,7 @@ from tests.cameras import Sender, needs_network
 
 ROOT = Path(__file__).parents[2]
 pytestmark = [
+    pytest.mark.real_time,
     pytest.mark.slow,
     needs_network,
     pytest.mark.skipif(

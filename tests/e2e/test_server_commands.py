@@ -13,9 +13,9 @@ from urllib.request import Request, urlopen
 
 import pytest
 
-from tests.e2e.commands import run, said, start
+from tests.e2e.commands import error_line, run, start
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.real_time, pytest.mark.slow]
 
 
 def test_a_taken_port_is_said(tmp_path: Path) -> None:
@@ -23,8 +23,8 @@ def test_a_taken_port_is_said(tmp_path: Path) -> None:
         port = taken.getsockname()[1]
         done = run(tmp_path, "serve", "--port", str(port))
     assert done.returncode == 1
-    assert f"port {port}" in said(done)
-    assert "--port" in said(done)
+    assert f"port {port}" in error_line(done)
+    assert "--port" in error_line(done)
 
 
 def test_a_second_server_on_the_same_database_is_refused(tmp_path: Path) -> None:
@@ -35,7 +35,7 @@ def test_a_second_server_on_the_same_database_is_refused(tmp_path: Path) -> None
             assert line, "the first server did not start"
         done = run(tmp_path, "serve", "--port", "0")
         assert done.returncode == 1
-        assert "another ClassMood is running" in said(done)
+        assert "another ClassMood is running" in error_line(done)
         looked = run(tmp_path, "doctor", CLASSMOOD_WEB__PORT=url_port(line))
         assert looked.returncode == 0, looked.stdout
         assert "ok     port: ClassMood runs on 127.0.0.1:" in looked.stdout

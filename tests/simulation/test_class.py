@@ -24,7 +24,7 @@ from bot.webrtc.peer import PeerState, ReceivingPeer
 from bot.webrtc.receive_options import ReceiveOptions
 from tests.cameras import needs_network
 
-pytestmark = [pytest.mark.slow, needs_network]
+pytestmark = [pytest.mark.real_time, pytest.mark.slow, needs_network]
 
 QUICK = WebrtcSettings(connect_timeout_s=30.0, silence_timeout_s=1.0)
 WITHIN_S = 40.0

@@ -5,6 +5,8 @@ import pytest
 from benchmarks.classroom import Setting, attend
 from tests.cameras import needs_network
 
+pytestmark = pytest.mark.real_time
+
 
 @needs_network
 @pytest.mark.slow

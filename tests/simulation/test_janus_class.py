@@ -22,7 +22,7 @@ from tests.janus_server import OPEN_ROOM, JanusServer, needs_janus
 STUDENTS = 4
 STALLED_FOR_S = 4.0
 
-pytestmark = [needs_network, needs_janus, pytest.mark.slow]
+pytestmark = [pytest.mark.real_time, needs_network, needs_janus, pytest.mark.slow]
 
 
 async def test_nobody_is_shown_for_somebody_else_through_a_janus(tmp_path: Path) -> None:

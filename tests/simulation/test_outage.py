@@ -12,6 +12,8 @@ from benchmarks.outage import suffer
 from tests.cameras import needs_network
 from tests.janus_server import needs_janus
 
+pytestmark = pytest.mark.real_time
+
 
 @needs_network
 @needs_janus

@@ -26,6 +26,8 @@ from inference.detector import BlazeFace
 from reports.summary.windows import PulseKind
 from tests.cameras import needs_network
 
+pytestmark = pytest.mark.real_time
+
 CODE = "drawn-class"
 
 

@@ -15,6 +15,8 @@ from bot.webrtc.peer import PeerState
 from tests.cameras import Sender, needs_network, receiving_peer
 from tests.followed_room import left_since
 
+pytestmark = pytest.mark.real_time
+
 
 async def close_at_the_moment_of_success() -> None:
     """Close a connection when ICE has found a way and is about to say so."""

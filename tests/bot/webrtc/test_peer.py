@@ -30,6 +30,8 @@ from bot.webrtc.receive_options import ReceiveOptions
 from bot.webrtc.setup import prepare_aiortc
 from tests.cameras import HEIGHT, WIDTH, Sender, needs_network, offer_text
 
+pytestmark = pytest.mark.real_time
+
 QUICK = WebrtcSettings(connect_timeout_s=10.0, silence_timeout_s=0.5)
 CALM = WebrtcSettings(connect_timeout_s=10.0, silence_timeout_s=5.0)
 WITHIN_S = 20.0

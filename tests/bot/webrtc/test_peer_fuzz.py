@@ -16,7 +16,7 @@ from bot.webrtc.offers import OfferError
 from bot.webrtc.peer import PeerError
 from tests.cameras import needs_network, offer_text, receiving_peer
 
-pytestmark = [pytest.mark.slow, needs_network]
+pytestmark = [pytest.mark.real_time, pytest.mark.slow, needs_network]
 
 GOOD = offer_text("VP8", "max-fr=30").split("\r\n")
 LONGEST_S = 10.0

@@ -37,7 +37,7 @@ from bot.webrtc.peer import ReceivingPeer
 from bot.webrtc.setup import SOCKET_BUFFER_BYTES
 from tests.cameras import Sender, SyntheticCamera, needs_network, receiving_peer
 
-pytestmark = needs_network
+pytestmark = [pytest.mark.real_time, needs_network]
 
 
 class Ground:

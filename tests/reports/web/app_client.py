@@ -10,7 +10,7 @@ from aiohttp.test_utils import TestClient
 
 from reports.store import Store
 from reports.web.feed import LiveFeed
-from reports.web.host_keys import HostKeys, Keys, MemoryKeyStore, digest
+from reports.web.host_keys import HostKeys, Keys, MemoryKeyStore, hash_secret
 
 BEARER = {"Authorization": "Bearer token"}
 Client = TestClient[web.Request, web.Application]
@@ -18,7 +18,7 @@ Client = TestClient[web.Request, web.Application]
 
 def memory_keys(token: str) -> HostKeys:
     """Keys of a token, with no link yet."""
-    return HostKeys(MemoryKeyStore(Keys(digest(token))))
+    return HostKeys(MemoryKeyStore(Keys(hash_secret(token))))
 
 
 @dataclass

@@ -6,12 +6,14 @@ import asyncio
 import time
 from pathlib import Path
 
+import pytest
+
 from bot.rooms.janus.client import JanusSession
 from bot.rooms.janus.messages import Reply
 from bot.rooms.janus.videoroom import PLUGIN
 from tests.janus_server import JanusServer, needs_janus
 
-pytestmark = needs_janus
+pytestmark = [pytest.mark.real_time, needs_janus]
 
 
 async def handles(server: JanusServer) -> int:

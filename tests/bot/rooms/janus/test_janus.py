@@ -4,6 +4,8 @@ import asyncio
 import threading
 from pathlib import Path
 
+import pytest
+
 from bot.config import PrivacySettings, Settings
 from bot.rooms.contract import Joined, Left, Muted, TrackAdded, TrackRemoved
 from bot.rooms.janus.adapter import DEFAULT_NAME, Adapter
@@ -14,7 +16,7 @@ from tests.followed_room import left_since
 from tests.janus_server import JanusServer, needs_janus
 from tests.janus_students import ChatStudent, JanusStudent
 
-pytestmark = [needs_janus, needs_network]
+pytestmark = [pytest.mark.real_time, needs_janus, needs_network]
 
 
 async def test_a_student_comes_stops_the_camera_starts_it_again_and_goes(server: JanusServer) -> None:

@@ -15,7 +15,7 @@ from tests.followed_room import Followed
 from tests.janus_server import JanusServer, needs_janus
 from tests.janus_students import JanusStudent
 
-pytestmark = [needs_janus, needs_network, pytest.mark.slow]
+pytestmark = [pytest.mark.real_time, needs_janus, needs_network, pytest.mark.slow]
 
 SETTINGS = Settings(webrtc=WebrtcSettings(silence_timeout_s=5.0))
 

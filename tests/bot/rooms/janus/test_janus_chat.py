@@ -14,7 +14,7 @@ from tests.followed_room import Followed
 from tests.janus_server import PIN, PIN_ROOM, SILENT_ROOM, JanusServer, needs_janus
 from tests.janus_students import ChatStudent, JanusStudent
 
-pytestmark = [needs_janus, needs_network]
+pytestmark = [pytest.mark.real_time, needs_janus, needs_network]
 
 
 async def test_the_chat_hears_the_notice_and_those_who_come_later_too(server: JanusServer) -> None:

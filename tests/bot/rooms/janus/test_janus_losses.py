@@ -29,7 +29,7 @@ from tests.followed_room import Followed
 from tests.janus_server import OPEN_ROOM, JanusServer, needs_janus
 from tests.janus_students import JanusStudent
 
-pytestmark = [pytest.mark.slow, needs_janus, needs_network]
+pytestmark = [pytest.mark.real_time, pytest.mark.slow, needs_janus, needs_network]
 
 NOTICED_S = 4.0 + 3.0
 """Four seconds, and some for a machine that does other things too."""

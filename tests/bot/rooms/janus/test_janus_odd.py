@@ -27,7 +27,7 @@ from tests.followed_room import Followed
 from tests.janus_server import OPEN_ROOM, SECRET, JanusServer, needs_janus
 from tests.janus_students import ChatStudent, JanusStudent
 
-pytestmark = [pytest.mark.slow, needs_janus, needs_network]
+pytestmark = [pytest.mark.real_time, pytest.mark.slow, needs_janus, needs_network]
 
 LONG_NAME = "Ada " * 500
 

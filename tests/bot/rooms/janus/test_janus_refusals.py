@@ -24,7 +24,7 @@ from tests.cameras import needs_network
 from tests.janus_server import OPEN_ROOM, PIN, PIN_ROOM, SECRET, JanusServer, needs_janus
 from tests.janus_students import JanusStudent
 
-pytestmark = [needs_janus, needs_network]
+pytestmark = [pytest.mark.real_time, needs_janus, needs_network]
 
 
 async def test_a_wrong_pin_and_a_missing_room_are_told_apart_and_hold_no_pin(server: JanusServer) -> None:

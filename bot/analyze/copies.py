@@ -1,0 +1,140 @@
+"""Copies of images and videos with boxes and labels drawn in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+from av.container import OutputContainer
+
+from bot.analyze.files import AnalyzeError
+from bot.frames import upright
+from inference.arrays import Image
+from inference.batcher import Reading
+from inference.emotions import EMOTIONS
+
+
+def write_image_copy(copy: Path, source: Path, image: Image, reading: Reading) -> None:
+    """Draw into an image and write it in the format of its source.
+
+    Args:
+        copy: File to write.
+        source: File the image is from.
+        image: (height, width, 3) BGR; changed by drawing.
+        reading: The faces to draw.
+
+    Raises:
+        AnalyzeError: the copy cannot be written.
+    """
+    draw(image, reading)
+    prepare_copy(copy, source)
+    try:
+        encoded, content = cv2.imencode(source.suffix.lower(), image)
+    except cv2.error:
+        encoded = False
+    if not encoded:
+        raise AnalyzeError(f"convert {source} to .png first: the copy cannot be written as {source.suffix}")
+    try:
+        copy.write_bytes(content.tobytes())
+    except OSError as exc:
+        raise AnalyzeError(f"give another --out: {copy} cannot be written ({exc.strerror})") from exc
+
+
+def draw(image: Image, reading: Reading) -> None:
+    """Draw boxes, labels and probabilities into a (height, width, 3) BGR image."""
+    scale = max(0.4, image.shape[0] / 900)
+    thickness = max(1, round(scale * 2))
+    for box, probs in zip(reading.faces.boxes, reading.probs, strict=True):
+        x0, y0, x1, y1 = (int(edge) for edge in box)
+        best = int(np.argmax(probs))
+        label = f"{EMOTIONS[best]} {probs[best]:.0%}"
+        (width, height), base = cv2.getTextSize(label, cv2.FONT_HERSHEY_SIMPLEX, scale, thickness)
+        # Above the box; below it where there is no room above.
+        top = y0 - height - base if y0 > height + base else y1
+        cv2.rectangle(image, (x0, y0), (x1, y1), (60, 200, 60), thickness)
+        cv2.rectangle(image, (x0, top), (x0 + width, top + height + base), (60, 200, 60), cv2.FILLED)
+        cv2.putText(
+            image,
+            label,
+            (x0, top + height),
+            cv2.FONT_HERSHEY_SIMPLEX,
+            scale,
+            (0, 0, 0),
+            thickness,
+            cv2.LINE_AA,
+        )
+
+
+def prepare_copy(copy: Path, source: Path) -> None:
+    """Create the copy's folder.
+
+    Raises:
+        AnalyzeError: the folder cannot be created, or the copy would overwrite its source.
+    """
+    try:
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        if copy.exists() and copy.samefile(source):
+            raise AnalyzeError(f"give another --out: the copy would overwrite {source} itself")
+    except OSError as exc:
+        raise AnalyzeError(
+            f"give another --out: {copy.parent} cannot be written to ({exc.strerror})"
+        ) from exc
+
+
+class VideoCopy:
+    """An H.264 file of a video's frames, upright, with boxes drawn in, at their original times."""
+
+    def __init__(self, container: OutputContainer, source: av.VideoStream, size: tuple[int, int]) -> None:
+        self._container = container
+        self._stream = container.add_stream("libx264", rate=source.average_rate or 25)
+        # Keep the source's time base: recordings of browsers and phones have a variable frame rate.
+        self._stream.codec_context.time_base = source.time_base or Fraction(1, 25)
+        # yuv420p needs even sizes; a side of one pixel would become 0.
+        self._stream.width, self._stream.height = max(2, size[0] // 2 * 2), max(2, size[1] // 2 * 2)
+        self._stream.pix_fmt = "yuv420p"
+        self._first_pts: int | None = None
+        self._next_pts = 0
+
+    def write(self, frame: av.VideoFrame, rotation: int, reading: Reading) -> None:
+        """Add a frame.
+
+        Args:
+            frame: The decoded frame.
+            rotation: Quarter turns clockwise that set it upright.
+            reading: The faces to draw.
+        """
+        image = np.array(upright(np.asarray(frame.to_ndarray(format="bgr24"), np.uint8), rotation))
+        draw(image, reading)
+        width, height = self._stream.width, self._stream.height
+        if image.shape[0] < height or image.shape[1] < width:  # the frame size changed within the video
+            image = np.asarray(cv2.resize(image, (width, height)), np.uint8)
+        drawn = av.VideoFrame.from_ndarray(np.ascontiguousarray(image[:height, :width]), format="bgr24")
+        if self._first_pts is None:
+            self._first_pts = frame.pts or 0
+        # The encoder needs increasing times, which a damaged source may not have.
+        drawn.pts = max(self._next_pts, (frame.pts or 0) - self._first_pts)
+        drawn.time_base = self._stream.codec_context.time_base
+        self._next_pts = drawn.pts + 1
+        for packet in self._stream.encode(drawn):
+            self._container.mux(packet)
+
+    def flush(self) -> None:
+        """Write the frames that the encoder still buffers."""
+        for packet in self._stream.encode(None):
+            self._container.mux(packet)
+
+
+@contextmanager
+def video_copy(path: Path, source: av.VideoStream, size: tuple[int, int]) -> Iterator[VideoCopy]:
+    """A copy to write to. The file is completed even after an error: frames written before are playable."""
+    with av.open(str(path), "w") as container:
+        copy = VideoCopy(container, source, size)
+        try:
+            yield copy
+        finally:
+            copy.flush()

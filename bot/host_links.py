@@ -1,0 +1,120 @@
+"""Host links and the host token under the settings: what the server prints and ``classmood token`` creates.
+
+Keys are stored in ``web.token_file``; with ``web.token`` set, in the server's memory only.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+import time
+from dataclasses import dataclass
+from typing import Final
+from urllib.request import ProxyHandler, Request, build_opener
+
+from bot.config import ConfigError, WebSettings
+from reports.web.host_keys import HostKeys, HostKeysError, Keys, MemoryKeyStore, hash_secret
+from reports.web.key_file import MIN_TOKEN_CHARS, KeyFile
+
+_SERVER_TIMEOUT_S: Final = 10.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class HostAccess:
+    """The host keys and what the server prints at its start.
+
+    Attributes:
+        keys: Checks every request for the host's pages.
+        code: Code of an unopened link.
+        token: The host token if it was just created; it cannot be shown again.
+    """
+
+    keys: HostKeys
+    code: str
+    token: str | None = None
+
+
+def open_host_access(settings: WebSettings) -> HostAccess:
+    """Load the host keys and create a link; ``web.token_file`` is created if it does not exist.
+
+    Raises:
+        ConfigError: the token is too short, or its file is readable by others or cannot be used.
+    """
+    configured = configured_token(settings)
+    code = secrets.token_urlsafe(32)
+    if configured is not None:
+        now = time.time()
+        # The configured token works once as a link itself, so that whoever set it needs no printed link.
+        keys = Keys(hash_secret(configured)).with_link(configured, now, lifetime_s=float("inf"))
+        return HostAccess(HostKeys(MemoryKeyStore(keys.with_link(code, now))), code)
+    store = KeyFile(settings.token_file)
+    try:
+        token = store.create()
+        if token is not None:
+            return HostAccess(HostKeys(store), token, token)
+        store.change(lambda keys: keys.with_link(code, time.time()))
+    except HostKeysError as exc:
+        raise ConfigError(str(exc)) from exc
+    return HostAccess(HostKeys(store), code)
+
+
+def configured_token(settings: WebSettings) -> str | None:
+    """``web.token``, if it is set.
+
+    Raises:
+        ConfigError: it is too short.
+    """
+    if settings.token is None:
+        return None
+    token = settings.token.get_secret_value()
+    if len(token) < MIN_TOKEN_CHARS:
+        raise ConfigError(f"choose a longer web.token: it has fewer than {MIN_TOKEN_CHARS} characters")
+    return token
+
+
+def fresh_link(settings: WebSettings) -> str:
+    """A new link, which lets one browser in, once; it works on a running server and on one started later.
+
+    Raises:
+        ConfigError: the token cannot be used, or ``web.token`` is set and no server answers.
+    """
+    token = configured_token(settings)
+    code = open_host_access(settings).code if token is None else _code_from_server(settings, token)
+    return _link(settings, code)
+
+
+def rotate_token(settings: WebSettings) -> tuple[str, str]:
+    """Replace the host token; the old token, every cookie and every link stop working.
+
+    Returns:
+        The new token and a link.
+
+    Raises:
+        ConfigError: ``web.token`` is set, or the file cannot be written.
+    """
+    if configured_token(settings) is not None:
+        raise ConfigError("change web.token itself and restart the server: --rotate cannot, as it is set")
+    try:
+        token = KeyFile(settings.token_file).rotate()
+    except HostKeysError as exc:
+        raise ConfigError(str(exc)) from exc
+    return token, _link(settings, token)
+
+
+def _link(settings: WebSettings, code: str) -> str:
+    return f"{(settings.public_url or settings.local_url()).rstrip('/')}/?token={code}"
+
+
+def _code_from_server(settings: WebSettings, token: str) -> str:
+    """Have the running server create a link: with ``web.token`` set, links exist only in its memory."""
+    address = f"{settings.local_url()}/api/host-links"
+    request = Request(address, method="POST", headers={"Authorization": f"Bearer {token}"})
+    try:
+        # Bypass any proxy that the environment names: it would see the token.
+        with build_opener(ProxyHandler({})).open(request, timeout=_SERVER_TIMEOUT_S) as response:
+            return str(json.load(response)["code"])
+    except (OSError, ValueError, LookupError) as exc:
+        raise ConfigError(
+            f"start the server, which prints a link, or name its port with --port: no server with this "
+            f"web.token answers at {settings.local_url()}"
+        ) from exc
