@@ -1,5 +1,5 @@
 // The student's camera: asked for after the consent, stopped whenever the student is out of the class.
-import { FPS, el, looks, page, say, sends, show } from "./companion_page.js";
+import { FPS, el, looks, page, say, sends, show } from "./page.js";
 
 const CAMERA = { width: { ideal: 320 }, height: { ideal: 180 }, frameRate: { ideal: FPS, max: Math.max(FPS, 15) } };
 

@@ -1,5 +1,5 @@
 // The second, separate consent: individual check-ins. They need a name, and can be taken back at any time.
-import { el, send, token } from "./companion_page.js";
+import { el, send, token } from "./page.js";
 
 function show() {
   const agreed = el("individual").checked;

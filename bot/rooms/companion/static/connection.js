@@ -1,5 +1,5 @@
 // One WebRTC connection to the bot that only sends: small pictures, few a second, in layers where the browser can.
-import { FPS } from "./companion_page.js";
+import { FPS } from "./page.js";
 
 const ENCODING = { maxFramerate: FPS, maxBitrate: 150000 };
 const LAYERS = "L1T3"; // a lost picture of an upper layer then harms no other

@@ -1,10 +1,10 @@
 // The student's page: consent, joining and joining again by itself, taps, leaving. Its parts are imported below.
 // Nothing is sent before Join; the camera stops whenever the student is out of the class.
-import { camera, stopCamera } from "./companion_camera.js";
-import { makeOffer, newConnection } from "./companion_connection.js";
+import { camera, stopCamera } from "./camera.js";
+import { makeOffer, newConnection } from "./connection.js";
 import {
   address, el, eraseKept, forgetToken, keepToken, page, say, sayLive, send, sends, show, standingTrouble, token,
-} from "./companion_page.js";
+} from "./page.js";
 
 const BREAK_MS = 3000;
 const RETRY_MS = [500, 1000, 2000, 4000, 8000, 15000];

@@ -1,5 +1,5 @@
 // The page of a class that is over: a tab that took part in it can still have its student erased.
-import { el, eraseKept, forgetToken, say, token } from "./companion_page.js";
+import { el, eraseKept, forgetToken, say, token } from "./page.js";
 
 el("afterwards").hidden = !token();
 el("erase-kept").addEventListener("click", async () => {
