@@ -1,4 +1,4 @@
-// The second, separate consent: individual check-ins. They need a name, and can be taken back at any time.
+// The second, separate consent: check-ins. They need a name, and the student can withdraw the consent at any time.
 import { el, send, token } from "./page.js";
 
 function show() {
@@ -8,27 +8,27 @@ function show() {
   el("individual-in-class").hidden = !agreed;
 }
 
-function takeBack() {
+function clearConsent() {
   el("individual").checked = false;
   show();
 }
 
 el("individual").addEventListener("change", show);
-el("leave").addEventListener("click", takeBack); // who comes back agrees anew
+el("leave").addEventListener("click", clearConsent); // a student who comes back must agree again
 
 el("withdraw").addEventListener("click", async () => {
   el("withdraw").disabled = true;
   try {
     const { status, answer } = await send("/individual", { token: token(), individual: false });
     if (status !== 200) {
-      el("pulse-note").textContent = `Not done: ${answer.error ?? "the server had an error, try again"}.`;
+      el("pulse-note").textContent = `Check-ins are still on: ${answer.error ?? "the server had an error, try again"}.`;
       return;
     }
-    takeBack();
-    el("in-class-title").focus(); // the button is gone, and the focus with it
-    el("pulse-note").textContent = "Check-ins are off; your name and what came of them are deleted.";
+    clearConsent();
+    el("in-class-title").focus(); // the button that had the focus is gone
+    el("pulse-note").textContent = "Check-ins are off. Your name and your check-ins are deleted.";
   } catch {
-    el("pulse-note").textContent = "Not done: there is no connection. Try again.";
+    el("pulse-note").textContent = "Check-ins are still on: there is no connection. Try again.";
   } finally {
     el("withdraw").disabled = false;
   }

@@ -1,66 +1,70 @@
-// The student's page: consent, joining and joining again by itself, taps, leaving. Its parts are imported below.
-// Nothing is sent before Join; the camera stops whenever the student is out of the class.
-import { camera, stopCamera } from "./camera.js";
+// The student page: consent, joining, rejoining after a lost connection, pulses, leaving, erasing.
+// Nothing is sent before the student joins. The camera stops whenever the student is not in the class.
+import { openCamera, stopCamera } from "./camera.js";
 import { makeOffer, newConnection } from "./connection.js";
 import {
-  address, el, eraseKept, forgetToken, keepToken, page, say, sayLive, send, sends, show, standingTrouble, token,
+  address, canSend, el, eraseStored, forgetToken, page, permanentCameraTrouble, send, setStatus, show, showLiveStatus,
+  storeToken, token,
 } from "./page.js";
 
-const BREAK_MS = 3000;
+const DISCONNECTED_MS = 3000; // a connection may recover for so long before it is replaced
 const RETRY_MS = [500, 1000, 2000, 4000, 8000, 15000];
-const MANY_FAILURES = 4; // some ten seconds
-const OVER_PERHAPS = "The connection broke. Trying again… If the class is over, close this page: that turns your camera off.";
-const NO_CONNECTION =
-  "the browser could make no connection for it. Turn it on to try again, or open the link in another browser.";
-const LEFT_OUT = "You are left out of this class: you are neither looked at nor counted. Your camera is off.";
-const LEFT = "You left the class. Your camera is off. You can join again.";
-const ELSEWHERE =
-  "You are taking part in another tab of this browser. This one has left, and its camera is off. You can join here again.";
-const NO_WAY = "no picture gets through from this network. Turn it on to try again, or use another network.";
-const MANY_UNREACHED = 3; // some forty seconds
+const MANY_FAILURES = 4; // after about ten seconds the page says how to turn the camera off
+const MANY_FAILED_CONNECTIONS = 3; // after about forty seconds the page goes on without a camera
 const REPORT_MS = 5000;
-const NUMBER_CHARS = 6; // as bot/companion/student.py takes it
-const SILENT_OK = new Set(["ended", "erased", "left", "idle"]);
+const NUMBER_CHARS = 6; // as NUMBER_CHARS in student.py
+const NOT_IN_CLASS = new Set(["ended", "erased", "left", "idle"]);
+
+const RETRYING = "The connection is lost. Trying again…";
+const RETRYING_LONG = `${RETRYING} If the class is over, close this page to turn your camera off.`;
+const LEFT = "You left the class. Your camera is off. You can join again.";
+const LEFT_OUT = "You are left out of this class: nothing about you is analysed or counted. Your camera is off.";
+const OTHER_TAB =
+  "You are now taking part in another tab of this browser. This tab has left the class, and its camera is off. You can join again here.";
+const CANNOT_CONNECT =
+  "the browser could not connect it. Turn it on to try again, or open the link in another browser.";
+const NETWORK_BLOCKS_VIDEO = "this network lets no video through. Turn the camera on to try again, or use another network.";
 
 const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
 // ---- camera ------------------------------------------------------------------------------------
 
-// The camera came, went or changed while in the class.
+// The camera was turned on, turned off or replaced.
 async function afterCameraChange() {
   show();
   if (page.state !== "live") return;
   const track = page.stream?.getVideoTracks()[0] ?? null;
   const sender = page.connection?.getSenders()[0];
   if (sender) await sender.replaceTrack(track);
-  else if (track) return join(); // joined without a camera: this one needs a connection
-  sayLive();
+  else if (track) return join(); // the student joined without a camera: now a connection is needed
+  showLiveStatus();
   await report();
 }
 
 async function toggleCamera() {
-  page.cameraOn = !page.stream;
-  page.unreached = 0;
-  if (page.cameraOn) await camera(afterCameraChange);
+  page.cameraWanted = !page.stream;
+  page.failedConnections = 0;
+  if (page.cameraWanted) await openCamera(afterCameraChange);
   else stopCamera();
   await afterCameraChange();
 }
 
 // ---- talking to the server ---------------------------------------------------------------------
 
-function finish(state, text) {
+// End taking part: close the connection, stop the camera, show the message.
+function finish(state, message) {
   page.state = state;
   page.attempt += 1;
   disconnect();
   stopCamera();
-  clearInterval(page.reporter);
-  if (state === "erased") forgetToken(); // after the class it is still good for being erased
-  say(text, "idle");
+  clearInterval(page.reportTimer);
+  if (state === "erased") forgetToken(); // in other states it is still needed, for erasing after the class
+  setStatus(message, "idle");
   show();
 }
 
-// Acts on what an answer means for everyone; false if it is an error that the caller must tell of.
-function settled(status) {
+// Act on the statuses that mean the same for every request. False if the status is an error that the caller must show.
+function handleStatus(status) {
   if (status === 404) finish("ended", "The class has ended. Your camera is off.");
   else if (status === 410) finish("erased", LEFT_OUT);
   else if (status === 409) join();
@@ -71,15 +75,16 @@ function settled(status) {
   return true;
 }
 
+// Report whether the camera is on; also tells the server that the page is still open.
 async function report() {
   if (page.state !== "live") return;
   try {
-    const on = page.cameraOn && Boolean(page.stream);
+    const on = page.cameraWanted && Boolean(page.stream);
     const { status, answer } = await send("/camera", { token: token(), on });
-    // The browser takes many seconds to notice that the other end of a connection is gone.
-    if (settled(status) && page.connection && answer.receiving === false) comeBack();
+    // The server's word is quicker: the browser takes many seconds to notice that the other end closed a connection.
+    if (handleStatus(status) && page.connection && answer.receiving === false) rejoin();
   } catch {
-    comeBack(); // the network is gone
+    rejoin(); // the network is gone
   }
 }
 
@@ -88,60 +93,61 @@ async function pulse(button) {
   try {
     const { status, answer } = await send("/pulse", { token: token(), kind: button.dataset.kind });
     if (status === 200) note.textContent = `Sent: ${button.textContent}`;
-    else if (status === 429) note.textContent = "Not sent: one tap a second. Tap again.";
-    else if (!settled(status)) note.textContent = answer.error ?? "That did not work: try again.";
+    else if (status === 429) note.textContent = "Not sent: you can tap once a second. Tap again.";
+    else if (!handleStatus(status)) note.textContent = answer.error ?? "That did not work: try again.";
   } catch {
     note.textContent = "Not sent: there was no connection. Tap again.";
-    comeBack();
+    rejoin();
   }
 }
 
 // ---- the connection ----------------------------------------------------------------------------
 
 function disconnect() {
-  clearTimeout(page.broken);
+  clearTimeout(page.disconnectTimer);
   page.connection?.close();
   page.connection = null;
 }
 
-function watch(connection) {
+function watchConnection(connection) {
   connection.addEventListener("connectionstatechange", () => {
-    if (connection !== page.connection) return;
-    clearTimeout(page.broken);
+    if (connection !== page.connection) return; // it was replaced
+    clearTimeout(page.disconnectTimer);
     const state = connection.connectionState;
     if (state === "connected") {
-      page.reached = true;
-      page.unreached = 0;
+      page.connected = true;
+      page.failedConnections = 0;
     }
-    if (state === "connected" && page.state === "live") sayLive();
-    else if (state === "failed" || state === "closed") comeBack();
+    if (state === "connected" && page.state === "live") showLiveStatus();
+    else if (state === "failed" || state === "closed") rejoin();
     else if (state === "disconnected") {
-      say("The connection is unsteady…", "waiting");
-      page.broken = setTimeout(comeBack, BREAK_MS);
+      setStatus("The connection is unstable…", "waiting");
+      page.disconnectTimer = setTimeout(rejoin, DISCONNECTED_MS);
       report();
     }
   });
 }
 
-function comeBack() {
+function rejoin() {
   if (page.state !== "live") return;
   page.state = "waiting";
-  if (page.connection && !page.reached) page.unreached += 1;
-  if (page.unreached >= MANY_UNREACHED) goWithoutCamera(NO_WAY);
+  if (page.connection && !page.connected) page.failedConnections += 1;
+  if (page.failedConnections >= MANY_FAILED_CONNECTIONS) continueWithoutCamera(NETWORK_BLOCKS_VIDEO);
   show();
   join();
 }
 
-// Join, or join again after a break, until it works or there is nothing more to try.
+// Join, or join again after a lost connection, until it works or the server refuses for good.
 async function join() {
   const attempt = ++page.attempt;
-  const again = page.state === "live" || page.state === "waiting";
-  page.state = again ? "waiting" : "joining";
-  clearInterval(page.reporter);
+  const rejoining = page.state === "live" || page.state === "waiting";
+  page.state = rejoining ? "waiting" : "joining";
+  clearInterval(page.reportTimer);
   show();
   for (let failures = 0; ; failures += 1) {
-    if (failures >= MANY_FAILURES) say(OVER_PERHAPS, "waiting");
-    else say(failures || again ? "The connection broke. Trying again…" : "Joining…", "waiting");
+    if (failures >= MANY_FAILURES) setStatus(RETRYING_LONG, "waiting");
+    else setStatus(failures || rejoining ? RETRYING : "Joining…", "waiting");
+    // The random factor spreads the pages of a class that lost their connections at the same time.
     if (failures) await sleep(RETRY_MS[Math.min(failures, RETRY_MS.length) - 1] * (0.75 + Math.random() / 2));
     if (attempt !== page.attempt) return;
     const done = await tryToJoin(attempt);
@@ -149,33 +155,34 @@ async function join() {
   }
 }
 
+// True when there is nothing more to try.
 async function tryToJoin(attempt) {
   disconnect();
   const offer = await prepareOffer();
   if (attempt !== page.attempt) return true;
   const connection = page.connection;
   try {
-    const known = token();
+    const oldToken = token();
     const { status, answer } = await send("/offer", {
       sdp: offer.sdp,
       type: offer.type,
       name: el("name").value.trim() || null,
       consent: el("consent").checked,
       individual: el("individual").checked,
-      ...(known ? { token: known } : {}),
+      ...(oldToken ? { token: oldToken } : {}),
     });
     if (attempt !== page.attempt) return true;
-    if (answer.token) keepToken(answer.token);
+    if (answer.token) storeToken(answer.token);
     if (answer.participant_id) el("number").textContent = answer.participant_id.slice(0, NUMBER_CHARS);
-    if (status === 403 && known) {
-      forgetToken(); // a class that began anew under the same code
+    if (status === 403 && oldToken) {
+      forgetToken(); // a new class has started under the same code
       return false;
     }
-    if (status === 404 || status === 410) return settled(status);
+    if (status === 404 || status === 410) return handleStatus(status);
     if (status !== 200 && status !== 422) return refused(status, answer);
     if (!answer.sdp) disconnect();
-    else if (!(await accepted(connection, answer))) return attempt !== page.attempt;
-    live(status === 422 ? answer.error : "");
+    else if (!(await applyAnswer(connection, answer))) return attempt !== page.attempt;
+    enterClass(status === 422 ? answer.error : "");
     return true;
   } catch {
     if (connection === page.connection) disconnect();
@@ -183,78 +190,80 @@ async function tryToJoin(attempt) {
   }
 }
 
-// The offer of a new connection for the camera: without one where there is none, or none can be sent.
+// The offer of a new connection for the camera; an empty one if there is no camera or it cannot be sent.
 async function prepareOffer() {
-  const without = { sdp: null, type: null };
-  if (!page.stream && (page.cameraOn || page.cameraTrouble)) return without;
+  const withoutCamera = { sdp: null, type: null };
+  if (!page.stream && (page.cameraWanted || page.cameraTrouble)) return withoutCamera;
   let connection = null;
   try {
     connection = page.connection = newConnection();
-    page.reached = false;
-    watch(connection);
+    page.connected = false;
+    watchConnection(connection);
     return await makeOffer(connection, page.stream?.getVideoTracks()[0] ?? null);
   } catch {
-    if (connection === page.connection) goWithoutCamera(NO_CONNECTION); // else closed by the join that overtook this one
-    return without;
+    if (connection === page.connection) continueWithoutCamera(CANNOT_CONNECT); // else a newer attempt closed it
+    return withoutCamera;
   }
 }
 
-// Trying again would end the same way; the buttons work without a camera.
-function goWithoutCamera(trouble) {
+// Another attempt with the camera would fail the same way; the buttons work without one.
+function continueWithoutCamera(trouble) {
   disconnect();
   stopCamera();
-  page.unreached = 0;
+  page.failedConnections = 0;
   page.cameraTrouble = trouble;
 }
 
-async function accepted(connection, answer) {
+async function applyAnswer(connection, answer) {
   try {
     await connection.setRemoteDescription({ type: answer.type, sdp: answer.sdp });
     return true;
   } catch {
-    if (connection === page.connection) goWithoutCamera(NO_CONNECTION);
+    if (connection === page.connection) continueWithoutCamera(CANNOT_CONNECT);
     return false;
   }
 }
 
+// False if the refusal is temporary; otherwise show it.
 function refused(status, answer) {
   if (status === 429 || (status >= 500 && page.state === "waiting")) return false;
-  finish("left", answer.error ?? "Joining did not work: load the page anew and try again.");
+  finish("left", answer.error ?? "Joining did not work: reload the page and try again.");
   el("status").dataset.state = "trouble";
   return true;
 }
 
-function live(trouble) {
+function enterClass(trouble) {
   page.state = "live";
   if (trouble) {
     stopCamera();
     page.cameraTrouble = trouble;
   }
-  page.reporter = setInterval(report, REPORT_MS);
-  sayLive();
+  page.reportTimer = setInterval(report, REPORT_MS);
+  showLiveStatus();
   show();
-  if (document.activeElement === document.body) el("in-class-title").focus(); // Join is gone, and the focus with it
+  if (document.activeElement === document.body) el("in-class-title").focus(); // the Join button that had the focus is gone
   report();
 }
 
 // ---- leaving -----------------------------------------------------------------------------------
 
-async function leave(said, known) {
-  finish("left", said);
-  page.cameraOn = sends;
-  page.cameraTrouble = standingTrouble();
+async function leave(message, tokenToLeave) {
+  finish("left", message);
+  page.cameraWanted = canSend;
+  page.cameraTrouble = permanentCameraTrouble();
   show();
   el("consent").checked = false;
   el("join").disabled = true;
-  if (known) await send("/leave", { token: known }).catch(() => {});
-  el("notice").before(el("status")); // where the page begins anew
+  if (tokenToLeave) await send("/leave", { token: tokenToLeave }).catch(() => {});
+  el("notice").before(el("status")); // at the top, where the student starts again
   el("status").focus();
 }
 
-// A duplicated tab is the same student, by the same token: the two would pull the connection back and forth.
+// A duplicated tab has the same token and is the same student. Only one of the tabs may take part: otherwise each would
+// replace the other's connection again and again. A tab that joins announces its token, and the other tab leaves.
 const tabs = typeof BroadcastChannel === "function" ? new BroadcastChannel(address("")) : null;
-tabs?.addEventListener("message", ({ data: joining }) => {
-  if (joining && token() === joining && !SILENT_OK.has(page.state)) leave(ELSEWHERE);
+tabs?.addEventListener("message", ({ data: joiningToken }) => {
+  if (joiningToken && token() === joiningToken && !NOT_IN_CLASS.has(page.state)) leave(OTHER_TAB);
 });
 
 async function erase() {
@@ -263,30 +272,30 @@ async function erase() {
     const { status, answer } = await send("/me", { token: token() }, "DELETE");
     if (status === 200) {
       finish("erased", "You were erased from this class. Your camera is off.");
-      el("status").focus(); // the button is gone, and the focus with it
-    } else if (!settled(status)) say(answer.error ?? "Erasing did not work: try again.", "trouble");
+      el("status").focus(); // the button that had the focus is gone
+    } else if (!handleStatus(status)) setStatus(answer.error ?? "Erasing did not work: try again.", "trouble");
   } catch {
-    say("Erasing did not work, there is no connection: try again.", "trouble");
+    setStatus("Erasing did not work because there is no connection: try again.", "trouble");
   }
 }
 
-// After the class: the room is gone, what is kept is not.
+// After the class the room is gone, but data about the student may still be stored.
 async function eraseAfterwards() {
-  const { done, said } = await eraseKept();
-  if (done) finish("erased", said);
-  else say(said, "trouble");
-  el("status").focus(); // the button may be gone, and the focus with it
+  const { done, message } = await eraseStored();
+  if (done) finish("erased", message);
+  else setStatus(message, "trouble");
+  el("status").focus(); // the button that had the focus may be gone
 }
 
 // ---- buttons -----------------------------------------------------------------------------------
 
 el("consent").addEventListener("change", async () => {
   show();
-  if (el("consent").checked) await camera(afterCameraChange);
-  else if (SILENT_OK.has(page.state)) {
+  if (el("consent").checked) await openCamera(afterCameraChange);
+  else if (NOT_IN_CLASS.has(page.state)) {
     stopCamera();
-    page.cameraTrouble = standingTrouble();
-    say("You are not in the class. Your camera is off.", "idle");
+    page.cameraTrouble = permanentCameraTrouble();
+    setStatus("You are not in the class. Your camera is off.", "idle");
     show();
   }
 });
@@ -298,12 +307,12 @@ el("join-form").addEventListener("submit", async (event) => {
   tabs?.postMessage(token());
   el("join-more").after(el("status"));
   show();
-  if (!page.stream) await camera(afterCameraChange);
+  if (!page.stream) await openCamera(afterCameraChange);
   await join();
 });
 
 el("camera-select").addEventListener("change", async () => {
-  await camera(afterCameraChange);
+  await openCamera(afterCameraChange);
   await afterCameraChange();
 });
 
@@ -318,14 +327,14 @@ for (const button of document.querySelectorAll(".pulses button")) {
 }
 
 window.addEventListener("pagehide", () => {
-  const known = token();
-  if (known && !SILENT_OK.has(page.state)) {
-    navigator.sendBeacon(address("/leave"), JSON.stringify({ token: known }));
+  const oldToken = token();
+  if (oldToken && !NOT_IN_CLASS.has(page.state)) {
+    navigator.sendBeacon(address("/leave"), JSON.stringify({ token: oldToken }));
   }
 });
 window.addEventListener("pageshow", (event) => {
-  if (event.persisted) location.reload(); // kept by the browser after leaving
+  if (event.persisted) location.reload(); // the browser kept the page after it had left the class
 });
-window.addEventListener("online", () => comeBack());
+window.addEventListener("online", () => rejoin());
 
 show();

@@ -1,61 +1,62 @@
-// What the student's page knows and shows: its state, the status line, which parts are in view, calls to the server.
+// State shared by the scripts of the student page, the status line, what is shown in which state, and calls to the server.
 
-export const FPS = Number(document.body.dataset.fps); // twice what is looked at: more would be sent for nothing
-export const looks = document.body.dataset.faces === "yes"; // else no camera is asked for at all
-export const sends = looks && typeof RTCPeerConnection === "function"; // else no camera is opened: it would be for nothing
-const NO_WEBRTC = "WebRTC, which it needs, is switched off in this browser. Switch it on, or open the link in another browser.";
+export const FPS = Number(document.body.dataset.fps); // twice the sampling rate: more frames would be sent in vain
+export const analysesFaces = document.body.dataset.faces === "yes"; // if not, the page never asks for a camera
+export const canSend = analysesFaces && typeof RTCPeerConnection === "function"; // if not, no camera is opened
+const NO_WEBRTC =
+  "this browser cannot send video because WebRTC is switched off. Switch it on, or open the link in another browser.";
 export const el = (id) => document.getElementById(id);
 
 const code = document.body.dataset.code;
 const tokenKey = `classmood-${code.toLowerCase()}`;
-const ALONE = "Only you see this. Nothing is sent before you join.";
-const READ = "Nobody sees this but you. A program reads it and keeps no picture.";
+const PREVIEW_BEFORE_JOINING = "Only you see this. Nothing is sent before you join.";
+const PREVIEW_IN_CLASS = "No person but you sees this. A program analyses the images and stores none.";
 
-/** Why no camera can be had, whatever the student does; empty where nothing stands against one. */
-export function standingTrouble() {
-  if (!looks) return "this class asks for none.";
-  return sends ? "" : NO_WEBRTC;
+/** Why there can be no camera, whatever the student does; empty if there can be one. */
+export function permanentCameraTrouble() {
+  if (!analysesFaces) return "this class asks for none.";
+  return canSend ? "" : NO_WEBRTC;
 }
 
 export const page = {
   state: "idle", // idle, joining, live, waiting, left, ended, erased
-  stream: null, // what the camera gives
-  opening: null, // promise of the camera being opened
-  cameraOn: sends, // what the student wants
-  cameraTrouble: standingTrouble(), // why there is no camera
+  stream: null, // of the open camera
+  opening: null, // promise while the camera is being opened
+  cameraWanted: canSend, // whether the student wants the camera on
+  cameraTrouble: permanentCameraTrouble(), // why there is no camera
   connection: null,
-  reached: false, // whether the connection has ever been one
-  unreached: 0, // connections in a row that never were
-  attempt: 0, // tells a join that was overtaken from the current one
-  broken: 0, // timer of a connection that may come back
-  reporter: 0,
+  connected: false, // whether the present connection was ever established
+  failedConnections: 0, // connections in a row that were never established
+  attempt: 0, // number of the current attempt to join: an older one stops when it is overtaken
+  disconnectTimer: 0,
+  reportTimer: 0,
 };
 
-let unstored = null; // the token where the browser keeps nothing; it then ends with the page
+let tokenInMemory = null; // the token if the browser stores nothing; it then ends with the page
 
-function stored(work) {
+function withStorage(action) {
   try {
-    return work(sessionStorage); // naming it raises where a browser is told to keep nothing
+    return action(sessionStorage); // even naming it throws if the browser is set to store nothing
   } catch {
     return null;
   }
 }
 
-export const token = () => stored((storage) => storage.getItem(tokenKey)) ?? unstored;
+export const token = () => withStorage((storage) => storage.getItem(tokenKey)) ?? tokenInMemory;
 
-export function keepToken(given) {
-  unstored = given;
-  stored((storage) => storage.setItem(tokenKey, given));
+export function storeToken(newToken) {
+  tokenInMemory = newToken;
+  withStorage((storage) => storage.setItem(tokenKey, newToken));
 }
 
 export function forgetToken() {
-  unstored = null;
-  stored((storage) => storage.removeItem(tokenKey));
+  tokenInMemory = null;
+  withStorage((storage) => storage.removeItem(tokenKey));
 }
 
 export const address = (path) => `/api/companion/${encodeURIComponent(code)}${path}`;
 
-/** Ask the server; a failed network throws. */
+/** Send a request to the server. Throws if the network fails. */
 export async function send(path, fields, method = "POST") {
   const response = await fetch(address(path), {
     method,
@@ -66,25 +67,25 @@ export async function send(path, fields, method = "POST") {
   return { status: response.status, answer };
 }
 
-/** Have deleted what is kept when the class is over: whether that is done, and what to say. */
-export async function eraseKept() {
+/** Have the student's stored data deleted after the class. Returns whether that is done, and a message. */
+export async function eraseStored() {
   try {
     const { status, answer } = await send("/me", { token: token() }, "DELETE");
-    if (status === 200) return { done: true, said: "You were erased: nothing is kept that knows of you." };
-    if (status === 404) return { done: true, said: "Nothing is kept that knows of you." };
-    return { done: false, said: answer.error ?? "Erasing did not work: try again." };
+    if (status === 200) return { done: true, message: "You were erased: nothing is stored about you any more." };
+    if (status === 404) return { done: true, message: "Nothing is stored about you." };
+    return { done: false, message: answer.error ?? "Erasing did not work: try again." };
   } catch {
-    return { done: false, said: "Erasing did not work, there is no connection: try again." };
+    return { done: false, message: "Erasing did not work because there is no connection: try again." };
   }
 }
 
-/** The line that says how the student stands, and the colour beside it. */
-export function say(text, state) {
+/** Set the status line and the colour beside it: idle, waiting, live or trouble. */
+export function setStatus(text, colour) {
   el("status").textContent = text;
-  el("status").dataset.state = state;
+  el("status").dataset.state = colour;
 }
 
-/** Put in view what belongs to the state. */
+/** Show the parts of the page that belong to its state. */
 export function show() {
   const inClass = page.state === "live" || page.state === "waiting";
   const over = page.state === "ended" || page.state === "erased";
@@ -96,27 +97,27 @@ export function show() {
   el("afterwards").hidden = page.state !== "ended" || !token();
   el("camera").hidden = over || !page.stream;
   el("join").disabled = !el("consent").checked || page.state === "joining";
-  el("preview-note").textContent = inClass ? READ : ALONE;
-  el("camera-toggle").hidden = !sends;
+  el("preview-note").textContent = inClass ? PREVIEW_IN_CLASS : PREVIEW_BEFORE_JOINING;
+  el("camera-toggle").hidden = !canSend;
   el("camera-toggle").textContent = page.stream ? "Turn camera off" : "Turn camera on";
   for (const button of document.querySelectorAll(".pulses button")) {
     button.disabled = page.state !== "live";
   }
 }
 
-// Before joining the preview stands beside the consent, in class below the buttons, which are needed more.
+// Before joining, the preview is above the check-ins and the Join button; in class, below the buttons, which matter more.
 function placeCamera(inClass) {
-  const [before, place] = inClass ? [el("in-class"), "afterend"] : [el("join-more"), "beforebegin"];
-  const placed = inClass ? before.nextElementSibling : before.previousElementSibling;
-  if (placed === el("camera")) return;
-  before.insertAdjacentElement(place, el("camera"));
-  el("preview").play().catch(() => {}); // a picture that is moved stands still
+  const [neighbour, position] = inClass ? [el("in-class"), "afterend"] : [el("join-more"), "beforebegin"];
+  const current = inClass ? neighbour.nextElementSibling : neighbour.previousElementSibling;
+  if (current === el("camera")) return;
+  neighbour.insertAdjacentElement(position, el("camera"));
+  el("preview").play().catch(() => {}); // moving a video pauses it
 }
 
-/** The status line of somebody who is in the class. */
-export function sayLive() {
-  if (page.cameraTrouble) say(`You are in the class, without a camera: ${page.cameraTrouble}`, "live");
-  else if (!page.cameraOn) say("You are in the class. Your camera is off.", "live");
-  else if (page.connection?.connectionState === "connected") say("You are in the class. Your camera is on.", "live");
-  else say("You are in the class. Connecting your camera…", "waiting");
+/** The status line of a student who is in the class. */
+export function showLiveStatus() {
+  if (page.cameraTrouble) setStatus(`You are in the class, without a camera: ${page.cameraTrouble}`, "live");
+  else if (!page.cameraWanted) setStatus("You are in the class. Your camera is off.", "live");
+  else if (page.connection?.connectionState === "connected") setStatus("You are in the class. Your camera is on.", "live");
+  else setStatus("You are in the class. Connecting your camera…", "waiting");
 }
