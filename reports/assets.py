@@ -1,18 +1,21 @@
-"""Templates and static files of a page, read once; static files get addresses that change with them."""
+"""Reads templates and static files once; the address of a static file changes with its content."""
 
 from __future__ import annotations
 
 import hashlib
-import mimetypes
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from importlib.resources.abc import Traversable
+from pathlib import PurePath
 from types import MappingProxyType
 from typing import Any, Final
 
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 
-_STATIC_ENDINGS: Final = (".css", ".js", ".svg")
+_CONTENT_TYPES: Final = MappingProxyType(
+    {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
+)
+"""Media types of static files by ending; other files of a folder are not served."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +23,7 @@ class StaticFiles:
     """Static files held in memory.
 
     Attributes:
-        prefix: What their addresses begin with, such as ``/static``.
+        prefix: Beginning of their addresses, such as ``/static``.
         version: Hash of all contents, part of their addresses; changes when any file does.
         files: Contents by file name.
     """
@@ -44,25 +47,25 @@ class StaticFiles:
 
 
 def content_type(name: str) -> str:
-    """Media type of a static file by its name."""
-    return mimetypes.guess_type(name)[0] or "application/octet-stream"
+    """Media type of a static file by its name, the same on every machine."""
+    return _CONTENT_TYPES[PurePath(name).suffix]
 
 
-def read_static(prefix: str, folders: Iterable[Traversable], made: Mapping[str, str]) -> StaticFiles:
+def read_static(prefix: str, folders: Iterable[Traversable], generated: Mapping[str, str]) -> StaticFiles:
     """Read the static files of some folders, and add generated ones. Blocks.
 
     Args:
-        prefix: What their addresses begin with.
+        prefix: Beginning of their addresses.
         folders: Folders of static files; no name may be in two of them.
-        made: Contents of generated files, by name.
+        generated: Contents of generated files, by name.
     """
     contents = {
         entry.name: entry.read_bytes()
         for folder in folders
         for entry in folder.iterdir()
-        if entry.is_file() and entry.name.endswith(_STATIC_ENDINGS)
+        if entry.is_file() and entry.name.endswith(tuple(_CONTENT_TYPES))
     }
-    contents.update({name: text.encode() for name, text in made.items()})
+    contents.update({name: text.encode() for name, text in generated.items()})
     digest = hashlib.sha256()
     for name in sorted(contents):
         digest.update(name.encode() + b"\0" + contents[name] + b"\0")

@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 
 from bot.metrics import Metrics
-from bot.rooms.companion import adapter, requests, room
+from bot.rooms.companion import room, student_routes
 from bot.webrtc import offers
 from reports.store import Store
-from reports.web import api, application, stream
+from reports.web import api, requests, stream
 from reports.web.feed import LiveFeed
 from tests.reports.builders import a_class, a_window
 
@@ -42,8 +42,8 @@ def test_every_metric_is_named() -> None:
 
 
 def test_limits_are_those_of_the_code() -> None:
-    assert application.MAX_BODY == requests.MAX_BODY_BYTES == offers.MAX_OFFER_CHARS == 64 * 1024
-    assert api._BODY_S == adapter._BODY_S == 10
+    assert requests.MAX_BODY_BYTES == offers.MAX_OFFER_CHARS == 64 * 1024
+    assert requests.BODY_TIMEOUT_S == 10
     assert "64 KiB, 10 s" in row("request body")
     for limit in (f"{offers.MAX_OFFER_LINES} lines", f"{offers.MAX_CANDIDATES} candidates", "64 codecs"):
         assert limit in row("offer of a camera")
@@ -52,9 +52,9 @@ def test_limits_are_those_of_the_code() -> None:
     for beginning, (burst, per_s) in (
         ("joins of a student", room._REJOINS),
         ("a student page's other requests", room._REPORTS),
-        ("joins of a client address", adapter._JOINS),
-        ("other requests of a client address", adapter._REQUESTS),
-        ("asking for classes", adapter._MISSES),
+        ("joins of a client address", student_routes._JOINS),
+        ("other requests of a client address", student_routes._REQUESTS),
+        ("asking for classes", student_routes._UNKNOWN_CODES),
     ):
         rate = {0.5: "one in 2 s", 1.0: "one a second"}.get(per_s, f"{per_s:.0f} a second")
         assert f"{burst} at once, then {rate}" in row(beginning)

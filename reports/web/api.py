@@ -1,7 +1,6 @@
-"""The host's JSON API: classes, windows, markers, and the report's three formats.
+"""The host's JSON API: classes, windows, markers, check-ins, and the report in three formats.
 
-Comes in: requests the guard let through. Goes out: the objects of ``reports.summary`` as JSON. Input is
-checked here and refused with one line that says what to do.
+The access guard has run before. Input is checked here; wrong input gets one line that says what to do.
 """
 
 from __future__ import annotations
@@ -9,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import base64
 import hashlib
-import json
 import math
 import re
 from collections.abc import Callable
@@ -22,27 +20,28 @@ from reports.summary.indicators import indicate
 from reports.summary.words import KIND_PHRASES
 from reports.web.context import CLASS_ID, CONTEXT, find_class, no_such_class
 from reports.web.controller import RoomRefused
+from reports.web.requests import parse_json_object, read_body
+from reports.web.responses import json_answer
 
 TITLE_CHARS: Final = 200
 LABEL_CHARS: Final = 200
 ROOM_CHARS: Final = 1000
 MAX_MARKERS: Final = 500
-"""Markers of one class."""
+"""Most markers of one class."""
 
-_BODY_S: Final = 10.0
 DEFAULT_ROOM: Final = "companion:"
 
 _REPORT_CSP: Final = (
     "default-src 'none'; style-src {styles}; img-src data:; base-uri 'none'; form-action 'none'; "
     "frame-ancestors 'none'"
 )
-"""The report carries its style in itself, allowed by its hash, and no script."""
+"""The report contains its style sheet, which the policy allows by its hash, and no script."""
 
 _STYLE: Final = re.compile(r"<style>(.*?)</style>", re.DOTALL)
 
 
 async def start_class(request: web.Request) -> web.Response:
-    """POST /api/classes: begin a class."""
+    """POST /api/classes: start a class."""
     body = await _json_object(request)
     room = _text(body, "room", ROOM_CHARS, DEFAULT_ROOM)
     title = _text(body, "title", TITLE_CHARS, "")
@@ -50,28 +49,28 @@ async def start_class(request: web.Request) -> web.Response:
         info = await request.app[CONTEXT].controller.start(room, title)
     except RoomRefused as exc:
         raise web.HTTPBadRequest(text=str(exc)) from exc
-    return web.json_response(info.to_json(), status=201, headers={"Location": f"/api/classes/{info.id}"})
+    return json_answer(info.to_json(), status=201, headers={"Location": f"/api/classes/{info.id}"})
 
 
 async def list_classes(request: web.Request) -> web.Response:
     """GET /api/classes: all classes, newest first."""
-    return web.json_response([info.to_json() for info in await request.app[CONTEXT].store.classes()])
+    return json_answer([info.to_json() for info in await request.app[CONTEXT].store.classes()])
 
 
 async def show_class(request: web.Request) -> web.Response:
     """GET /api/classes/ID: one class."""
-    return web.json_response((await find_class(request)).to_json())
+    return json_answer((await find_class(request)).to_json())
 
 
 async def end_class(request: web.Request) -> web.Response:
-    """POST /api/classes/ID/end: end a class; the same answer when it has ended already."""
+    """POST /api/classes/ID/end: end a class; a class that has ended already gets the same answer."""
     info = await find_class(request)
     ended = await request.app[CONTEXT].controller.end(info.id)
-    return web.json_response((ended or await find_class(request)).to_json())
+    return json_answer((ended or await find_class(request)).to_json())
 
 
 async def delete_class(request: web.Request) -> web.Response:
-    """DELETE /api/classes/ID: forget a class and all that was kept of it, ending it first."""
+    """DELETE /api/classes/ID: end a class if it is running, then delete it and everything stored about it."""
     info = await find_class(request)
     context = request.app[CONTEXT]
     if info.running:
@@ -87,14 +86,14 @@ async def list_windows(request: web.Request) -> web.Response:
     since_s = _since_s(request.query.get("since_s"))
     info = await find_class(request)
     windows = await request.app[CONTEXT].store.windows(info.id, since_s)
-    return web.json_response([window.to_json() for window in windows])
+    return json_answer([window.to_json() for window in windows])
 
 
 async def list_markers(request: web.Request) -> web.Response:
     """GET /api/classes/ID/markers: the markers, oldest first."""
     info = await find_class(request)
     markers = await request.app[CONTEXT].store.markers(info.id)
-    return web.json_response([marker.to_json() for marker in markers])
+    return json_answer([marker.to_json() for marker in markers])
 
 
 async def show_indicators(request: web.Request) -> web.Response:
@@ -102,15 +101,15 @@ async def show_indicators(request: web.Request) -> web.Response:
     info = await find_class(request)
     context = request.app[CONTEXT]
     windows = await context.store.windows(info.id)
-    found = await asyncio.to_thread(indicate, windows)
-    return web.json_response(found.to_json())
+    indications = await asyncio.to_thread(indicate, windows)
+    return json_answer(indications.to_json())
 
 
 async def list_check_ins(request: web.Request) -> web.Response:
-    """GET /api/classes/ID/check-ins: who may need a word, of those who opted in; by name, no ranking."""
+    """GET /api/classes/ID/check-ins: students who may need a word and agreed to check-ins; not ranked."""
     info = await find_class(request)
-    found = await request.app[CONTEXT].store.check_ins(info.id)
-    return web.json_response(
+    check_ins = await request.app[CONTEXT].store.check_ins(info.id)
+    return json_answer(
         [
             {
                 "name": check_in.name,
@@ -118,35 +117,35 @@ async def list_check_ins(request: web.Request) -> web.Response:
                 "reason": check_in.reason,
                 "say": KIND_PHRASES[check_in.kind.value],
             }
-            for check_in in found
+            for check_in in check_ins
         ]
     )
 
 
 async def leave_out(request: web.Request) -> web.Response:
-    """POST /api/classes/ID/leave-out: at the host's word somebody is looked at no longer."""
+    """POST /api/classes/ID/leave-out: opt a student out of the analysis at the host's request."""
     info = await find_class(request)
     who = _text(await _json_object(request), "who", LABEL_CHARS, None)
     count = await request.app[CONTEXT].controller.leave_out(info.id, who)
     if count is None:
-        raise web.HTTPConflict(text="the class is not running: nobody is looked at any more")
+        raise web.HTTPConflict(text="the class is not running: nobody is analysed any more")
     if not count:
         raise web.HTTPNotFound(
-            text="nobody goes by that here: give the name they have in the call, or the number on their page"
+            text="nobody here has that name or number: give the name in the call, or the number on their page"
         )
-    return web.json_response({"left_out": count})
+    return json_answer({"left_out": count})
 
 
 async def add_marker(request: web.Request) -> web.Response:
-    """POST /api/classes/ID/markers: mark this moment."""
+    """POST /api/classes/ID/markers: mark the present moment."""
     info = await find_class(request)
     label = _text(await _json_object(request), "label", LABEL_CHARS, None)
     if len(await request.app[CONTEXT].store.markers(info.id)) >= MAX_MARKERS:
-        raise web.HTTPConflict(text=f"the class has {MAX_MARKERS} markers already: more are not kept")
+        raise web.HTTPConflict(text=f"the class already has {MAX_MARKERS} markers, the most a class can have")
     marker = await request.app[CONTEXT].controller.mark(info.id, label)
     if marker is None:
-        raise web.HTTPConflict(text="the class is not running: markers can only be set while it is")
-    return web.json_response(marker.to_json(), status=201)
+        raise web.HTTPConflict(text="the class is not running: set markers while it runs")
+    return json_answer(marker.to_json(), status=201)
 
 
 async def report_html(request: web.Request) -> web.Response:
@@ -159,7 +158,7 @@ async def report_html(request: web.Request) -> web.Response:
 
 
 async def report_csv(request: web.Request) -> web.Response:
-    """GET /api/classes/ID/report.csv: one row a window."""
+    """GET /api/classes/ID/report.csv: one row for each window."""
     return await _report(request, to_csv, "text/csv", "csv")
 
 
@@ -169,9 +168,9 @@ async def report_json(request: web.Request) -> web.Response:
 
 
 async def make_link(request: web.Request) -> web.Response:
-    """POST /api/host-links: a link that lets one more browser in, once."""
+    """POST /api/host-links: make a host link, which lets one more browser in, once."""
     code = await request.app[CONTEXT].keys.make_link()
-    return web.json_response({"code": code, "path": f"/?token={code}"}, status=201)
+    return json_answer({"code": code, "path": f"/?token={code}"}, status=201)
 
 
 async def _report(
@@ -192,53 +191,54 @@ async def _report(
 
 
 async def _json_object(request: web.Request) -> dict[str, Any]:
-    """The body, an object.
+    """The body as an object.
 
     Raises:
-        HTTPUnsupportedMediaType: it does not say that it is JSON.
-        HTTPRequestTimeout: it does not come.
-        HTTPBadRequest: it is none.
+        HTTPUnsupportedMediaType: its type is not JSON. Forms of other sites cannot send that type.
+        RequestRefused: it is too large, too slow, or not a JSON object.
     """
     if request.content_type != "application/json":
         raise web.HTTPUnsupportedMediaType(text="send JSON with the header Content-Type: application/json")
-    try:
-        async with asyncio.timeout(_BODY_S):
-            text = await request.read()
-    except TimeoutError as exc:
-        raise web.HTTPRequestTimeout(text="the request took too long to arrive: try again") from exc
-    try:
-        body = json.loads(text)
-    except (ValueError, RecursionError) as exc:
-        raise web.HTTPBadRequest(text="the body is no valid JSON: send an object") from exc
-    if not isinstance(body, dict):
-        raise web.HTTPBadRequest(text="the body must be a JSON object")
-    return body
+    return parse_json_object(await read_body(request))
 
 
-def _text(body: dict[str, Any], key: str, most: int, default: str | None) -> str:
-    """A text of 1 to ``most`` characters on one line; blank is the default, if there is one."""
-    given = body.get(key)
-    if given is None or (isinstance(given, str) and not given.strip()):
+def _text(body: dict[str, Any], key: str, max_chars: int, default: str | None) -> str:
+    """A text field of 1 to ``max_chars`` characters, on one line.
+
+    Args:
+        body: The request's JSON object.
+        key: Name of the field.
+        max_chars: Longest text allowed.
+        default: Used when the field is missing or blank; None if it is required.
+
+    Raises:
+        HTTPBadRequest: the field is missing, too long, no text, or holds control characters.
+    """
+    value = body.get(key)
+    if value is None or (isinstance(value, str) and not value.strip()):
         if default is None:
-            raise web.HTTPBadRequest(text=f"{key} is missing: give 1 to {most} characters")
+            raise web.HTTPBadRequest(text=f"{key} is missing: give 1 to {max_chars} characters")
         return default
-    if not isinstance(given, str):
-        raise web.HTTPBadRequest(text=f"{key} must be a text of 1 to {most} characters")
-    text = " ".join(given.split())
-    if len(text) > most:
-        raise web.HTTPBadRequest(text=f"{key} is too long: give at most {most} characters, not {len(text)}")
+    if not isinstance(value, str):
+        raise web.HTTPBadRequest(text=f"{key} must be a text of 1 to {max_chars} characters")
+    text = " ".join(value.split())
+    if len(text) > max_chars:
+        raise web.HTTPBadRequest(
+            text=f"{key} is too long: give at most {max_chars} characters, not {len(text)}"
+        )
     if not _is_plain(text):
-        raise web.HTTPBadRequest(text=f"{key} holds control characters: leave them out")
+        raise web.HTTPBadRequest(text=f"{key} contains control characters: leave them out")
     return text
 
 
 def _is_plain(text: str) -> bool:
-    return not any(ord(one) < 32 or 0x7F <= ord(one) < 0xA0 or 0xD800 <= ord(one) < 0xE000 for one in text)
+    """Whether a text has no control characters (C0, DEL, C1) and no surrogates, which UTF-8 cannot encode."""
+    return not any(code < 0x20 or 0x7F <= code < 0xA0 or 0xD800 <= code < 0xE000 for code in map(ord, text))
 
 
-def _since_s(given: str | None) -> float:
+def _since_s(query: str | None) -> float:
     try:
-        since_s = 0.0 if given is None else float(given)
+        since_s = 0.0 if query is None else float(query)
     except ValueError:
         since_s = math.nan
     if not math.isfinite(since_s) or since_s < 0:

@@ -1,14 +1,13 @@
-"""Everything the host sees, as one aiohttp application: pages, API, live stream, health, metrics.
+"""The aiohttp application: the host's pages, API and live stream, health, metrics, and the adapters' routes.
 
-Comes in: the store, the class controller and the live feed, handed over by the composition root, and the
-routes room adapters serve to students. Goes out: an application to be run. Here stands what holds for
-every request: who may come in, how errors look, which headers go with every answer.
+This module holds what all requests share: access control, the form of errors, and the security headers.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import structlog
@@ -16,7 +15,6 @@ from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest
 
-from reports.assets import content_type
 from reports.store import Store, StoreError
 from reports.web import api, pages, stream
 from reports.web.auth import LinkSpent, auth_middleware, target_without_token
@@ -24,10 +22,9 @@ from reports.web.context import CONTEXT, HostContext
 from reports.web.controller import ClassController
 from reports.web.feed import LiveFeed
 from reports.web.host_keys import HostKeys, HostKeysError
+from reports.web.requests import MAX_BODY_BYTES, RequestRefused
+from reports.web.responses import json_answer, json_error, no_store, static_answer
 from reports.web.templating import environment, render, static_files
-
-MAX_BODY: Final = 64 * 1024
-"""Largest request body, bytes."""
 
 _HEADERS: Final = {
     "Content-Security-Policy": (
@@ -40,8 +37,13 @@ _HEADERS: Final = {
     "Permissions-Policy": "camera=(self), microphone=(), geolocation=(), display-capture=(), payment=()",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
-    "Cache-Control": "no-store",
+    **no_store(),
 }
+"""Headers of every answer that does not set its own."""
+
+_KEPT_HEADERS: Final = (hdrs.WWW_AUTHENTICATE, hdrs.ALLOW, hdrs.RETRY_AFTER)
+"""Headers of an ``HTTPException`` that belong in its answer."""
+
 _log = structlog.get_logger()
 
 
@@ -58,24 +60,24 @@ def build_app(
     heartbeat_s: float = 15.0,
     registry: CollectorRegistry = REGISTRY,
 ) -> web.Application:
-    """The host's application.
+    """Build the application.
 
     Args:
-        store: Open; it stays the caller's to close.
+        store: The open store; the caller closes it.
         controller: Starts, marks and ends classes.
-        feed: What the controller's sessions publish to; all its followers are let go at shutdown.
-        keys: What lets the host in.
-        extra_routes: Served without the token: what room adapters show to students.
-        ready: Says why classes cannot be run, None when they can.
-        model_card: What the report says of the model.
-        jurisdiction: The privacy profile that is on.
-        heartbeat_s: Seconds between signs of life on a quiet stream.
-        registry: What /metrics serves.
+        feed: Carries the events of running classes; shutdown ends all its subscriptions.
+        keys: The host's tokens, links and cookies.
+        extra_routes: Routes served without the host token, such as those of room adapters for students.
+        ready: Returns why classes cannot run, None when they can.
+        model_card: What the report says about the model.
+        jurisdiction: The privacy profile in use.
+        heartbeat_s: Seconds between heartbeats on a live stream without events.
+        registry: The metrics that /metrics serves.
     """
     open_routes: set[web.AbstractRoute] = set()
     local_routes: set[web.AbstractRoute] = set()
     guard = auth_middleware(keys, open_routes, local_routes)
-    app = web.Application(client_max_size=MAX_BODY, middlewares=[_errors, guard])
+    app = web.Application(client_max_size=MAX_BODY_BYTES, middlewares=[_answer_errors, guard])
     app[CONTEXT] = HostContext(
         store, controller, feed, keys, ready, model_card, jurisdiction, heartbeat_s, registry
     )
@@ -85,7 +87,7 @@ def build_app(
     app.router.add_routes([*api.ROUTES, *stream.ROUTES, *pages.ROUTES])
     app.on_startup.append(_read_files)
     app.on_response_prepare.append(_add_headers)
-    app.on_shutdown.append(_let_go)
+    app.on_shutdown.append(_close_feed)
     return app
 
 
@@ -93,97 +95,100 @@ async def _read_files(_app: web.Application) -> None:
     await asyncio.to_thread(environment)
 
 
-async def _let_go(app: web.Application) -> None:
+async def _close_feed(app: web.Application) -> None:
     app[CONTEXT].feed.close_all()
 
 
 async def _add_headers(_request: web.Request, response: web.StreamResponse) -> None:
     for name, value in _HEADERS.items():
         response.headers.setdefault(name, value)
-    response.headers[hdrs.SERVER] = "ClassMood"  # aiohttp's own names its version
+    response.headers[hdrs.SERVER] = "ClassMood"  # instead of aiohttp's, which names its version
+
+
+@dataclass(frozen=True, slots=True)
+class _Failure:
+    """How a failed request is answered.
+
+    Attributes:
+        status: HTTP status.
+        message: One line that says what to do.
+        headers: Headers that belong to the status.
+        target: Address without the spent link, for a browser that may be signed in already.
+    """
+
+    status: int
+    message: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+    target: str | None = None
 
 
 @web.middleware
-async def _errors(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Every error as JSON to programs and as a page to people, in one line that says what to do."""
-    target: str | None = None
+async def _answer_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Answer every error with one line that says what to do: JSON for programs, a page for people."""
     try:
         return await handler(request)
     except web.HTTPException as exc:
         if exc.status < 400:
             raise
-        status, said = exc.status, _one_line(exc)
-        if isinstance(exc, LinkSpent):
-            target = target_without_token(request)
-        headers = {
-            name: exc.headers[name]
-            for name in (hdrs.WWW_AUTHENTICATE, hdrs.ALLOW, hdrs.RETRY_AFTER)
-            if name in exc.headers
-        }
-    except StoreError as exc:
-        _log.error("store_failed", address=_address(request), error=str(exc))
-        status, said, headers = 503, str(exc), {}
-    except HostKeysError as exc:
-        _log.error("host_keys_failed", error=str(exc))
-        status, said, headers = 503, str(exc), {}
-    except Exception:  # noqa: BLE001  # a fault of ours is logged and told like any other error
+        failure = _from_http(request, exc)
+    except RequestRefused as exc:
+        failure = _Failure(exc.status, str(exc))
+    except (StoreError, HostKeysError) as exc:
+        event = "store_failed" if isinstance(exc, StoreError) else "host_keys_failed"
+        _log.error(event, address=_address(request), error=str(exc))
+        failure = _Failure(503, str(exc))
+    except Exception:  # noqa: BLE001  # a bug must be logged, and answered like any other error
         _log.exception("request_failed", address=_address(request))
-        status, said, headers = 500, "an error of the program: see its log", {}
-    if _is_page(request):
-        text = render("error.html", status=status, said=said, target=target)
-        return web.Response(text=text, content_type="text/html", status=status, headers=headers)
-    return web.json_response({"error": said}, status=status, headers=headers)
+        failure = _Failure(500, "internal error: see the server log")
+    if not _wants_page(request):
+        return json_error(failure.message, failure.status, failure.headers)
+    page = render("error.html", status=failure.status, said=failure.message, target=failure.target)
+    return web.Response(text=page, content_type="text/html", status=failure.status, headers=failure.headers)
+
+
+def _from_http(request: web.Request, exc: web.HTTPException) -> _Failure:
+    headers = {str(name): exc.headers[name] for name in _KEPT_HEADERS if name in exc.headers}
+    target = target_without_token(request) if isinstance(exc, LinkSpent) else None
+    return _Failure(exc.status, _one_line(exc), headers, target)
 
 
 def _address(request: web.Request) -> str | None:
-    """The kind of address that was asked for, without what varies in it."""
+    """The route's address pattern: without identifiers, so that it may be logged."""
     resource = request.match_info.route.resource
     return None if resource is None else resource.canonical
 
 
-def _is_page(request: web.Request) -> bool:
-    # Also under /api/: a report is opened from a link.
+def _wants_page(request: web.Request) -> bool:
+    # Also under /api/: people open a report by a link.
     return "text/html" in request.headers.get(hdrs.ACCEPT, "")
 
 
 def _one_line(exc: web.HTTPException) -> str:
     match exc.status:
-        case 404 if exc.text == f"404: {exc.reason}":
+        case 404 if exc.text == f"404: {exc.reason}":  # aiohttp's own text
             return "nothing is here: check the address"
         case 405:
             return f"{exc.reason}: use {exc.headers.get(hdrs.ALLOW, 'another method')}"
-        case 413:
-            return f"the request is too large: send at most {MAX_BODY // 1024} KiB"
     return " ".join((exc.text or exc.reason).split())
 
 
 async def _healthz(_request: web.Request) -> web.Response:
-    return web.json_response({"alive": True})
+    return json_answer({"alive": True})
 
 
 async def _readyz(request: web.Request) -> web.Response:
     reason = request.app[CONTEXT].ready()
     if reason is not None:
-        return web.json_response({"error": reason}, status=503)
-    return web.json_response({"ready": True})
+        return json_error(reason, 503)
+    return json_answer({"ready": True})
 
 
 async def _static(request: web.Request) -> web.Response:
-    found = static_files()
-    name = request.match_info["name"]
-    content = found.files.get(name)
-    if content is None or request.match_info["version"] != found.version:
-        raise web.HTTPNotFound
-    return web.Response(
-        body=content,
-        content_type=content_type(name),
-        charset="utf-8",
-        headers={hdrs.CACHE_CONTROL: "public, max-age=31536000, immutable"},
-    )
+    return static_answer(static_files(), request)
 
 
 async def _metrics(request: web.Request) -> web.Response:
-    # In a thread: the process collector reads /proc.
+    # In a thread, because the process collector reads /proc.
     body = await asyncio.to_thread(generate_latest, request.app[CONTEXT].registry)
     return web.Response(body=body, headers={hdrs.CONTENT_TYPE: CONTENT_TYPE_LATEST})
 

@@ -14,7 +14,7 @@ from reports.document.templating import styles
 
 @cache
 def static_files() -> StaticFiles:
-    """The static files of the host's pages and the report's styles. The first call reads."""
+    """The static files of the host's pages and the report's styles. The first call reads files."""
     folder = resources.files("reports.web").joinpath("static")
     shared = {name: styles().text(name) for name in styles().files}
     return read_static("/static", [folder], shared)
@@ -22,11 +22,11 @@ def static_files() -> StaticFiles:
 
 @cache
 def environment() -> Environment:
-    """The templates, all compiled. The first call reads; ``render`` never does."""
+    """The templates, all compiled. The first call reads files; ``render`` then reads none."""
     folder = resources.files("reports.web").joinpath("templates")
     return read_templates(folder, FILTERS, {"static": static_files().url})
 
 
 def render(template: str, **values: object) -> str:
-    """A template filled in."""
+    """Fill in a template."""
     return environment().get_template(template).render(**values)

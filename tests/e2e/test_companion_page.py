@@ -82,7 +82,7 @@ async def test_a_broken_connection_mends_itself_and_the_end_is_told(served: Serv
     await page.click("#join")
     await served.next(TrackAdded)
     mark = len(served.told)
-    student = served.room._students[0]
+    student = served.room._presence.students[0]
     assert student.peer is not None
     await student.peer.close()  # as when the network goes
     assert isinstance(await served.next(TrackRemoved, after=mark), TrackRemoved)

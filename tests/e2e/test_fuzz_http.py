@@ -32,8 +32,8 @@ from schemathesis.specs.openapi.checks import (
 from bot.config import Settings
 from bot.metrics import Metrics
 from bot.openapi import description_route, read_description
-from bot.rooms.companion import adapter as companion
-from bot.rooms.companion import room as companion_room
+from bot.rooms.companion import room, student_routes
+from bot.rooms.companion.adapter import Adapter
 from bot.rooms.registry import RoomContext
 from bot.sessions.lifecycle import Sessions
 from bot.sessions.recorder import Recorder
@@ -81,7 +81,7 @@ class Fuzzed:
         async with AsyncExitStack() as stack:
             store = await asyncio.to_thread(Store.open, f"sqlite:///{self.folder / 'classes.db'}")
             stack.push_async_callback(asyncio.to_thread, store.close)
-            adapter, feed, metrics = companion.Adapter(RoomContext(Settings())), LiveFeed(), Metrics()
+            adapter, feed, metrics = Adapter(RoomContext(Settings())), LiveFeed(), Metrics()
             sessions = Sessions(
                 store=store, recorder=Recorder(store, metrics), feed=feed, adapters={"companion": adapter},
                 reader=None, settings=Settings(), metrics=metrics, public_url=lambda: self.url,
@@ -113,8 +113,8 @@ def fuzzed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fuzzed]:
     with pytest.MonkeyPatch.context() as patched:
         # The limits would answer everything with 429 after a while; they have tests of their own.
         for module, limit in (
-            (companion, "_JOINS"), (companion, "_REQUESTS"), (companion, "_MISSES"),
-            (companion_room, "_REJOINS"), (companion_room, "_REPORTS"),
+            (student_routes, "_JOINS"), (student_routes, "_REQUESTS"), (student_routes, "_UNKNOWN_CODES"),
+            (room, "_REJOINS"), (room, "_REPORTS"),
         ):  # fmt: skip
             patched.setattr(module, limit, (1_000_000, 1_000_000.0))
         server = Fuzzed(tmp_path_factory.mktemp("fuzzed"))

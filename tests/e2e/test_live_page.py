@@ -391,7 +391,7 @@ async def test_the_host_has_somebody_left_out_by_what_they_go_by(desk: HostDesk)
     await expect(page.locator("#word")).to_have_text("Steady")
     await page.locator("#leave-out summary").focus()
     await page.keyboard.press("Enter")
-    for who, said in (("Bea", "nobody goes by that here"), ("Ada", "Left out from now on.")):
+    for who, said in (("Bea", "nobody here has that name or number"), ("Ada", "Left out from now on.")):
         await page.fill("#leave-out-who", who)
         await page.keyboard.press("Enter")
         await expect(page.locator("#leave-out-said")).to_contain_text(said)

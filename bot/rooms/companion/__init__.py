@@ -1,8 +1,4 @@
-"""The inside of the embedded room, which ``bot.rooms.companion.adapter`` puts on the web.
-
-``requests``: what a page may ask, checked; ``limits``: how often. ``student``: what is held of one;
-``room``: who is there and what they do.
-"""
+"""The embedded room: students open a page beside their video call and take part from there."""
 
 from bot.rooms.companion.adapter import Adapter
 

@@ -1,47 +1,38 @@
-"""What a student's page may ask of the embedded room, and how it is refused.
-
-Comes in: request bodies of strangers. Goes out: checked values, or a ``Refusal``. Pure.
+"""The bodies that a student page sends, checked, and the reasons to refuse a request. Pure.
 
 Refusal
-+-- BadRequest     400   the body or the offer is wrong
++-- BadRequest     400   a field or the offer is wrong
 +-- NoConsent      403   joining without consent
-+-- UnknownToken   403   the token is nobody's
-+-- RoomEnded      404   there is no such class, or no longer
-+-- BodyTooSlow    408
-+-- Away           409   the token's owner left and must join again first
-+-- Erased         410   the token's owner had everything erased
-+-- BodyTooLarge   413
++-- UnknownToken   403   no student has this token
++-- RoomEnded      404   there is no such class, or it has ended
++-- Away           409   the student left and must join again first
++-- Erased         410   the student was erased
 +-- TooFast        429   too many requests of one student or one address
-+-- RoomFull       503   too many students
++-- RoomFull       503   too many students or too many unprocessed events
 +-- CannotReceive  503   this machine cannot receive video
+
+Bodies that are too large, too slow or not JSON are refused by ``reports.web.requests``.
 """
 
 from __future__ import annotations
 
-import json
 import unicodedata
 from dataclasses import dataclass
-from typing import Any, ClassVar, Final
+from typing import Any, Final
 
 from reports.summary.windows import PulseKind
+from reports.web.requests import RequestRefused, parse_json_object
 
-MAX_BODY_BYTES: Final = 64 * 1024
 MAX_NAME_CHARS: Final = 80
 MAX_TOKEN_CHARS: Final = 100
 
 
-class Refusal(Exception):
-    """A request is refused; the text is one line that says what to do.
-
-    Attributes:
-        status: HTTP status to answer with.
-    """
-
-    status: ClassVar[int] = 400
+class Refusal(RequestRefused):
+    """The embedded room refuses a request; the text is one line that says what to do."""
 
 
 class BadRequest(Refusal):
-    """The body or the offer is wrong."""
+    """A field or the offer is wrong."""
 
 
 class NoConsent(Refusal):
@@ -51,39 +42,27 @@ class NoConsent(Refusal):
 
 
 class UnknownToken(Refusal):
-    """The token is nobody's."""
+    """No student has this token."""
 
     status = 403
 
 
 class RoomEnded(Refusal):
-    """There is no such class, or no longer."""
+    """There is no such class, or it has ended."""
 
     status = 404
 
 
 class Away(Refusal):
-    """The token's owner left and must join again first."""
+    """The student left and must join again first."""
 
     status = 409
 
 
 class Erased(Refusal):
-    """The token's owner had everything erased."""
+    """The student was erased."""
 
     status = 410
-
-
-class BodyTooLarge(Refusal):
-    """More than ``MAX_BODY_BYTES``."""
-
-    status = 413
-
-
-class BodyTooSlow(Refusal):
-    """The body did not arrive in time."""
-
-    status = 408
 
 
 class TooFast(Refusal):
@@ -93,7 +72,7 @@ class TooFast(Refusal):
 
 
 class RoomFull(Refusal):
-    """Too many students."""
+    """Too many students or too many unprocessed events."""
 
     status = 503
 
@@ -106,13 +85,13 @@ class CannotReceive(Refusal):
 
 @dataclass(frozen=True, slots=True)
 class JoinRequest:
-    """What a student sends to join; that the consent is ticked has been checked.
+    """What a student sends to join; only requests with consent become one.
 
     Attributes:
-        sdp: Offer with a camera; None to join without one.
-        name: As given, cleaned; None if none.
-        individual: Whether individual check-ins were agreed to.
-        token: Of an earlier join, to be the same participant again.
+        sdp: Offer with a camera; None to join without a camera.
+        name: Cleaned name; None if there is none.
+        individual: Whether the student agreed to check-ins.
+        token: Token of an earlier join, to be the same participant again.
     """
 
     sdp: str | None
@@ -127,9 +106,9 @@ class Admission:
 
     Attributes:
         participant_id: Random, for this class only.
-        token: Secret to come back with.
-        sdp: The answer; None without a camera.
-        trouble: Why the camera cannot be received, if it cannot.
+        token: Secret with which the student's page makes further requests and joins again.
+        sdp: The answer to the offer; None without a camera.
+        trouble: Why the camera cannot be received; None if it can.
     """
 
     participant_id: str
@@ -139,15 +118,16 @@ class Admission:
 
 
 def parse_join(body: bytes) -> JoinRequest:
-    """Read the body of an offer.
+    """Parse the body of an offer.
 
     Raises:
         NoConsent: ``consent`` is not true.
-        BadRequest: anything else is wrong.
+        BadRequest: another field is wrong.
+        NotJson: the body is not a JSON object.
     """
-    fields = _fields(body)
+    fields = parse_json_object(body)
     if fields.get("consent") is not True:
-        raise NoConsent("tick the consent first: without it nothing is received and nothing is kept")
+        raise NoConsent("tick the consent first: without it, nothing is received and nothing is stored")
     sdp, kind = fields.get("sdp"), fields.get("type")
     if sdp is not None and not isinstance(sdp, str):
         raise BadRequest("sdp must be a text, or null to join without a camera")
@@ -163,12 +143,13 @@ def parse_join(body: bytes) -> JoinRequest:
 
 
 def parse_pulse(body: bytes) -> tuple[str, PulseKind]:
-    """Read the body of a pulse: its sender's token and its kind.
+    """Parse the body of a pulse: the student's token and the kind of pulse.
 
     Raises:
-        BadRequest: something is wrong with it.
+        BadRequest: a field is wrong.
+        NotJson: the body is not a JSON object.
     """
-    fields = _fields(body)
+    fields = parse_json_object(body)
     kind = fields.get("kind")
     if not isinstance(kind, str) or kind not in set(PulseKind):
         raise BadRequest(f"kind must be one of {', '.join(PulseKind)}")
@@ -176,24 +157,26 @@ def parse_pulse(body: bytes) -> tuple[str, PulseKind]:
 
 
 def parse_withdrawal(body: bytes) -> str:
-    """Read the body that takes back the consent to individual check-ins: its sender's token.
+    """Parse the body that withdraws the consent to check-ins: the student's token.
 
     Raises:
-        BadRequest: something is wrong with it, or it asks to agree, which is done by joining.
+        BadRequest: a field is wrong, or the body asks to agree; students agree by joining.
+        NotJson: the body is not a JSON object.
     """
-    fields = _fields(body)
+    fields = parse_json_object(body)
     if fields.get("individual") is not False:
-        raise BadRequest("individual must be false: agreeing is done by joining")
+        raise BadRequest("individual must be false: students agree to check-ins by joining")
     return _token(fields)
 
 
 def parse_camera(body: bytes) -> tuple[str, bool]:
-    """Read the body of a camera report: its sender's token, and whether the camera is on.
+    """Parse the body of a camera report: the student's token, and whether the camera is on.
 
     Raises:
-        BadRequest: something is wrong with it.
+        BadRequest: a field is wrong.
+        NotJson: the body is not a JSON object.
     """
-    fields = _fields(body)
+    fields = parse_json_object(body)
     on = fields.get("on")
     if not isinstance(on, bool):
         raise BadRequest("on must be true or false")
@@ -201,42 +184,33 @@ def parse_camera(body: bytes) -> tuple[str, bool]:
 
 
 def parse_token(body: bytes) -> str:
-    """Read a body that holds a token only.
+    """Parse a body with a token; other fields are ignored.
 
     Raises:
-        BadRequest: it does not.
+        BadRequest: the token is missing or has the wrong form.
+        NotJson: the body is not a JSON object.
     """
-    return _token(_fields(body))
+    return _token(parse_json_object(body))
 
 
 def token_in(body: bytes) -> str | None:
-    """The token a body holds beside whatever else; None if none."""
+    """The token in any body; None if there is none."""
     try:
         return parse_token(body)
-    except BadRequest:
+    except RequestRefused:
         return None
 
 
 def clean_name(name: str | None) -> str | None:
-    """A name without control and formatting characters, at most ``MAX_NAME_CHARS``; None if none is left."""
+    """A name without control and formatting characters, cut to ``MAX_NAME_CHARS``; None if it is empty."""
     if name is None:
         return None
     printable = "".join(" " if unicodedata.category(char)[0] in "CZ" else char for char in name)
     return " ".join(printable.split())[:MAX_NAME_CHARS].strip() or None
 
 
-def _fields(body: bytes) -> dict[str, Any]:
-    try:
-        fields = json.loads(body)
-    except (ValueError, RecursionError) as exc:
-        raise BadRequest("the body must be a JSON object") from exc
-    if not isinstance(fields, dict):
-        raise BadRequest("the body must be a JSON object")
-    return fields
-
-
 def _token(fields: dict[str, Any]) -> str:
     token = fields.get("token")
     if not isinstance(token, str) or not 0 < len(token) <= MAX_TOKEN_CHARS:
-        raise BadRequest("token must be the text given on joining")
+        raise BadRequest("token must be the text that joining returned")
     return token

@@ -1,7 +1,6 @@
-"""What the embedded room holds of one student: no name, and of the token only a hash.
+"""One student of the embedded room: no name, and only a hash of the token.
 
-Made by ``room`` when someone joins; found again by the token of their page, or by the number
-their page shows.
+The room identifies a student by the token of their page, or by the number that the page shows.
 """
 
 from __future__ import annotations
@@ -18,76 +17,76 @@ from bot.rooms.companion.requests import Erased, UnknownToken
 from bot.webrtc.peer import ReceivingPeer
 
 NUMBER_CHARS: Final = 6
-"""Of a participant's identifier the page shows so many as their number."""
+"""The page shows this many characters of the participant identifier as the student's number."""
 
 _ID_CHARS: Final = 16
 
 
 @dataclass(slots=True, eq=False)
 class Student:
-    """One student while the class lasts.
+    """One student, from the first join to the end of the class.
 
     Attributes:
-        participant_id: Of the token, which is random and for this class only.
-        token_hash: Of the secret they come back with.
-        seen_s: When they were last known to be there, monotonic seconds.
-        present: Whether they are in the class.
-        erased: Whether they went for good.
-        individual: Whether they agreed to individual check-ins.
-        cameraless: Whether they have no camera, or one that cannot be decoded.
-        stands_off: Whether ``Muted(True)`` or ``UnsupportedCodec`` was told last.
-        peer: The connection of their camera.
-        track_id: Of the track told by ``TrackAdded`` and not yet removed.
-        pulsed_s: When they last tapped, monotonic seconds.
-        lock: Held while they join, leave or are erased.
+        participant_id: Derived from the token; random and for this class only.
+        token_hash: SHA-256 of the token.
+        last_seen_s: Time of the page's last sign of life, monotonic seconds.
+        present: Whether the student is in the class now.
+        erased: Whether the student was erased and may not join again.
+        individual: Whether the student agreed to check-ins.
+        cameraless: Whether there is no camera, or one that cannot be decoded.
+        reported_off: Whether the last event about the camera was ``Muted(True)`` or ``UnsupportedCodec``.
+        peer: The connection that receives the camera.
+        track_id: The track published by ``TrackAdded`` and not yet removed.
+        last_pulse_s: Time of the last pulse, monotonic seconds.
+        lock: Held while the student joins, leaves or is erased.
     """
 
     participant_id: str
     token_hash: bytes
-    seen_s: float
+    last_seen_s: float
     present: bool = False
     erased: bool = False
     individual: bool = False
     cameraless: bool = False
-    stands_off: bool = False
+    reported_off: bool = False
     peer: ReceivingPeer | None = None
     track_id: str | None = None
-    pulsed_s: float = float("-inf")
+    last_pulse_s: float = float("-inf")
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
 def new_student(now_s: float) -> tuple[Student, str]:
-    """A student nobody has seen before, and their token."""
+    """A new student, and the token for their page."""
     token = secrets.token_urlsafe(32)
     return Student(participant_of(token), _hash(token), now_s), token
 
 
 def participant_of(token: str) -> str:
-    """The identifier of a token's owner, 16 hexadecimal digits.
+    """The participant identifier of a token, 16 hexadecimal digits.
 
-    It follows from the token, so that whoever has the token can be erased when the class, and with it all
-    that the room held of them, is gone.
+    It is derived from the token so that a student can still be erased after the class, when the room and
+    its list of students are gone.
     """
     return _hash(token).hex()[:_ID_CHARS]
 
 
 def with_token(students: Iterable[Student], token: str) -> Student:
-    """The student a token belongs to.
+    """The student with this token.
 
     Raises:
-        UnknownToken: it is nobody's.
-        Erased: its owner is erased.
+        UnknownToken: no student has it.
+        Erased: the student was erased.
     """
     digest = _hash(token)
     for student in students:
         if hmac.compare_digest(student.token_hash, digest):
             refuse_erased(student)
             return student
-    raise UnknownToken("this page is not known to the class: join again")
+    raise UnknownToken("the class does not know this page: join again")
 
 
 def with_number(students: Iterable[Student], number: str) -> list[Student]:
-    """Whose page shows a number; nobody for one that is too short."""
+    """The students whose page shows this number; none if the number is too short."""
     wanted = "".join(number.split()).lower()
     if len(wanted) < NUMBER_CHARS:
         return []
@@ -95,13 +94,13 @@ def with_number(students: Iterable[Student], number: str) -> list[Student]:
 
 
 def refuse_erased(student: Student) -> None:
-    """Let nobody in again who went for good.
+    """Refuse requests of a student who was erased.
 
     Raises:
-        Erased: the student did.
+        Erased: the student was.
     """
     if student.erased:
-        raise Erased("you were erased from this class: close the page, or load it anew to take part again")
+        raise Erased("you were erased from this class: close this page, or reload it to take part again")
 
 
 def _hash(token: str) -> bytes:

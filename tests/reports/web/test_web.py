@@ -67,7 +67,10 @@ async def test_somebody_is_left_out_by_what_the_host_knows_of_them(host: Host) -
     await host.store.put_class(a_class())
     path = "/api/classes/c1/leave-out"
     assert await host.json("POST", path, 200, json={"who": " Ada "}) == {"left_out": 1}
-    assert "nobody goes by that" in (await host.json("POST", path, 404, json={"who": "Bea"}))["error"]
+    assert (
+        "nobody here has that name or number"
+        in (await host.json("POST", path, 404, json={"who": "Bea"}))["error"]
+    )
     assert "who is missing" in (await host.json("POST", path, 400, json={}))["error"]
     assert (await host.client.post(path, json={"who": "Ada"})).status == 401
     await host.json("POST", "/api/classes/c1/end", 200)
@@ -87,9 +90,9 @@ async def test_start_has_defaults(host: Host) -> None:
         (400, "title must be a text", {"json": {"title": 7}}),
         (400, "control characters", {"json": {"title": "a\x00b"}}),
         (400, "control characters", {"data": b'{"title":"\\ud800"}', "json_type": True}),
-        (400, "no valid JSON", {"data": b"{", "json_type": True}),
-        (400, "no valid JSON", {"data": b"\xff", "json_type": True}),
-        (400, "no valid JSON", {"data": b"[" * 20_000, "json_type": True}),
+        (400, "not valid JSON", {"data": b"{", "json_type": True}),
+        (400, "not valid JSON", {"data": b"\xff", "json_type": True}),
+        (400, "not valid JSON", {"data": b"[" * 20_000, "json_type": True}),
         (400, "JSON object", {"json": ["x"]}),
         (413, "at most 64 KiB", {"json": {"title": "x" * 70_000}}),
         (415, "Content-Type: application/json", {"data": {"title": "x"}}),
@@ -142,7 +145,7 @@ async def test_windows_since(host: Host) -> None:
         ("GET", "/api/classes/..%2F..%2Fetc"),
         ("GET", "/api/nothing"),
         ("GET", "/classes/none"),
-        ("GET", "/static/0/host.css"),
+        ("GET", "/static/0/none.css"),
     ],
 )
 async def test_unknown_things_are_404(host: Host, method: str, address: str) -> None:
@@ -241,7 +244,7 @@ async def test_headers_guard_every_answer(host: Host) -> None:
 
 async def test_a_fault_of_the_program_is_told_in_one_line_without_its_insides(host: Host) -> None:
     with capture_logs() as logs:
-        assert await host.json("GET", "/fails", 500) == {"error": "an error of the program: see its log"}
+        assert await host.json("GET", "/fails", 500) == {"error": "internal error: see the server log"}
         page = await host.client.get("/fails", headers=BEARER | {"Accept": "text/html"})
     assert [(log["event"], log["address"]) for log in logs] == [("request_failed", "/fails")] * 2
     assert (page.status, page.content_type) == (500, "text/html")
@@ -285,6 +288,11 @@ async def test_pages_have_no_inline_code_and_their_files_are_versioned(host: Hos
             async with host.client.get(link) as response:
                 assert response.status == 200
                 assert "immutable" in response.headers["Cache-Control"]
+                content = await response.read()
+            other_version = re.sub(r"/static/[0-9a-f]{12}/", "/static/000000000000/", link)
+            async with host.client.get(other_version) as response:
+                assert (response.status, await response.read()) == (200, content)
+                assert response.headers["Cache-Control"] == "no-cache"
 
 
 async def test_pages_escape_what_people_wrote(host: Host) -> None:

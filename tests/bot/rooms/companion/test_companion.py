@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from bot.config import Settings
-from bot.rooms.companion import room as companion_room
+from bot.rooms.companion import presence
 from bot.rooms.companion.adapter import Adapter
 from bot.rooms.companion.student import NUMBER_CHARS
 from bot.rooms.contract import (
@@ -94,7 +94,7 @@ async def test_without_consent_nothing_is_kept(school: Class, consent: Any) -> N
     assert response.status == 403
     assert "consent" in (await response.json())["error"]
     assert school.told == []
-    assert school.room._students == []
+    assert school.room._presence.students == []
 
 
 @needs_network
@@ -123,7 +123,7 @@ async def test_doubled_offers_of_one_student_leave_one_connection_that_works(sch
     await school.track(0)
     await asyncio.gather(*(school.join(token=first["token"]) for _ in range(2)))
     await school.track(len(school.tracks()))
-    live = [student for student in school.room._students if student.present]
+    live = [student for student in school.room._presence.students if student.present]
     added, removed = kinds(school.told).count("TrackAdded"), kinds(school.told).count("TrackRemoved")
     assert len(live) == 1
     assert added - removed == 1
@@ -157,7 +157,7 @@ async def test_an_unsupported_camera_is_counted(school: Class) -> None:
     answer = await response.json()
     assert response.status == 422
     assert "VP9" in answer["error"]
-    assert school.room._students[0].participant_id == answer["participant_id"]
+    assert school.room._presence.students[0].participant_id == answer["participant_id"]
     await school.until(lambda told: len(told) == 2)
     assert school.told == [
         Joined(answer["participant_id"], None, False, consented=True),
@@ -198,7 +198,7 @@ async def test_a_camera_found_later_is_received(school: Class) -> None:
 async def test_someone_quiet_without_a_camera_goes_in_the_end(
     school: Class, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(companion_room, "CAMERALESS_PATIENCE", 0.5)
+    monkeypatch.setattr(presence, "CAMERALESS_TIMEOUT_FACTOR", 0.5)
     await school.join_without_camera()
     await school.until(lambda told: kinds(told)[-1] == "Left")
 
@@ -302,6 +302,6 @@ async def test_the_host_has_somebody_left_out_by_the_number_on_their_page(school
 
 async def test_the_room_holds_a_hash_and_no_name(school: Class) -> None:
     answer = await school.join_without_camera(name="Ada")
-    held = repr(school.room._students)
+    held = repr(school.room._presence.students)
     assert answer["token"] not in held
     assert "Ada" not in held

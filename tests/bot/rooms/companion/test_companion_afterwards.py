@@ -8,7 +8,8 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
-from bot.rooms.companion import adapter as adapters
+from bot.rooms.companion.adapter import Adapter
+from bot.rooms.companion.rate_limiter import RateLimiter
 from bot.rooms.companion.room import CompanionRoom
 from bot.rooms.registry import RoomContext
 from tests.bot.rooms.companion.school_network import CODE, QUICK, Class
@@ -19,7 +20,7 @@ ME = f"/api/companion/{CODE}/me"
 class School:
     """Classes of one code, one after the other, and whom the store knows."""
 
-    def __init__(self, client: TestClient[web.Request, web.Application], adapter: adapters.Adapter) -> None:
+    def __init__(self, client: TestClient[web.Request, web.Application], adapter: Adapter) -> None:
         self.client, self.adapter = client, adapter
 
     async def erase(self, token: str) -> int:
@@ -45,7 +46,7 @@ async def school(kept: set[str]) -> AsyncIterator[School]:
         kept.discard(participant_id)
         return known
 
-    adapter = adapters.Adapter(RoomContext(QUICK, erase_kept=erase_kept))
+    adapter = Adapter(RoomContext(QUICK, erase_kept=erase_kept))
     app = web.Application()
     app.add_routes(adapter.routes())
     async with TestClient(TestServer(app)) as client:
@@ -76,7 +77,7 @@ async def test_it_is_while_the_next_class_has_the_same_code(school: School, kept
 async def test_guesses_of_a_neighbour_stand_in_nobodys_way_and_are_told_nothing(
     school: School, kept: set[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(school.adapter, "_misses", adapters.RateLimiter(2, 0.001))
+    monkeypatch.setattr(school.adapter.student_routes, "_unknown_codes", RateLimiter(2, 0.001))
     ada = await school.hold_class()
     kept.add(ada["participant_id"])
     assert [(await school.client.get(f"/c/guess-{number}")).status for number in range(3)] == [404, 404, 429]
@@ -89,6 +90,6 @@ async def test_guesses_of_a_neighbour_stand_in_nobodys_way_and_are_told_nothing(
 
 
 async def test_whoever_tries_many_tokens_has_to_wait(school: School, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(school.adapter, "_requests", adapters.RateLimiter(2, 0.001))
+    monkeypatch.setattr(school.adapter.student_routes, "_requests", RateLimiter(2, 0.001))
     async with school.adapter.open(f"companion:{CODE}"):
         assert [await school.erase(f"guess {number}") for number in range(4)] == [403, 403, 429, 429]

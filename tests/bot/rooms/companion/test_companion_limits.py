@@ -15,11 +15,12 @@ from aiohttp.test_utils import TestClient, TestServer
 from bot.config import PrivacySettings, Settings
 from bot.rooms.companion import room as companion_room
 from bot.rooms.companion.adapter import Adapter
-from bot.rooms.companion.requests import MAX_BODY_BYTES, clean_name
+from bot.rooms.companion.requests import clean_name
 from bot.rooms.companion.room import CompanionRoom
 from bot.rooms.contract import Pulse
 from bot.rooms.registry import RoomContext
 from bot.tracks import TrackEnded
+from reports.web.requests import MAX_BODY_BYTES
 from tests.bot.rooms.companion.school_network import CODE, QUICK, Class, held, kinds
 from tests.cameras import Sender, needs_network, offer_text
 
@@ -83,7 +84,7 @@ async def test_rubbish_gets_a_plain_error_and_changes_nothing(school: Class) -> 
             assert error
             assert "\n" not in error
     assert school.told == []
-    assert school.room._students == []
+    assert school.room._presence.students == []
 
 
 async def test_garbage_sdp_is_refused(school: Class) -> None:
@@ -96,7 +97,7 @@ async def test_garbage_sdp_is_refused(school: Class) -> None:
         response = await school.post("offer", sdp=sdp, type="offer", consent=True)
         assert response.status == 400, sdp
         assert "\n" not in (await response.json())["error"]
-    assert school.room._students == []
+    assert school.room._presence.students == []
 
 
 @pytest.mark.parametrize(
@@ -187,7 +188,7 @@ async def test_the_scripts_of_one_page_are_all_of_one_version(school: Class) -> 
         folder = path.rpartition("/")[0]
         wanted += [f"{folder}/{name}" for name in re.findall(r'from "\./([^"]+)"', await response.text())]
     assert len(seen) >= 5
-    older = await school.client.get("/companion-static/000000000000/companion.js")
+    older = await school.client.get("/companion-static/000000000000/main.js")
     assert (older.status, older.headers["Cache-Control"]) == (200, "no-cache")
 
 

@@ -12,11 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.config import Settings
-from bot.rooms.companion import adapter as companion
-from bot.rooms.companion import rate_limiter, room
+from bot.rooms.companion import rate_limiter, room, student_routes
 from bot.rooms.companion.adapter import Adapter
-from bot.rooms.companion.rate_limiter import RateLimiter, client_address
+from bot.rooms.companion.client_address import client_address
+from bot.rooms.companion.rate_limiter import RateLimiter
 from bot.rooms.registry import RoomContext
+from reports.web import requests
 from tests.bot.rooms.companion.school_network import CODE, QUICK, Class, held
 
 PROXIED = QUICK.model_copy(
@@ -36,14 +37,14 @@ class Clock:
 def test_an_allowance_is_spent_and_comes_back() -> None:
     clock = Clock()
     allowance = RateLimiter(3, 0.5, clock)
-    assert [allowance.take("a") for _ in range(4)] == [True, True, True, False]
-    assert allowance.take("b"), "each has their own"
+    assert [allowance.allow("a") for _ in range(4)] == [True, True, True, False]
+    assert allowance.allow("b"), "each has their own"
     clock.now_s += 1.9
-    assert not allowance.take("a")
+    assert not allowance.allow("a")
     clock.now_s += 0.2
-    assert [allowance.take("a") for _ in range(2)] == [True, False]
+    assert [allowance.allow("a") for _ in range(2)] == [True, False]
     clock.now_s += 1e6
-    assert allowance.left("a") == 3, "never more than at first"
+    assert allowance.remaining("a") == 3, "never more than at first"
 
 
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.floats(0, 5)), max_size=80))
@@ -53,18 +54,18 @@ def test_nobody_gets_more_than_burst_and_rate_allow(asked: list[tuple[str, float
     got: dict[str, int] = {}
     for who, later_s in asked:
         clock.now_s += later_s
-        got[who] = got.get(who, 0) + allowance.take(who)
+        got[who] = got.get(who, 0) + allowance.allow(who)
     for count in got.values():
         assert count <= 5 + 2.0 * (clock.now_s - 100.0) + 1e-6
 
 
 def test_only_so_many_visitors_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rate_limiter, "_MOST_KNOWN", 10)
+    monkeypatch.setattr(rate_limiter, "_MAX_CLIENTS", 10)
     allowance = RateLimiter(1, 0.001, Clock())
     for number in range(100):
-        assert allowance.take(str(number))
-    assert len(allowance._left) == 10
-    assert not allowance.take("99")
+        assert allowance.allow(str(number))
+    assert len(allowance._buckets) == 10
+    assert not allowance.allow("99")
 
 
 @pytest.mark.parametrize(
@@ -101,9 +102,9 @@ def test_class_codes_cannot_be_guessed() -> None:
 @pytest.fixture
 async def few(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Class]:
     """A class behind a trusted proxy, with small allowances that do not come back."""
-    monkeypatch.setattr(companion, "_JOINS", (3, 0.0001))
-    monkeypatch.setattr(companion, "_REQUESTS", (5, 0.0001))
-    monkeypatch.setattr(companion, "_MISSES", (4, 0.0001))
+    monkeypatch.setattr(student_routes, "_JOINS", (3, 0.0001))
+    monkeypatch.setattr(student_routes, "_REQUESTS", (5, 0.0001))
+    monkeypatch.setattr(student_routes, "_UNKNOWN_CODES", (4, 0.0001))
     monkeypatch.setattr(room, "_REJOINS", (2, 0.0001))
     monkeypatch.setattr(room, "_REPORTS", (4, 0.0001))
     async with held(PROXIED) as holding:
@@ -190,7 +191,7 @@ async def test_erasing_is_never_refused_a_student(few: Class) -> None:
 
 
 async def test_a_body_that_does_not_come_is_given_up(few: Class, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(companion, "_BODY_S", 0.05)
+    monkeypatch.setattr(requests, "BODY_TIMEOUT_S", 0.05)
 
     async def slowly() -> AsyncIterator[bytes]:
         yield b"{"

@@ -1,12 +1,12 @@
-// The student's camera: asked for after the consent, stopped whenever the student is out of the class.
-import { FPS, el, looks, page, say, sends, show } from "./companion_page.js";
+// The student's camera: opened after the consent, stopped whenever the student is not in the class.
+import { FPS, analysesFaces, canSend, el, page, setStatus, show } from "./page.js";
 
 const CAMERA = { width: { ideal: 320 }, height: { ideal: 180 }, frameRate: { ideal: FPS, max: Math.max(FPS, 15) } };
 
 function cameraError(error) {
-  if (!isSecureContext) return "this page was not opened over https, so the browser gives no camera. Ask for an https link.";
-  if (!navigator.mediaDevices?.getUserMedia) return "this browser gives pages none. Open the link in another browser.";
-  if (error?.name === "NotAllowedError") return "the browser was not allowed to use it. You can change that beside the address.";
+  if (!isSecureContext) return "the link does not begin with https, so the browser allows no camera. Ask for an https link.";
+  if (!navigator.mediaDevices?.getUserMedia) return "this browser gives web pages no camera. Open the link in another browser.";
+  if (error?.name === "NotAllowedError") return "the browser may not use it. You can change that beside the page's address.";
   if (error?.name === "NotFoundError") return "none was found.";
   if (error?.name === "NotReadableError") return "another program is using it.";
   return "it could not be started.";
@@ -16,21 +16,21 @@ function stop(stream) {
   for (const track of stream?.getTracks() ?? []) track.stop();
 }
 
-/** Turn it off; its light goes out. */
+/** Turn the camera off; its light goes out. */
 export function stopCamera() {
   stop(page.stream);
   page.stream = null;
   el("preview").srcObject = null;
 }
 
-async function openCamera(onLost) {
-  const wanted = el("camera-select").value;
+async function startCamera(onLost) {
+  const chosen = el("camera-select").value;
   try {
-    if (!navigator.mediaDevices?.getUserMedia) throw new Error("no camera for pages");
-    const video = wanted ? { ...CAMERA, deviceId: { exact: wanted } } : CAMERA;
+    if (!navigator.mediaDevices?.getUserMedia) throw new Error("no camera for web pages");
+    const video = chosen ? { ...CAMERA, deviceId: { exact: chosen } } : CAMERA;
     const stream = await navigator.mediaDevices.getUserMedia({ video, audio: false });
     if (!el("consent").checked || page.state === "ended" || page.state === "erased") {
-      stop(stream); // the student left, or took the consent back, while the browser was asking
+      stop(stream); // the student left or withdrew the consent while the browser asked for permission
       return;
     }
     stopCamera();
@@ -45,31 +45,32 @@ async function openCamera(onLost) {
     });
     el("preview").srcObject = stream;
     await listCameras(track.getSettings().deviceId);
-    if (page.state === "idle" || page.state === "left") say("Your camera is ready. You have not joined yet.", "idle");
+    if (page.state === "idle" || page.state === "left") setStatus("Your camera is ready. You have not joined yet.", "idle");
   } catch (error) {
     stopCamera();
-    if (wanted) el("camera-select").value = ""; // hidden now: the next try takes any camera, not the one that failed
+    // The list of cameras is hidden without a preview: the next attempt takes any camera, not the one that failed.
+    if (chosen) el("camera-select").value = "";
     page.cameraTrouble = cameraError(error);
-    sayNoCamera();
+    showNoCamera();
   }
   show();
 }
 
-function sayNoCamera() {
+function showNoCamera() {
   if (page.state !== "idle" && page.state !== "left") return;
-  say(`There is no camera: ${page.cameraTrouble} You can join without one and use the buttons.`, "trouble");
+  setStatus(`There is no camera: ${page.cameraTrouble} You can join without one and use the buttons.`, "trouble");
 }
 
 /**
- * Open it, if the class looks at faces and the browser can send; one opening at a time. ``onLost`` is called
- * when it is unplugged.
+ * Open the camera if the class analyses faces and the browser can send video. Calls while it is being opened share
+ * one promise. ``onLost`` is called when the camera is unplugged.
  */
-export function camera(onLost) {
-  if (!sends) {
-    if (looks) sayNoCamera();
+export function openCamera(onLost) {
+  if (!canSend) {
+    if (analysesFaces) showNoCamera();
     return Promise.resolve();
   }
-  page.opening ??= openCamera(onLost).finally(() => { page.opening = null; });
+  page.opening ??= startCamera(onLost).finally(() => { page.opening = null; });
   return page.opening;
 }
 

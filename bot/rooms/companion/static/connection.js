@@ -1,20 +1,21 @@
-// One WebRTC connection to the bot that only sends: small pictures, few a second, in layers where the browser can.
-import { FPS } from "./companion_page.js";
+// A WebRTC connection that only sends: small frames, a few a second, in temporal layers if the browser can.
+import { FPS } from "./page.js";
 
 const ENCODING = { maxFramerate: FPS, maxBitrate: 150000 };
-const LAYERS = "L1T3"; // a lost picture of an upper layer then harms no other
-const GATHER_MS = 3000;
+const LAYERS = "L1T3"; // losing a frame of an upper layer then harms no other frame
+const GATHER_MS = 3000; // longest wait for the browser's network addresses
 
 const iceServers = JSON.parse(document.body.dataset.iceServers);
 
-/** A connection with nothing on it yet. */
+/** A connection without a camera yet. */
 export const newConnection = () => new RTCPeerConnection({ iceServers, bundlePolicy: "max-bundle" });
 
+// Prefer the codecs that the server decodes: VP8, then H.264.
 function preferDecodable(transceiver) {
-  const known = RTCRtpReceiver.getCapabilities?.("video")?.codecs;
-  if (!known || !transceiver.setCodecPreferences) return;
+  const codecs = RTCRtpReceiver.getCapabilities?.("video")?.codecs;
+  if (!codecs || !transceiver.setCodecPreferences) return;
   const rank = (codec) => ({ "video/vp8": 0, "video/h264": 1 })[codec.mimeType.toLowerCase()] ?? 2;
-  transceiver.setCodecPreferences([...known].sort((a, b) => rank(a) - rank(b)));
+  transceiver.setCodecPreferences([...codecs].sort((a, b) => rank(a) - rank(b)));
 }
 
 function addCamera(connection, track) {
@@ -22,11 +23,11 @@ function addCamera(connection, track) {
   try {
     return add({ ...ENCODING, scalabilityMode: LAYERS });
   } catch {
-    return add(ENCODING); // a browser that offers no layers
+    return add(ENCODING); // this browser has no temporal layers
   }
 }
 
-/** The offer for ``track`` (null: a camera that is off), once the addresses are gathered or time is up. */
+/** The offer for ``track`` (null: a camera that is off), once the addresses are gathered or the time is up. */
 export async function makeOffer(connection, track) {
   preferDecodable(addCamera(connection, track));
   await connection.setLocalDescription(await connection.createOffer());

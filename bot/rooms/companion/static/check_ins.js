@@ -1,0 +1,37 @@
+// The second, separate consent: check-ins. They need a name, and the student can withdraw the consent at any time.
+import { el, send, token } from "./page.js";
+
+function show() {
+  const agreed = el("individual").checked;
+  el("name").required = agreed;
+  el("name-hint").textContent = agreed ? "(needed for check-ins)" : "(optional, not stored)";
+  el("individual-in-class").hidden = !agreed;
+}
+
+function clearConsent() {
+  el("individual").checked = false;
+  show();
+}
+
+el("individual").addEventListener("change", show);
+el("leave").addEventListener("click", clearConsent); // a student who comes back must agree again
+
+el("withdraw").addEventListener("click", async () => {
+  el("withdraw").disabled = true;
+  try {
+    const { status, answer } = await send("/individual", { token: token(), individual: false });
+    if (status !== 200) {
+      el("pulse-note").textContent = `Check-ins are still on: ${answer.error ?? "the server had an error, try again"}.`;
+      return;
+    }
+    clearConsent();
+    el("in-class-title").focus(); // the button that had the focus is gone
+    el("pulse-note").textContent = "Check-ins are off. Your name and your check-ins are deleted.";
+  } catch {
+    el("pulse-note").textContent = "Check-ins are still on: there is no connection. Try again.";
+  } finally {
+    el("withdraw").disabled = false;
+  }
+});
+
+show();

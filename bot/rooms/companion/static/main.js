@@ -1,0 +1,340 @@
+// The student page: consent, joining, rejoining after a lost connection, pulses, leaving, erasing.
+// Nothing is sent before the student joins. The camera stops whenever the student is not in the class.
+import { openCamera, stopCamera } from "./camera.js";
+import { makeOffer, newConnection } from "./connection.js";
+import {
+  address, canSend, el, eraseStored, forgetToken, page, permanentCameraTrouble, send, setStatus, show, showLiveStatus,
+  storeToken, token,
+} from "./page.js";
+
+const DISCONNECTED_MS = 3000; // a connection may recover for so long before it is replaced
+const RETRY_MS = [500, 1000, 2000, 4000, 8000, 15000];
+const MANY_FAILURES = 4; // after about ten seconds the page says how to turn the camera off
+const MANY_FAILED_CONNECTIONS = 3; // after about forty seconds the page goes on without a camera
+const REPORT_MS = 5000;
+const NUMBER_CHARS = 6; // as NUMBER_CHARS in student.py
+const NOT_IN_CLASS = new Set(["ended", "erased", "left", "idle"]);
+
+const RETRYING = "The connection is lost. Trying again…";
+const RETRYING_LONG = `${RETRYING} If the class is over, close this page to turn your camera off.`;
+const LEFT = "You left the class. Your camera is off. You can join again.";
+const LEFT_OUT = "You are left out of this class: nothing about you is analysed or counted. Your camera is off.";
+const OTHER_TAB =
+  "You are now taking part in another tab of this browser. This tab has left the class, and its camera is off. You can join again here.";
+const CANNOT_CONNECT =
+  "the browser could not connect it. Turn it on to try again, or open the link in another browser.";
+const NETWORK_BLOCKS_VIDEO = "this network lets no video through. Turn the camera on to try again, or use another network.";
+
+const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+
+// ---- camera ------------------------------------------------------------------------------------
+
+// The camera was turned on, turned off or replaced.
+async function afterCameraChange() {
+  show();
+  if (page.state !== "live") return;
+  const track = page.stream?.getVideoTracks()[0] ?? null;
+  const sender = page.connection?.getSenders()[0];
+  if (sender) await sender.replaceTrack(track);
+  else if (track) return join(); // the student joined without a camera: now a connection is needed
+  showLiveStatus();
+  await report();
+}
+
+async function toggleCamera() {
+  page.cameraWanted = !page.stream;
+  page.failedConnections = 0;
+  if (page.cameraWanted) await openCamera(afterCameraChange);
+  else stopCamera();
+  await afterCameraChange();
+}
+
+// ---- talking to the server ---------------------------------------------------------------------
+
+// End taking part: close the connection, stop the camera, show the message.
+function finish(state, message) {
+  page.state = state;
+  page.attempt += 1;
+  disconnect();
+  stopCamera();
+  clearInterval(page.reportTimer);
+  if (state === "erased") forgetToken(); // in other states it is still needed, for erasing after the class
+  setStatus(message, "idle");
+  show();
+}
+
+// Act on the statuses that mean the same for every request. False if the status is an error that the caller must show.
+function handleStatus(status) {
+  if (status === 404) finish("ended", "The class has ended. Your camera is off.");
+  else if (status === 410) finish("erased", LEFT_OUT);
+  else if (status === 409) join();
+  else if (status === 403) {
+    forgetToken();
+    join();
+  } else return status === 200;
+  return true;
+}
+
+// Report whether the camera is on; also tells the server that the page is still open.
+async function report() {
+  if (page.state !== "live") return;
+  try {
+    const on = page.cameraWanted && Boolean(page.stream);
+    const { status, answer } = await send("/camera", { token: token(), on });
+    // The server's word is quicker: the browser takes many seconds to notice that the other end closed a connection.
+    if (handleStatus(status) && page.connection && answer.receiving === false) rejoin();
+  } catch {
+    rejoin(); // the network is gone
+  }
+}
+
+async function pulse(button) {
+  const note = el("pulse-note");
+  try {
+    const { status, answer } = await send("/pulse", { token: token(), kind: button.dataset.kind });
+    if (status === 200) note.textContent = `Sent: ${button.textContent}`;
+    else if (status === 429) note.textContent = "Not sent: you can tap once a second. Tap again.";
+    else if (!handleStatus(status)) note.textContent = answer.error ?? "That did not work: try again.";
+  } catch {
+    note.textContent = "Not sent: there was no connection. Tap again.";
+    rejoin();
+  }
+}
+
+// ---- the connection ----------------------------------------------------------------------------
+
+function disconnect() {
+  clearTimeout(page.disconnectTimer);
+  page.connection?.close();
+  page.connection = null;
+}
+
+function watchConnection(connection) {
+  connection.addEventListener("connectionstatechange", () => {
+    if (connection !== page.connection) return; // it was replaced
+    clearTimeout(page.disconnectTimer);
+    const state = connection.connectionState;
+    if (state === "connected") {
+      page.connected = true;
+      page.failedConnections = 0;
+    }
+    if (state === "connected" && page.state === "live") showLiveStatus();
+    else if (state === "failed" || state === "closed") rejoin();
+    else if (state === "disconnected") {
+      setStatus("The connection is unstable…", "waiting");
+      page.disconnectTimer = setTimeout(rejoin, DISCONNECTED_MS);
+      report();
+    }
+  });
+}
+
+function rejoin() {
+  if (page.state !== "live") return;
+  page.state = "waiting";
+  if (page.connection && !page.connected) page.failedConnections += 1;
+  if (page.failedConnections >= MANY_FAILED_CONNECTIONS) continueWithoutCamera(NETWORK_BLOCKS_VIDEO);
+  show();
+  join();
+}
+
+// Join, or join again after a lost connection, until it works or the server refuses for good.
+async function join() {
+  const attempt = ++page.attempt;
+  const rejoining = page.state === "live" || page.state === "waiting";
+  page.state = rejoining ? "waiting" : "joining";
+  clearInterval(page.reportTimer);
+  show();
+  for (let failures = 0; ; failures += 1) {
+    if (failures >= MANY_FAILURES) setStatus(RETRYING_LONG, "waiting");
+    else setStatus(failures || rejoining ? RETRYING : "Joining…", "waiting");
+    // The random factor spreads the pages of a class that lost their connections at the same time.
+    if (failures) await sleep(RETRY_MS[Math.min(failures, RETRY_MS.length) - 1] * (0.75 + Math.random() / 2));
+    if (attempt !== page.attempt) return;
+    const done = await tryToJoin(attempt);
+    if (done || attempt !== page.attempt) return;
+  }
+}
+
+// True when there is nothing more to try.
+async function tryToJoin(attempt) {
+  disconnect();
+  const offer = await prepareOffer();
+  if (attempt !== page.attempt) return true;
+  const connection = page.connection;
+  try {
+    const oldToken = token();
+    const { status, answer } = await send("/offer", {
+      sdp: offer.sdp,
+      type: offer.type,
+      name: el("name").value.trim() || null,
+      consent: el("consent").checked,
+      individual: el("individual").checked,
+      ...(oldToken ? { token: oldToken } : {}),
+    });
+    if (attempt !== page.attempt) return true;
+    if (answer.token) storeToken(answer.token);
+    if (answer.participant_id) el("number").textContent = answer.participant_id.slice(0, NUMBER_CHARS);
+    if (status === 403 && oldToken) {
+      forgetToken(); // a new class has started under the same code
+      return false;
+    }
+    if (status === 404 || status === 410) return handleStatus(status);
+    if (status !== 200 && status !== 422) return refused(status, answer);
+    if (!answer.sdp) disconnect();
+    else if (!(await applyAnswer(connection, answer))) return attempt !== page.attempt;
+    enterClass(status === 422 ? answer.error : "");
+    return true;
+  } catch {
+    if (connection === page.connection) disconnect();
+    return false;
+  }
+}
+
+// The offer of a new connection for the camera; an empty one if there is no camera or it cannot be sent.
+async function prepareOffer() {
+  const withoutCamera = { sdp: null, type: null };
+  if (!page.stream && (page.cameraWanted || page.cameraTrouble)) return withoutCamera;
+  let connection = null;
+  try {
+    connection = page.connection = newConnection();
+    page.connected = false;
+    watchConnection(connection);
+    return await makeOffer(connection, page.stream?.getVideoTracks()[0] ?? null);
+  } catch {
+    if (connection === page.connection) continueWithoutCamera(CANNOT_CONNECT); // else a newer attempt closed it
+    return withoutCamera;
+  }
+}
+
+// Another attempt with the camera would fail the same way; the buttons work without one.
+function continueWithoutCamera(trouble) {
+  disconnect();
+  stopCamera();
+  page.failedConnections = 0;
+  page.cameraTrouble = trouble;
+}
+
+async function applyAnswer(connection, answer) {
+  try {
+    await connection.setRemoteDescription({ type: answer.type, sdp: answer.sdp });
+    return true;
+  } catch {
+    if (connection === page.connection) continueWithoutCamera(CANNOT_CONNECT);
+    return false;
+  }
+}
+
+// False if the refusal is temporary; otherwise show it.
+function refused(status, answer) {
+  if (status === 429 || (status >= 500 && page.state === "waiting")) return false;
+  finish("left", answer.error ?? "Joining did not work: reload the page and try again.");
+  el("status").dataset.state = "trouble";
+  return true;
+}
+
+function enterClass(trouble) {
+  page.state = "live";
+  if (trouble) {
+    stopCamera();
+    page.cameraTrouble = trouble;
+  }
+  page.reportTimer = setInterval(report, REPORT_MS);
+  showLiveStatus();
+  show();
+  if (document.activeElement === document.body) el("in-class-title").focus(); // the Join button that had the focus is gone
+  report();
+}
+
+// ---- leaving -----------------------------------------------------------------------------------
+
+async function leave(message, tokenToLeave) {
+  finish("left", message);
+  page.cameraWanted = canSend;
+  page.cameraTrouble = permanentCameraTrouble();
+  show();
+  el("consent").checked = false;
+  el("join").disabled = true;
+  if (tokenToLeave) await send("/leave", { token: tokenToLeave }).catch(() => {});
+  el("notice").before(el("status")); // at the top, where the student starts again
+  el("status").focus();
+}
+
+// A duplicated tab has the same token and is the same student. Only one of the tabs may take part: otherwise each would
+// replace the other's connection again and again. A tab that joins announces its token, and the other tab leaves.
+const tabs = typeof BroadcastChannel === "function" ? new BroadcastChannel(address("")) : null;
+tabs?.addEventListener("message", ({ data: joiningToken }) => {
+  if (joiningToken && token() === joiningToken && !NOT_IN_CLASS.has(page.state)) leave(OTHER_TAB);
+});
+
+async function erase() {
+  el("erase-dialog").close();
+  try {
+    const { status, answer } = await send("/me", { token: token() }, "DELETE");
+    if (status === 200) {
+      finish("erased", "You were erased from this class. Your camera is off.");
+      el("status").focus(); // the button that had the focus is gone
+    } else if (!handleStatus(status)) setStatus(answer.error ?? "Erasing did not work: try again.", "trouble");
+  } catch {
+    setStatus("Erasing did not work because there is no connection: try again.", "trouble");
+  }
+}
+
+// After the class the room is gone, but data about the student may still be stored.
+async function eraseAfterwards() {
+  const { done, message } = await eraseStored();
+  if (done) finish("erased", message);
+  else setStatus(message, "trouble");
+  el("status").focus(); // the button that had the focus may be gone
+}
+
+// ---- buttons -----------------------------------------------------------------------------------
+
+el("consent").addEventListener("change", async () => {
+  show();
+  if (el("consent").checked) await openCamera(afterCameraChange);
+  else if (NOT_IN_CLASS.has(page.state)) {
+    stopCamera();
+    page.cameraTrouble = permanentCameraTrouble();
+    setStatus("You are not in the class. Your camera is off.", "idle");
+    show();
+  }
+});
+
+el("join-form").addEventListener("submit", async (event) => {
+  event.preventDefault();
+  if (!el("consent").checked || page.state === "joining") return;
+  page.state = "joining";
+  tabs?.postMessage(token());
+  el("join-more").after(el("status"));
+  show();
+  if (!page.stream) await openCamera(afterCameraChange);
+  await join();
+});
+
+el("camera-select").addEventListener("change", async () => {
+  await openCamera(afterCameraChange);
+  await afterCameraChange();
+});
+
+el("camera-toggle").addEventListener("click", toggleCamera);
+el("leave").addEventListener("click", () => leave(LEFT, token()));
+el("erase").addEventListener("click", () => el("erase-dialog").showModal());
+el("erase-confirm").addEventListener("click", erase);
+el("erase-kept").addEventListener("click", eraseAfterwards);
+el("erase-cancel").addEventListener("click", () => el("erase-dialog").close());
+for (const button of document.querySelectorAll(".pulses button")) {
+  button.addEventListener("click", () => pulse(button));
+}
+
+window.addEventListener("pagehide", () => {
+  const oldToken = token();
+  if (oldToken && !NOT_IN_CLASS.has(page.state)) {
+    navigator.sendBeacon(address("/leave"), JSON.stringify({ token: oldToken }));
+  }
+});
+window.addEventListener("pageshow", (event) => {
+  if (event.persisted) location.reload(); // the browser kept the page after it had left the class
+});
+window.addEventListener("online", () => rejoin());
+
+show();

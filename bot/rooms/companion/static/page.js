@@ -1,0 +1,123 @@
+// State shared by the scripts of the student page, the status line, what is shown in which state, and calls to the server.
+
+export const FPS = Number(document.body.dataset.fps); // twice the sampling rate: more frames would be sent in vain
+export const analysesFaces = document.body.dataset.faces === "yes"; // if not, the page never asks for a camera
+export const canSend = analysesFaces && typeof RTCPeerConnection === "function"; // if not, no camera is opened
+const NO_WEBRTC =
+  "this browser cannot send video because WebRTC is switched off. Switch it on, or open the link in another browser.";
+export const el = (id) => document.getElementById(id);
+
+const code = document.body.dataset.code;
+const tokenKey = `classmood-${code.toLowerCase()}`;
+const PREVIEW_BEFORE_JOINING = "Only you see this. Nothing is sent before you join.";
+const PREVIEW_IN_CLASS = "No person but you sees this. A program analyses the images and stores none.";
+
+/** Why there can be no camera, whatever the student does; empty if there can be one. */
+export function permanentCameraTrouble() {
+  if (!analysesFaces) return "this class asks for none.";
+  return canSend ? "" : NO_WEBRTC;
+}
+
+export const page = {
+  state: "idle", // idle, joining, live, waiting, left, ended, erased
+  stream: null, // of the open camera
+  opening: null, // promise while the camera is being opened
+  cameraWanted: canSend, // whether the student wants the camera on
+  cameraTrouble: permanentCameraTrouble(), // why there is no camera
+  connection: null,
+  connected: false, // whether the present connection was ever established
+  failedConnections: 0, // connections in a row that were never established
+  attempt: 0, // number of the current attempt to join: an older one stops when it is overtaken
+  disconnectTimer: 0,
+  reportTimer: 0,
+};
+
+let tokenInMemory = null; // the token if the browser stores nothing; it then ends with the page
+
+function withStorage(action) {
+  try {
+    return action(sessionStorage); // even naming it throws if the browser is set to store nothing
+  } catch {
+    return null;
+  }
+}
+
+export const token = () => withStorage((storage) => storage.getItem(tokenKey)) ?? tokenInMemory;
+
+export function storeToken(newToken) {
+  tokenInMemory = newToken;
+  withStorage((storage) => storage.setItem(tokenKey, newToken));
+}
+
+export function forgetToken() {
+  tokenInMemory = null;
+  withStorage((storage) => storage.removeItem(tokenKey));
+}
+
+export const address = (path) => `/api/companion/${encodeURIComponent(code)}${path}`;
+
+/** Send a request to the server. Throws if the network fails. */
+export async function send(path, fields, method = "POST") {
+  const response = await fetch(address(path), {
+    method,
+    headers: { "Content-Type": "application/json" },
+    body: JSON.stringify(fields),
+  });
+  const answer = await response.json().catch(() => ({}));
+  return { status: response.status, answer };
+}
+
+/** Have the student's stored data deleted after the class. Returns whether that is done, and a message. */
+export async function eraseStored() {
+  try {
+    const { status, answer } = await send("/me", { token: token() }, "DELETE");
+    if (status === 200) return { done: true, message: "You were erased: nothing is stored about you any more." };
+    if (status === 404) return { done: true, message: "Nothing is stored about you." };
+    return { done: false, message: answer.error ?? "Erasing did not work: try again." };
+  } catch {
+    return { done: false, message: "Erasing did not work because there is no connection: try again." };
+  }
+}
+
+/** Set the status line and the colour beside it: idle, waiting, live or trouble. */
+export function setStatus(text, colour) {
+  el("status").textContent = text;
+  el("status").dataset.state = colour;
+}
+
+/** Show the parts of the page that belong to its state. */
+export function show() {
+  const inClass = page.state === "live" || page.state === "waiting";
+  const over = page.state === "ended" || page.state === "erased";
+  el("in-class").hidden = !inClass;
+  el("notice").hidden = inClass || over;
+  el("join-form").hidden = inClass || over;
+  el("join-more").hidden = inClass || over;
+  placeCamera(inClass);
+  el("afterwards").hidden = page.state !== "ended" || !token();
+  el("camera").hidden = over || !page.stream;
+  el("join").disabled = !el("consent").checked || page.state === "joining";
+  el("preview-note").textContent = inClass ? PREVIEW_IN_CLASS : PREVIEW_BEFORE_JOINING;
+  el("camera-toggle").hidden = !canSend;
+  el("camera-toggle").textContent = page.stream ? "Turn camera off" : "Turn camera on";
+  for (const button of document.querySelectorAll(".pulses button")) {
+    button.disabled = page.state !== "live";
+  }
+}
+
+// Before joining, the preview is above the check-ins and the Join button; in class, below the buttons, which matter more.
+function placeCamera(inClass) {
+  const [neighbour, position] = inClass ? [el("in-class"), "afterend"] : [el("join-more"), "beforebegin"];
+  const current = inClass ? neighbour.nextElementSibling : neighbour.previousElementSibling;
+  if (current === el("camera")) return;
+  neighbour.insertAdjacentElement(position, el("camera"));
+  el("preview").play().catch(() => {}); // moving a video pauses it
+}
+
+/** The status line of a student who is in the class. */
+export function showLiveStatus() {
+  if (page.cameraTrouble) setStatus(`You are in the class, without a camera: ${page.cameraTrouble}`, "live");
+  else if (!page.cameraWanted) setStatus("You are in the class. Your camera is off.", "live");
+  else if (page.connection?.connectionState === "connected") setStatus("You are in the class. Your camera is on.", "live");
+  else setStatus("You are in the class. Connecting your camera…", "waiting");
+}
