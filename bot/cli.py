@@ -30,7 +30,9 @@ from bot.webrtc.network import NoUdp
 from inference.classifier import DEFAULT_MODEL
 from inference.engine import read_card
 from inference.errors import InferenceError
-from reports.document.class_report import load_report, to_csv, to_html, to_json
+from reports.document.class_report import load_report
+from reports.document.csv_table import to_csv
+from reports.document.rendering import to_html, to_json
 from reports.store import Store, StoreError
 from reports.web.controller import RoomRefused
 

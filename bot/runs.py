@@ -27,7 +27,8 @@ from bot.sessions.class_stats import ClassStats
 from bot.webrtc.network import udp_addresses
 from inference.classifier import DEFAULT_MODEL
 from inference.engine import read_card
-from reports.document.class_report import load_report, to_html
+from reports.document.class_report import load_report
+from reports.document.rendering import to_html
 from reports.store import Store, StoreError
 from reports.summary.classes import ClassInfo, ClassState
 from reports.summary.windows import WindowSummary

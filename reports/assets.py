@@ -1,4 +1,7 @@
-"""Templates and static files of a page, read once; static files get addresses that change with them."""
+"""Loads templates and static files into memory, and gives static files addresses that change with them.
+
+The version in the address lets browsers cache a file for ever and still fetch it after an update.
+"""
 
 from __future__ import annotations
 
@@ -17,11 +20,11 @@ _STATIC_ENDINGS: Final = (".css", ".js", ".svg")
 
 @dataclass(frozen=True, slots=True)
 class StaticFiles:
-    """Static files held in memory.
+    """Static files in memory.
 
     Attributes:
-        prefix: What their addresses begin with, such as ``/static``.
-        version: Hash of all contents, part of their addresses; changes when any file does.
+        prefix: Beginning of their addresses, such as ``/static``.
+        version: Hash of all contents, part of their addresses; it changes when any file does.
         files: Contents by file name.
     """
 
@@ -39,22 +42,22 @@ class StaticFiles:
         return f"{self.prefix}/{self.version}/{name}"
 
     def text(self, name: str) -> str:
-        """Content of a text file, for a page that carries its style inline."""
+        """Content of a text file, for a page with inline style."""
         return self.files[name].decode()
 
 
 def content_type(name: str) -> str:
-    """Media type of a static file by its name."""
+    """Media type of a static file, derived from its name."""
     return mimetypes.guess_type(name)[0] or "application/octet-stream"
 
 
-def read_static(prefix: str, folders: Iterable[Traversable], made: Mapping[str, str]) -> StaticFiles:
-    """Read the static files of some folders, and add generated ones. Blocks.
+def read_static(prefix: str, folders: Iterable[Traversable], generated: Mapping[str, str]) -> StaticFiles:
+    """Read the static files of some folders and add generated ones. Blocks.
 
     Args:
-        prefix: What their addresses begin with.
-        folders: Folders of static files; no name may be in two of them.
-        made: Contents of generated files, by name.
+        prefix: Beginning of their addresses.
+        folders: Folders of static files. A file name must not occur in two of them.
+        generated: Contents of generated files, by name.
     """
     contents = {
         entry.name: entry.read_bytes()
@@ -62,7 +65,7 @@ def read_static(prefix: str, folders: Iterable[Traversable], made: Mapping[str, 
         for entry in folder.iterdir()
         if entry.is_file() and entry.name.endswith(_STATIC_ENDINGS)
     }
-    contents.update({name: text.encode() for name, text in made.items()})
+    contents.update({name: text.encode() for name, text in generated.items()})
     digest = hashlib.sha256()
     for name in sorted(contents):
         digest.update(name.encode() + b"\0" + contents[name] + b"\0")
@@ -72,7 +75,7 @@ def read_static(prefix: str, folders: Iterable[Traversable], made: Mapping[str, 
 def read_templates(
     folder: Traversable, filters: Mapping[str, Callable[..., Any]], globals_: Mapping[str, Any]
 ) -> Environment:
-    """Read and compile every template of a folder, so that rendering never reads a file. Blocks."""
+    """Read and compile every template of a folder, so that rendering reads no file. Blocks."""
     sources = {
         entry.name: entry.read_text(encoding="utf-8")
         for entry in folder.iterdir()
