@@ -23,7 +23,8 @@ from bot.progress import WindowFollower, closing_figures, count_students, show_p
 from bot.webrtc.network import udp_addresses
 from inference.classifier import DEFAULT_MODEL
 from inference.engine import read_card
-from reports.document.class_report import load_report, to_html
+from reports.document.class_report import load_report
+from reports.document.rendering import to_html
 from reports.summary.classes import ClassInfo, ClassState
 from reports.summary.words import link_limit
 

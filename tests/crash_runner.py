@@ -36,7 +36,8 @@ from bot.metrics import Metrics
 from bot.rooms.contract import Joined, OptedOut, Pulse, Room, TrackAdded
 from bot.sessions.lifecycle import Sessions
 from bot.sessions.recorder import Recorder
-from reports.document.class_report import load_report, to_html
+from reports.document.class_report import load_report
+from reports.document.rendering import to_html
 from reports.store import Store
 from reports.summary.classes import ClassState
 from reports.summary.records import Consent, Marker, PulseRecord

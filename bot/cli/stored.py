@@ -13,7 +13,9 @@ from bot.config import Settings
 from bot.runs import RunError
 from inference.classifier import DEFAULT_MODEL
 from inference.engine import read_card
-from reports.document.class_report import load_report, to_csv, to_html, to_json
+from reports.document.class_report import load_report
+from reports.document.csv_table import to_csv
+from reports.document.rendering import to_html, to_json
 from reports.store import Store
 
 _RENDERERS = {"html": to_html, "csv": to_csv, "json": to_json}

@@ -1,1 +1,1 @@
-"""The report of one class as HTML, CSV and JSON, and the charts it shares with the live page."""
+"""The report of one class as HTML, CSV and JSON, and the timeline that the live page shows too."""

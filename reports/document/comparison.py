@@ -1,7 +1,4 @@
-"""What a class is held against: its pulses against its faces, and earlier classes of the same title.
-
-Comes in: windows and pulses. Goes out: rows for the report's tables. Pure.
-"""
+"""Comparisons in the report: expressions around the taps with the rest, and this class with earlier ones."""
 
 from __future__ import annotations
 
@@ -16,19 +13,19 @@ from reports.summary.records import PulseRecord
 from reports.summary.shares import Coverage, coverage, liveliness, mean_facing, mean_shares, tension
 from reports.summary.windows import PulseKind, WindowSummary
 
-AROUND_S: Final = 30.0
-"""How near to a tap a window's middle must be to count as around it, seconds."""
+NEAR_TAP_S: Final = 30.0
+"""A window is near a tap when its middle is at most so far from it, seconds."""
 
 
 @dataclass(frozen=True, slots=True)
-class AroundTaps:
-    """Faces around the taps of one kind, against the rest of the class.
+class TapComparison:
+    """Expressions near the taps of one kind, compared with the rest of the class.
 
     Attributes:
-        kind: Of the taps.
-        taps: How many.
-        tension: Mean tension around them less that of the rest, a share; None without both.
-        liveliness: Likewise.
+        kind: Kind of the taps.
+        taps: Number of taps.
+        tension: Mean tension near the taps minus that of the rest, as a share; None when either is unknown.
+        liveliness: The same for liveliness.
     """
 
     kind: PulseKind
@@ -38,18 +35,18 @@ class AroundTaps:
 
 
 @dataclass(frozen=True, slots=True)
-class Session:
-    """One class in the comparison.
+class ComparedClass:
+    """One class in the table of classes of the same title.
 
     Attributes:
         class_id: The class.
-        started_at: When.
-        length_s: Up to the end of its last window, seconds.
+        started_at: Its start.
+        length_s: From the beginning of the class to the end of its last window, seconds.
         coverage: None without windows.
-        tension: Mean tension; None when all is withheld.
-        liveliness: Likewise.
+        tension: Mean tension; None when all shares are withheld.
+        liveliness: The same for liveliness.
         facing: Mean share turned to the screen; None when no window has one.
-        taps_per_hour: By kind; None for a class without length.
+        taps_per_hour: By kind; None for a class without windows.
     """
 
     class_id: str
@@ -62,40 +59,41 @@ class Session:
     taps_per_hour: Mapping[str, float] | None
 
 
-def around_taps(windows: Sequence[WindowSummary], pulses: Sequence[PulseRecord]) -> tuple[AroundTaps, ...]:
-    """For each kind that was tapped, how the faces around the taps differ from the rest."""
+def compare_around_taps(
+    windows: Sequence[WindowSummary], pulses: Sequence[PulseRecord]
+) -> tuple[TapComparison, ...]:
+    """One comparison for each kind of pulse that was tapped."""
     rows = []
     for kind in PulseKind:
         taps = sorted(pulse.at_s for pulse in pulses if pulse.kind is kind)
         if not taps:
             continue
-        near = [window for window in windows if _near(window, taps)]
-        rest = [window for window in windows if not _near(window, taps)]
-        here, there = mean_shares(near), mean_shares(rest)
-        both = here is not None and there is not None
+        near = mean_shares(window for window in windows if _is_near(window, taps))
+        rest = mean_shares(window for window in windows if not _is_near(window, taps))
+        known = near is not None and rest is not None
         rows.append(
-            AroundTaps(
+            TapComparison(
                 kind,
                 len(taps),
-                tension(here or {}) - tension(there or {}) if both else None,
-                liveliness(here or {}) - liveliness(there or {}) if both else None,
+                tension(near or {}) - tension(rest or {}) if known else None,
+                liveliness(near or {}) - liveliness(rest or {}) if known else None,
             )
         )
     return tuple(rows)
 
 
-def session(info: ClassInfo, windows: Sequence[WindowSummary]) -> Session:
-    """A class as one row of the comparison; its pulses are counted from its windows."""
+def compared_class(info: ClassInfo, windows: Sequence[WindowSummary]) -> ComparedClass:
+    """A class as one row of the table; its taps are counted from its windows."""
     shares = mean_shares(windows)
     length_s = max((window.end_s for window in windows), default=0.0)
-    seen_s = sum(window.length_s for window in windows)
-    rates = None
-    if seen_s > 0:
-        rates = {
-            kind.value: 3600 * sum(window.pulses.get(kind.value, 0) for window in windows) / seen_s
+    observed_s = sum(window.length_s for window in windows)
+    taps_per_hour = None
+    if observed_s > 0:
+        taps_per_hour = {
+            kind.value: 3600 * sum(window.pulses.get(kind.value, 0) for window in windows) / observed_s
             for kind in PulseKind
         }
-    return Session(
+    return ComparedClass(
         class_id=info.id,
         started_at=info.started_at,
         length_s=length_s,
@@ -103,14 +101,14 @@ def session(info: ClassInfo, windows: Sequence[WindowSummary]) -> Session:
         tension=None if shares is None else tension(shares),
         liveliness=None if shares is None else liveliness(shares),
         facing=mean_facing(windows),
-        taps_per_hour=rates,
+        taps_per_hour=taps_per_hour,
     )
 
 
-def same_title(info: ClassInfo, others: Sequence[ClassInfo], most: int) -> list[ClassInfo]:
-    """The classes of the same title that began and ended before, oldest first, the latest ``most``.
+def earlier_classes(info: ClassInfo, others: Sequence[ClassInfo], max_classes: int) -> list[ClassInfo]:
+    """The latest ``max_classes`` that have the same title, started earlier and have ended; oldest first.
 
-    Drawn classes are compared with drawn ones only.
+    The title's case does not matter. Classes with synthetic students are compared with each other only.
     """
     earlier = [
         other
@@ -121,10 +119,11 @@ def same_title(info: ClassInfo, others: Sequence[ClassInfo], most: int) -> list[
         and not other.running
         and other.started_at < info.started_at
     ]
-    return sorted(earlier, key=lambda other: (other.started_at, other.id))[-most:]
+    return sorted(earlier, key=lambda other: (other.started_at, other.id))[-max_classes:]
 
 
-def _near(window: WindowSummary, taps: Sequence[float]) -> bool:
+def _is_near(window: WindowSummary, taps: Sequence[float]) -> bool:
+    """Whether any tap is near the window; ``taps`` in seconds, ascending."""
     middle_s = window.start_s + window.length_s / 2
-    index = bisect_left(taps, middle_s - AROUND_S)
-    return index < len(taps) and taps[index] <= middle_s + AROUND_S
+    index = bisect_left(taps, middle_s - NEAR_TAP_S)
+    return index < len(taps) and taps[index] <= middle_s + NEAR_TAP_S

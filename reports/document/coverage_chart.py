@@ -1,63 +1,75 @@
-"""How many were there, had the camera on and were analysed, over time, as SVG.
+"""The coverage over time as SVG: how many were present, had the camera on and were analysed.
 
-Comes in: windows. Goes out: one SVG text for the report of a class whose faces are looked at (for others the
-timeline says who was present). Pure; bounded in size however long the class.
+Only for classes with face analysis; for others the timeline shows the attendance. The size is bounded however
+long the class.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Final
 
-from reports.document.charts import CAMERAS, PRESENT
 from reports.document.columns import Column, columns
+from reports.document.palette import ANALYSED, CAMERAS, PRESENT
+from reports.document.svg import FONT, grid_line, text_at
 from reports.summary.windows import WindowSummary
 
 _WIDTH, _HEIGHT = 960, 120
 _LEFT, _RIGHT, _TOP, _BOTTOM = 58, 10, 8, 20
-_MOST_COLUMNS: Final = 240
+_MAX_COLUMNS: Final = 240
 
-LAYERS: Final[tuple[tuple[str, str, Callable[[Column], float]], ...]] = (
-    ("cov-present", "present", lambda column: column.participants),
-    ("cov-cameras", "camera on", lambda column: column.cameras_on),
-    ("cov-analysed", "analysed", lambda column: column.analysed),
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """One count over time.
+
+    Attributes:
+        css_class: Class of the layer in chart.css.
+        name: Name in the legend.
+        fill: Colour for viewers without style sheet.
+        count: The count of a column.
+    """
+
+    css_class: str
+    name: str
+    fill: str
+    count: Callable[[Column], float]
+
+
+LAYERS: Final = (
+    Layer("cov-present", "present", PRESENT, lambda column: column.participants),
+    Layer("cov-cameras", "camera on", CAMERAS, lambda column: column.cameras_on),
+    Layer("cov-analysed", "analysed", ANALYSED, lambda column: column.analysed),
 )
-"""Class of the style sheet, name, and figure of each layer, from the back to the front."""
-
-_FILLS: Final = {"cov-present": PRESENT, "cov-cameras": CAMERAS, "cov-analysed": "#3f6f87"}
+"""From the back to the front."""
 
 
 def coverage_svg(windows: Sequence[WindowSummary]) -> str:
-    """Draw it; gaps stay empty."""
-    found = columns(windows, _MOST_COLUMNS)
-    most = max((column.participants for column in found), default=0.0) or 1.0
-    end_s = max((column.end_s for column in found), default=0.0) or 1.0
-    floor, plot = _HEIGHT - _BOTTOM, _WIDTH - _LEFT - _RIGHT
+    """Draw the layers over each other; gaps stay empty."""
+    drawn = columns(windows, _MAX_COLUMNS)
+    peak = max((column.participants for column in drawn), default=0.0) or 1.0
+    end_s = max((column.end_s for column in drawn), default=0.0) or 1.0
+    floor, plot_px = _HEIGHT - _BOTTOM, _WIDTH - _LEFT - _RIGHT
 
     def x(at_s: float) -> str:
-        return f"{_LEFT + plot * min(max(at_s, 0.0), end_s) / end_s:.1f}"
+        return f"{_LEFT + plot_px * min(max(at_s, 0.0), end_s) / end_s:.1f}"
 
-    said = ", ".join(name for _, name, _ in LAYERS).capitalize()
+    names = ", ".join(layer.name for layer in LAYERS).capitalize()
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" class="timeline" role="img" '
-        f'aria-label="{said} over time, at most {most:.0f} present" width="{_WIDTH}" height="{_HEIGHT}" '
-        f'viewBox="0 0 {_WIDTH} {_HEIGHT}" font-family="system-ui, sans-serif" font-size="12">'
+        f'aria-label="{names} over time, at most {peak:.0f} present" width="{_WIDTH}" height="{_HEIGHT}" '
+        f'viewBox="0 0 {_WIDTH} {_HEIGHT}" {FONT}>'
     ]
-    for kind, _, figure in LAYERS:
+    for layer in LAYERS:
         path = "".join(
-            f"M{x(column.start_s)} {floor}V{floor - (floor - _TOP) * figure(column) / most:.1f}"
+            f"M{x(column.start_s)} {floor}V{floor - (floor - _TOP) * layer.count(column) / peak:.1f}"
             f"H{x(column.end_s)}V{floor}Z"
-            for column in found
+            for column in drawn
         )
-        parts.append(f'<path class="{kind}" fill="{_FILLS[kind]}" d="{path}"/>')
-    for count, y in ((most, _TOP), (0, floor)):
-        parts.append(f'<path class="tl-grid" stroke="#d5d8db" d="M{_LEFT} {y}H{_WIDTH - _RIGHT}"/>')
-        parts.append(
-            f'<text class="tl-text" fill="#4a535b" x="{_LEFT - 6}" y="{y + 4}" text-anchor="end">'
-            f"{count:.0f}</text>"
-        )
-    parts.append(
-        f'<text class="tl-text" fill="#4a535b" x="{_WIDTH - _RIGHT}" y="{_HEIGHT - 4}" text-anchor="end">'
-        f"{end_s / 60:.0f} min</text></svg>"
-    )
-    return "\n".join(parts)
+        parts.append(f'<path class="{layer.css_class}" fill="{layer.fill}" d="{path}"/>')
+    for count, y in ((peak, _TOP), (0, floor)):
+        parts.append(grid_line(f"M{_LEFT} {y}H{_WIDTH - _RIGHT}"))
+        parts.append(text_at(_LEFT - 6, y + 4, f"{count:.0f}", anchor="end"))
+    parts.append(text_at(_WIDTH - _RIGHT, _HEIGHT - 4, f"{end_s / 60:.0f} min", anchor="end"))
+    return "\n".join([*parts, "</svg>"])

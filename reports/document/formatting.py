@@ -1,4 +1,4 @@
-"""How figures and times read in the report and on the host's pages."""
+"""Formats of figures and times in the report and on the host's pages, as filters for the templates."""
 
 from __future__ import annotations
 
@@ -9,28 +9,28 @@ from typing import Any, Final
 
 
 def percent(share: float) -> str:
-    """0.314 -> "31 %", with a space that does not break."""
+    """0.314 -> "31 %", with a no-break space."""
     return f"{100 * share:.0f}\u00a0%"
 
 
 def points(difference: float | None) -> str:
-    """0.084 -> "+8", None -> "–": a difference of shares in points."""
+    """A difference of shares in percentage points: 0.084 -> "+8", None -> "–"."""
     if difference is None:
         return "–"
     return f"{round(100 * difference):+d}".replace("-", "\u2212").replace("+0", "0")
 
 
 def clock(seconds: float) -> str:
-    """Seconds since the class began as h:mm:ss or m:ss."""
+    """Seconds since the class began as h:mm:ss, or m:ss in the first hour."""
     whole = max(0, round(seconds))
     minutes, rest = divmod(whole, 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
-def local(moment: datetime) -> str:
-    """A moment to the minute in this machine's time zone, with its offset: "2026-03-02 14:30 UTC+05:30"."""
-    here = moment.astimezone()
+def local(instant: datetime) -> str:
+    """An instant to the minute in this machine's time zone, with its offset: "2026-03-02 14:30 UTC+05:30"."""
+    here = instant.astimezone()
     hours, minutes = here.strftime("%z")[:3], here.strftime("%z")[3:5]
     offset = f"{hours}:{minutes}" if here.utcoffset() else ""
     return f"{here:%Y-%m-%d %H:%M} UTC{offset}"
@@ -39,4 +39,3 @@ def local(moment: datetime) -> str:
 FILTERS: Final[Mapping[str, Callable[..., Any]]] = MappingProxyType(
     {"percent": percent, "points": points, "clock": clock, "local": local}
 )
-"""The same functions as filters of the templates."""

@@ -1,11 +1,9 @@
-"""How far a mean over a stretch of class might be off by chance: intervals from batch means.
+"""Confidence intervals from batch means: how far a mean share could be off by chance.
 
-Comes in: the windows of a stretch. Goes out: half a 95 % interval for each expression. Pure.
-
-Neighbouring windows resemble each other, so they are no independent samples. The stretch is cut into
-batches of ``BATCH_S`` seconds, each batch is one value, and the interval is Student's t over the batches:
-``t(0.975, k - 1) s / sqrt(k)``. It says how steady the faces that were seen were over time; it says nothing
-of those who were not seen, nor of the model's errors.
+Neighbouring windows resemble each other, so they are not independent samples. The time is cut into batches
+of ``BATCH_S`` seconds, the mean of each batch is one value, and half the 95 % interval is that of Student's t
+over the k batches: ``t(0.975, k - 1) s / sqrt(k)``. The interval says how steady the analysed faces were over
+time. It says nothing about faces that were not analysed, nor about errors of the model.
 """
 
 from __future__ import annotations
@@ -22,28 +20,28 @@ from reports.summary.windows import WindowSummary
 BATCH_S: Final = 30.0
 """Length of a batch, seconds."""
 
-FEWEST: Final = 4
-"""Batches below which no interval is given."""
+MIN_BATCHES: Final = 4
+"""Fewest batches for which an interval is given."""
 
 # fmt: off
-_T: Final = (
+_T_QUANTILES: Final = (
     12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160, 2.145, 2.131,
     2.120, 2.110, 2.101, 2.093, 2.086, 2.080, 2.074, 2.069, 2.064, 2.060, 2.056, 2.052, 2.048, 2.045, 2.042,
 )
 # fmt: on
-"""``t(0.975, n)`` for n = 1, 2, ...; beyond its end the last one: at most 4 % too wide."""
+"""``t(0.975, n)`` for n = 1, 2, ... 30. For larger n the last value serves: it is at most 4 % too large."""
 
 
 def margins(windows: Sequence[WindowSummary]) -> Mapping[str, float] | None:
-    """Half the 95 % interval of each expression's mean share; None when the stretch is too short.
+    """Half the 95 % interval of each expression's mean share; None with fewer than ``MIN_BATCHES`` batches.
 
-    Batches whose windows are all withheld are left out.
+    A batch whose windows are all withheld does not count.
     """
     batches: dict[int, list[WindowSummary]] = {}
     for window in windows:
         batches.setdefault(math.floor(window.start_s / BATCH_S), []).append(window)
     means = [mean for batch in batches.values() if (mean := mean_shares(batch)) is not None]
-    if len(means) < FEWEST:
+    if len(means) < MIN_BATCHES:
         return None
-    t = _T[min(len(means) - 1, len(_T)) - 1]
+    t = _T_QUANTILES[min(len(means) - 1, len(_T_QUANTILES)) - 1]
     return {label: t * stdev(mean[label] for mean in means) / math.sqrt(len(means)) for label in EMOTIONS}

@@ -1,7 +1,4 @@
-"""A class from marker to marker.
-
-Comes in: windows, markers and pulses, each in time order. Goes out: segments for the report. Pure.
-"""
+"""Cuts a class at its markers into the segments of the report."""
 
 from __future__ import annotations
 
@@ -20,12 +17,13 @@ class Segment:
     """The stretch from one marker to the next.
 
     Attributes:
-        label: The marker it begins with, or what else it is.
+        label: Label of the marker at its start; "Beginning" before the first marker, "Whole class" without
+            markers.
         start_s: Seconds since the class began.
-        end_s: Likewise.
-        windows: How many windows lie in it (by their middle).
-        coverage: None without windows.
-        shares: Mean shares; None when all its windows are withheld or there are none.
+        end_s: Seconds since the class began.
+        windows: Number of windows whose middle lies in the segment.
+        coverage: Mean over the windows; None without windows.
+        shares: Mean shares; None when all windows are withheld or there are none.
         facing: Mean share turned to the screen; None when no window has one.
         margins: Half the 95 % interval of each share; None when the segment is too short for one.
         pulses: Taps by kind; every kind is a key.
@@ -48,17 +46,19 @@ def segments(
     pulses: Sequence[PulseRecord],
     length_s: float,
 ) -> tuple[Segment, ...]:
-    """Cut a class of ``length_s`` seconds at its markers."""
+    """Cut a class of ``length_s`` seconds; windows, markers and pulses are in time order."""
     starts = [(marker.at_s, marker.label) for marker in markers]
     if not starts or starts[0][0] > 0:
         starts.insert(0, (0.0, "Beginning" if starts else "Whole class"))
-    made = []
+    cut = []
     for index, (start_s, label) in enumerate(starts):
         is_last = index == len(starts) - 1
         end_s = max(start_s, length_s) if is_last else starts[index + 1][0]
-        until_s = float("inf") if is_last else end_s
-        inside = [one for one in windows if start_s <= one.start_s + one.length_s / 2 < until_s]
-        made.append(
+        until_s = (
+            float("inf") if is_last else end_s
+        )  # the last segment takes what comes after the last window too
+        inside = [window for window in windows if start_s <= window.start_s + window.length_s / 2 < until_s]
+        cut.append(
             Segment(
                 label,
                 start_s,
@@ -71,7 +71,7 @@ def segments(
                 by_kind([pulse for pulse in pulses if start_s <= pulse.at_s < until_s]),
             )
         )
-    return tuple(made)
+    return tuple(cut)
 
 
 def by_kind(pulses: Sequence[PulseRecord]) -> dict[str, int]:

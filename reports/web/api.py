@@ -15,7 +15,9 @@ from typing import Any, Final
 
 from aiohttp import hdrs, web
 
-from reports.document.class_report import ClassReport, load_report, to_csv, to_html, to_json
+from reports.document.class_report import ClassReport, load_report
+from reports.document.csv_table import to_csv
+from reports.document.rendering import to_html, to_json
 from reports.summary.indicators import indicate
 from reports.summary.words import KIND_PHRASES
 from reports.web.context import CLASS_ID, CONTEXT, find_class, no_such_class

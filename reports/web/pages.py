@@ -12,7 +12,8 @@ from typing import Final
 
 from aiohttp import web
 
-from reports.document.charts import STACK, timeline_svg
+from reports.document.palette import STACK
+from reports.document.timeline import timeline_svg
 from reports.summary.classes import FINAL_STATES, analyses_faces
 from reports.summary.words import (
     ALERT_WORDS,

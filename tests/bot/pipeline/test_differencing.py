@@ -22,8 +22,10 @@ from bot.pipeline.cohorts import Cohorts
 from bot.pipeline.observation import Observation
 from inference.arrays import Floats
 from inference.emotions import EMOTIONS
-from reports.document.class_report import build_report, to_csv, to_html, to_json
+from reports.document.class_report import build_report
 from reports.document.comparison import session
+from reports.document.csv_table import to_csv
+from reports.document.rendering import to_html, to_json
 from reports.summary.classes import ClassInfo, ClassState
 from reports.summary.indicators import Indicators
 from reports.summary.records import Marker, PulseRecord

@@ -1,4 +1,4 @@
-"""The report: its figures, its three renderings, and that they say what they must."""
+"""The report of a class: its figures, and what its HTML, CSV and JSON must contain."""
 
 from __future__ import annotations
 
@@ -17,18 +17,11 @@ from pathlib import Path
 import pytest
 
 from inference.emotions import EMOTIONS
-from reports.document import class_report
-from reports.document.class_report import (
-    CSV_COLUMNS,
-    ClassReport,
-    build_report,
-    cell,
-    load_report,
-    to_csv,
-    to_html,
-    to_json,
-)
-from reports.document.comparison import session
+from reports.document import csv_table
+from reports.document.class_report import ClassReport, build_report, load_report
+from reports.document.comparison import compared_class
+from reports.document.csv_table import CSV_COLUMNS, text_cell, to_csv
+from reports.document.rendering import to_html, to_json
 from reports.store import Store
 from reports.summary.classes import ClassState
 from reports.summary.records import Marker, PulseRecord
@@ -58,16 +51,16 @@ def rows(report: ClassReport) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(to_csv(report))))
 
 
-def test_an_empty_class() -> None:
+def test_a_class_without_windows_has_a_report() -> None:
     report = build_report(a_class(), [], [], [], None)
     assert (report.coverage, report.shares, report.length_s, report.withheld) == (None, None, 0, 0)
     assert [(one.label, one.windows, one.shares) for one in report.segments] == [("Whole class", 0, None)]
-    assert "nothing was seen" in to_html(report)
+    assert "nothing was observed" in to_html(report)
     assert rows(report) == []
     assert json.loads(to_json(report))["windows"] == []
 
 
-def test_overall_shares_weigh_by_the_analysed_and_leave_withheld_windows_out() -> None:
+def test_mean_shares_are_weighted_by_the_analysed_and_leave_out_withheld_windows() -> None:
     windows = [
         a_window(10, analysed=3, camera_off=9, happy=None),
         a_window(0, analysed=9, camera_off=1, happy=0.2),
@@ -112,7 +105,7 @@ def test_a_marker_at_the_start_and_one_after_the_last_window() -> None:
     ]
 
 
-def test_html_needs_nothing_from_outside_and_runs_no_script() -> None:
+def test_html_loads_nothing_and_runs_no_script() -> None:
     hostile = '"><script src="http://evil.test/x.js"></script>'
     report = build_report(
         a_class(title=hostile, reason=hostile, room=hostile),
@@ -140,7 +133,7 @@ def test_html_states_its_limits() -> None:
         ended_at=START,
     )
     html = to_html(build_report(info, [a_window(0), a_window(60, happy=None)], [], [], CARD))
-    for said in (
+    for phrase in (
         "not feelings, attention or understanding",
         "Not for grading, discipline or attendance",
         "This class was interrupted: the machine stopped",
@@ -150,20 +143,20 @@ def test_html_states_its_limits() -> None:
         "Windows are missing in 1 place",
         "65.4&nbsp;%",
         "63.9 to 67.0",
-        "3589 test pictures (FER-2013, PublicTest)",
+        "3589 test images (FER-2013, PublicTest)",
         "5e" * 32,
         "75\u00a0%",
     ):
-        assert said in html, said
+        assert phrase in html, phrase
 
 
-def test_html_of_an_ordinary_class_has_no_banner() -> None:
+def test_html_of_a_usual_class_has_no_banner() -> None:
     html = to_html(build_report(a_class(state=ClassState.ENDED, ended_at=START), [a_window()], [], [], None))
     assert 'class="banner"' not in html
-    assert "accuracy is not at hand" in html
+    assert "accuracy is not available" in html
 
 
-def test_csv_has_a_row_a_window_that_adds_up() -> None:
+def test_csv_has_one_row_for_each_window_and_its_counts_add_up() -> None:
     windows = [replace(a_window(0, happy=0.25), facing=0.875), a_window(5, analysed=2, happy=None)]
     markers = [Marker("c1", 0.5, "Warm-up"), Marker("c1", 4, "Quiz, part 2"), Marker("c1", 7, "End")]
     first, second = rows(build_report(a_class(), windows, markers, [], None))
@@ -178,28 +171,28 @@ def test_csv_has_a_row_a_window_that_adds_up() -> None:
 
 
 def test_csv_columns_are_documented() -> None:
-    documented = re.findall(r"^([a-z_, ]+?)  ", class_report.__doc__ or "", re.MULTILINE)
+    documented = re.findall(r"^([a-z_, ]+?)  ", csv_table.__doc__ or "", re.MULTILINE)
     named = {name.strip() for line in documented for name in line.split(",")}
     families = ("not_analysed_", "pulses_", "voices_")
     plain = {name for name in CSV_COLUMNS if not name.startswith(families) and name not in EMOTIONS}
     assert plain <= named
     for family in ("not_analysed_REASON", "angry ... neutral", "pulses_KIND", "voices_KIND"):
-        assert family in (class_report.__doc__ or "")
+        assert family in (csv_table.__doc__ or "")
 
 
 @pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "  =1", "＝1"])
-def test_no_spreadsheet_takes_text_for_a_formula(text: str) -> None:
-    assert cell(text) == "'" + text
+def test_spreadsheets_do_not_read_text_as_a_formula(text: str) -> None:
+    assert text_cell(text) == "'" + text
     report = build_report(a_class(title=text), [a_window()], [Marker("c1", 1, text)], [], None)
     (row,) = rows(report)
     assert (row["title"], row["markers"]) == ("'" + text, "'" + text)
-    assert cell("Algebra = fun") == "Algebra = fun"
+    assert text_cell("Algebra = fun") == "Algebra = fun"
 
 
-def test_json_holds_everything() -> None:
+def test_json_contains_class_windows_markers_pulses_and_alerts() -> None:
     window, marker, pulse = a_window(), Marker("c1", 1, "é"), PulseRecord("c1", 2, PulseKind.LOST)
-    held = json.loads(to_json(build_report(a_class(), [window], [marker], [pulse], None)))
-    assert held == {
+    content = json.loads(to_json(build_report(a_class(), [window], [marker], [pulse], None)))
+    assert content == {
         "class": a_class().to_json(),
         "windows": [window.to_json()],
         "markers": [marker.to_json()],
@@ -208,7 +201,7 @@ def test_json_holds_everything() -> None:
     }
 
 
-async def test_loading_gives_the_same_bytes_every_time(store: Store) -> None:
+async def test_two_loads_give_the_same_bytes(store: Store) -> None:
     await store.put_class(a_class())
     await store.add_window(a_window())
     await store.add_marker(Marker("c1", 1, "one"))
@@ -225,54 +218,54 @@ async def test_loading_gives_the_same_bytes_every_time(store: Store) -> None:
     assert await load_report(store, "none", None) is None
 
 
-def test_that_someone_left_the_figures_is_said_and_not_who() -> None:
+def test_html_says_that_someone_opted_out() -> None:
     one = a_window(5)
-    left = replace(one, participants=9, not_analysed={**one.not_analysed, "opted_out": 1})
-    said = "Someone left the figures"
-    assert said not in to_html(build_report(a_class(), [a_window(), one], [], [], None))
-    assert said in to_html(build_report(a_class(), [a_window(), left], [], [], None))
+    with_opt_out = replace(one, participants=9, not_analysed={**one.not_analysed, "opted_out": 1})
+    sentence = "At least one participant opted out"
+    assert sentence not in to_html(build_report(a_class(), [a_window(), one], [], [], None))
+    assert sentence in to_html(build_report(a_class(), [a_window(), with_opt_out], [], [], None))
 
 
-def said_by(html: str) -> str:
-    """The text a reader of a report has before them."""
+def visible_text(html: str) -> str:
+    """The text of a report without its markup, as a reader sees it."""
     return " ".join(re.sub(r"<[^>]+>", " ", html[html.index("<body") :]).split())
 
 
-def test_a_class_to_which_nobody_came_has_nothing_withheld() -> None:
+def test_nothing_is_withheld_in_a_class_without_participants() -> None:
     windows = [a_window(5 * n, analysed=0, camera_off=0, happy=None) for n in range(12)]
-    earlier = [session(a_class("c0"), windows)]
+    earlier = [compared_class(a_class("c0"), windows)]
     report = build_report(a_class(), windows, [], [], None, earlier=earlier)
-    said = said_by(to_html(report))
+    text = visible_text(to_html(report))
     assert report.withheld == 0
-    assert "0 of 12 windows here" in said
-    assert "Coverage nobody was present" in said
-    assert "Over the whole class Nobody was present." in said
-    assert "0:00 to 1:00 0.0 of 0.0 nobody present" in said
-    # What is left are the legend and the rule itself.
-    assert re.findall(r"\w+:? [Ww]ithheld,? \w+", said) == [
+    assert "0 of 12 windows here" in text
+    assert "Coverage nobody was present" in text
+    assert "Over the whole class Nobody was present." in text
+    assert "0:00 to 1:00 0.0 of 0.0 nobody present" in text
+    # The word remains in the legend and in the rule only.
+    assert re.findall(r"\w+:? [Ww]ithheld,? \w+", text) == [
         "Hatched: withheld, because",
         "are withheld whenever",
     ]
-    assert "everyone was analysed" not in said
-    eu = said_by(to_html(build_report(a_class(jurisdiction="eu-education"), windows, [], [], None)))
+    assert "everyone was analysed" not in text
+    eu = visible_text(to_html(build_report(a_class(jurisdiction="eu-education"), windows, [], [], None)))
     assert "Present nobody" in eu
 
 
-def test_only_windows_with_somebody_present_are_counted_as_withheld() -> None:
+def test_only_windows_with_participants_count_as_withheld() -> None:
     nobody = [a_window(5 * n, analysed=0, camera_off=0, happy=None) for n in range(3)]
     few = [a_window(15, analysed=3, happy=None)]
     report = build_report(a_class(), nobody + few, [], [], None)
-    said = said_by(to_html(report))
+    text = visible_text(to_html(report))
     assert report.withheld == 1
-    assert "1 of 4 windows here" in said
-    assert "Withheld in every window in which anybody was present: fewer than 5" in said
-    assert "Withheld in every window: fewer than 5" in said_by(
+    assert "1 of 4 windows here" in text
+    assert "Withheld in every window in which anybody was present: fewer than 5" in text
+    assert "Withheld in every window: fewer than 5" in visible_text(
         to_html(build_report(a_class(), few, [], [], None))
     )
 
 
-def test_where_no_face_was_looked_at_the_report_speaks_of_none() -> None:
-    """Under eu-education, nothing may read as if faces had been analysed and their figures kept back."""
+def test_a_report_without_face_analysis_does_not_mention_faces_or_withheld_shares() -> None:
+    """Under eu-education, nothing may read as if faces had been analysed and their figures withheld."""
     windows = [
         replace(a_window(5 * n, analysed=0, camera_off=9, happy=None), cameras_on=3) for n in range(12)
     ]
@@ -281,22 +274,22 @@ def test_where_no_face_was_looked_at_the_report_speaks_of_none() -> None:
     info = a_class(state=ClassState.ENDED, ended_at=START, jurisdiction="eu-education")
     html = to_html(build_report(info, windows, markers, pulses, CARD))
     body = html[html.index("<body") :]
-    for said in ("Profile eu-education", "no face looked at", "9.0 on average", "Quiz", "1 lost"):
-        assert said in body, said
-    for unsaid in (
+    for phrase in ("Profile eu-education", "no face looked at", "9.0 on average", "Quiz", "1 lost"):
+        assert phrase in body, phrase
+    for phrase in (
         "withheld",
         "Withheld",
         "expression",
         "analysed",
         "Tension",
         "fer_cnn",
-        "the face was found",
+        "number of faces analysed",
     ):
-        assert unsaid not in body, unsaid
-    assert "the face was found" in to_html(build_report(a_class(), windows, markers, pulses, CARD))
+        assert phrase not in body, phrase
+    assert "number of faces analysed" in to_html(build_report(a_class(), windows, markers, pulses, CARD))
 
 
-def test_a_class_without_windows_says_so_once() -> None:
+def test_a_report_without_windows_leaves_out_the_empty_sections() -> None:
     html = to_html(build_report(a_class(state=ClassState.ENDED, ended_at=START), [], [], [], CARD))
     assert "the class ended before there were any figures" in html
     for section in ("over-time", "coverage", "overall", "segments", "unseen"):
@@ -305,21 +298,21 @@ def test_a_class_without_windows_says_so_once() -> None:
     assert "there are no figures yet" in to_html(build_report(a_class(), [], [], [], CARD))
 
 
-def test_a_minimum_of_one_is_put_in_words() -> None:
+def test_a_minimum_group_of_one_reads_as_no_face() -> None:
     html = to_html(build_report(a_class(min_group=1), [a_window(happy=None)], [], [], CARD))
     assert "no face was analysed" in html
     assert "fewer than 1" not in html
 
 
 @pytest.mark.parametrize(
-    ("zone", "said"), [("UTC", "09:00 UTC<"), ("IST-5:30", "14:30 UTC+05:30<"), ("EST5", "04:00 UTC-05:00<")]
+    ("zone", "shown"), [("UTC", "09:00 UTC<"), ("IST-5:30", "14:30 UTC+05:30<"), ("EST5", "04:00 UTC-05:00<")]
 )
-def test_times_are_those_of_the_school_with_their_offset(
-    zone: str, said: str, monkeypatch: pytest.MonkeyPatch
+def test_times_are_in_the_local_time_zone_with_their_offset(
+    zone: str, shown: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with monkeypatch.context() as here:
-        here.setenv("TZ", zone)
+    with monkeypatch.context() as zoned:
+        zoned.setenv("TZ", zone)
         time.tzset()
         html = to_html(build_report(a_class(), [a_window()], [], [], None))
     time.tzset()
-    assert f"2026-03-02 {said}" in html
+    assert f"2026-03-02 {shown}" in html

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from reports.document.class_report import load_report, to_csv, to_html, to_json
+from reports.document.class_report import load_report
+from reports.document.csv_table import to_csv
+from reports.document.rendering import to_html, to_json
 from reports.store import Store
 from reports.summary.classes import ClassState
 from reports.summary.records import CheckIn, CheckInKind, Consent

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from reports.document.class_report import CSV_COLUMNS
+from reports.document.csv_table import CSV_COLUMNS
 from reports.summary.classes import ClassState
 from reports.summary.indications import AlertKind, Indicator, Sureness, Word
 from reports.web import api, pages, stream

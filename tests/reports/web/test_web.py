@@ -11,7 +11,9 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from reports.document.class_report import load_report, to_csv, to_html, to_json
+from reports.document.class_report import load_report
+from reports.document.csv_table import to_csv
+from reports.document.rendering import to_html, to_json
 from reports.summary.classes import ClassState
 from reports.summary.records import CheckIn, CheckInKind, Consent, Marker
 from reports.web import api

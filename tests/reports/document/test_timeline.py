@@ -1,4 +1,4 @@
-"""The timeline drawing: true to the windows, well-formed, escaped, bounded."""
+"""The timeline: it matches the windows, is well-formed, escapes text and stays small."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 
 from inference.emotions import EMOTIONS
-from reports.document.charts import COLOURS, STACK, emotion_css, timeline_svg
 from reports.document.columns import columns
+from reports.document.palette import COLOURS, STACK, emotion_css
+from reports.document.timeline import timeline_svg
 from reports.summary.records import Marker, PulseRecord
 from reports.summary.windows import PulseKind
 from tests.reports.builders import a_window
@@ -37,14 +38,14 @@ def xs(element: ET.Element) -> list[float]:
     return [float(x) for x in re.findall(r"[MH](-?[\d.]+)", element.get("d", ""))]
 
 
-def test_an_empty_class_is_drawn_and_says_so() -> None:
+def test_a_class_without_windows_is_drawn_and_described() -> None:
     root = draw([])
     assert root.findtext("s:desc", namespaces=NS) == "No windows yet."
     assert root.findtext("s:title", namespaces=NS)
     assert not areas(root, "happy")
 
 
-def test_a_class_of_one_length_is_stacked_to_its_shares() -> None:
+def test_the_stack_has_the_heights_of_the_shares() -> None:
     root = draw([a_window(0, happy=0.25), a_window(5, happy=0.75)])
     (happy,), (top,) = areas(root, "happy"), areas(root, "angry")
     floor, first, second = (
@@ -57,17 +58,17 @@ def test_a_class_of_one_length_is_stacked_to_its_shares() -> None:
     assert (floor - second) / full == pytest.approx(0.75, abs=0.01)
 
 
-def test_gaps_split_the_areas_and_nothing_is_drawn_in_them() -> None:
+def test_nothing_is_drawn_in_a_gap() -> None:
     root = draw([a_window(0), a_window(5), a_window(60), a_window(65)])
     before, after = areas(root, "happy")
     per_s = (max(xs(before)) - min(xs(before))) / 10
     assert min(xs(after)) - max(xs(before)) == pytest.approx(50 * per_s, abs=0.5)
     (seen,) = by_class(root, "tl-seen")
     assert not [x for x in xs(seen) if max(xs(before)) < x < min(xs(after))]
-    assert "1 gaps" in root.findtext("s:desc", "", NS)
+    assert "Gaps: 1" in root.findtext("s:desc", "", NS)
 
 
-def test_withheld_windows_are_hatched_and_have_no_areas() -> None:
+def test_withheld_windows_are_hatched_instead_of_stacked() -> None:
     root = draw([a_window(0), a_window(5, happy=None), a_window(10)])
     before, after = areas(root, "happy")
     hatched = next(one for one in by_class(root, "tl-withheld") if one.tag.endswith("path"))
@@ -75,16 +76,16 @@ def test_withheld_windows_are_hatched_and_have_no_areas() -> None:
     assert not areas(draw([a_window(0, happy=None)]), "happy")
 
 
-def test_windows_with_nobody_present_are_not_said_to_be_withheld() -> None:
+def test_windows_without_participants_are_not_described_as_withheld() -> None:
     nobody = [a_window(5 * n, analysed=0, camera_off=0, happy=None) for n in range(3)]
     for faces in (True, False):
-        said = draw(nobody, faces=faces).findtext("s:desc", "", NS)
-        assert "Nobody was present." in said
-        assert "withheld" not in said
-    assert "1 windows withheld" in draw([*nobody, a_window(15, happy=None)]).findtext("s:desc", "", NS)
+        description = draw(nobody, faces=faces).findtext("s:desc", "", NS)
+        assert "Nobody was present." in description
+        assert "withheld" not in description
+    assert "Windows withheld: 1" in draw([*nobody, a_window(15, happy=None)]).findtext("s:desc", "", NS)
 
 
-def test_coverage_strip_shows_the_part_seen() -> None:
+def test_the_coverage_strip_is_filled_to_the_coverage() -> None:
     root = draw([a_window(0, analysed=6, camera_off=2)])
     heights = {}
     for name in ("tl-all", "tl-seen"):
@@ -94,7 +95,7 @@ def test_coverage_strip_shows_the_part_seen() -> None:
     assert heights["tl-seen"] / heights["tl-all"] == pytest.approx(0.75, abs=0.01)
 
 
-def test_pulses_stand_in_the_lane_of_their_kind() -> None:
+def test_pulses_are_in_the_lane_of_their_kind() -> None:
     root = draw(
         [a_window(0)], pulses=[PulseRecord("c1", 3, PulseKind.LOST), PulseRecord("c1", 4, PulseKind.OK)]
     )
@@ -105,7 +106,7 @@ def test_pulses_stand_in_the_lane_of_their_kind() -> None:
     assert lost < ok
 
 
-def test_user_text_is_escaped_and_cut_and_characters_unknown_to_xml_are_left_out() -> None:
+def test_labels_are_escaped_and_cut_and_lose_characters_that_xml_forbids() -> None:
     label = "</text><script>alert('1')</script>&\x00\ud800\uffff" + "x" * 150
     root = draw([a_window(0)], [Marker("c1", 2, label)])
     assert not [element for element in root.iter() if "script" in element.tag]
@@ -115,7 +116,7 @@ def test_user_text_is_escaped_and_cut_and_characters_unknown_to_xml_are_left_out
     assert len(shown.text or "") <= 24
 
 
-def test_markers_without_room_for_a_label_keep_their_line() -> None:
+def test_markers_without_room_for_a_label_still_have_a_line() -> None:
     root = draw([a_window(0)], [Marker("c1", 2 + n / 10, f"marker {n}") for n in range(10)])
     labelled = len(by_class(root, "tl-label"))
     assert 1 <= labelled < 10
@@ -124,7 +125,7 @@ def test_markers_without_room_for_a_label_keep_their_line() -> None:
 
 
 @pytest.mark.parametrize("width", [240, 320, 960, 1600])
-def test_ninety_minutes_stay_small(width: int) -> None:
+def test_the_drawing_of_ninety_minutes_stays_small(width: int) -> None:
     windows = [a_window(5 * n, happy=0.5 + 0.4 * math.sin(n)) for n in range(1080)]
     markers = [Marker("c1", n * 5, "label " * 30) for n in range(1000)]
     pulses = [PulseRecord("c1", n * 0.5, kind) for n in range(10_800) for kind in PulseKind]
@@ -134,35 +135,35 @@ def test_ninety_minutes_stay_small(width: int) -> None:
     assert float(max(xs(areas(ET.fromstring(text), "happy")[0]))) <= width
 
 
-def test_width_is_kept_within_bounds() -> None:
+def test_the_width_is_clamped() -> None:
     assert draw([], width=1).get("width") == "240"
     assert draw([], width=99999).get("width") == "1600"
 
 
-def test_columns_are_few_weighted_by_the_analysed_and_keep_long_gaps() -> None:
+def test_columns_are_weighted_by_the_analysed_and_keep_long_gaps() -> None:
     windows = [a_window(5 * n, analysed=9, happy=0.2) for n in range(0, 1000, 2)]
     windows += [a_window(5 * n, analysed=3, camera_off=0, happy=0.6) for n in range(1, 1000, 2)]
     windows = [window for window in windows if not 2000 <= window.start_s < 2300]
-    found = columns(windows, 100)
-    assert len(found) <= 101
-    inner = found[1].shares
+    drawn = columns(windows, 100)
+    assert len(drawn) <= 101
+    inner = drawn[1].shares
     assert inner is not None
     assert inner["happy"] == pytest.approx((9 * 0.2 + 3 * 0.6) / 12)
-    assert found[1].seen == pytest.approx(12 / 14)
-    assert [column.start_s for column in found if column.after_gap] == [2300]
+    assert drawn[1].coverage == pytest.approx(12 / 14)
+    assert [column.start_s for column in drawn if column.after_gap] == [2300]
 
 
-def test_columns_of_few_windows_are_the_windows() -> None:
+def test_few_windows_give_one_column_each() -> None:
     assert columns([], 10) == []
-    found = columns([a_window(5), a_window(0)], 10)
-    assert [(one.start_s, one.end_s) for one in found] == [(0, 5), (5, 10)]
+    drawn = columns([a_window(5), a_window(0)], 10)
+    assert [(one.start_s, one.end_s) for one in drawn] == [(0, 5), (5, 10)]
 
 
 def test_a_column_is_withheld_only_when_all_its_windows_are() -> None:
     windows = [a_window(5 * n, happy=0.5 if n % 4 == 0 and n < 40 else None) for n in range(80)]
-    found = columns(windows, 20)
-    assert [column.shares is None for column in found] == [False] * 10 + [True] * 10
-    assert (found[0].shares or {})["happy"] == pytest.approx(0.5)
+    drawn = columns(windows, 20)
+    assert [column.shares is None for column in drawn] == [False] * 10 + [True] * 10
+    assert (drawn[0].shares or {})["happy"] == pytest.approx(0.5)
 
 
 def test_every_expression_has_a_colour_and_a_class() -> None:
@@ -171,19 +172,21 @@ def test_every_expression_has_a_colour_and_a_class() -> None:
         assert f".emo-{label}{{fill:{colour};" in emotion_css()
 
 
-# Machado, Oliveira and Fernandes 2009, severity 1.0; linear RGB.
-_EYES = {
-    "usual": np.eye(3),
+# Simulated colour vision: Machado, Oliveira and Fernandes 2009, severity 1.0; linear RGB.
+_COLOUR_VISIONS = {
+    "normal": np.eye(3),
     "deutan": [[0.367, 0.861, -0.228], [0.280, 0.673, 0.047], [-0.012, 0.043, 0.969]],
     "protan": [[0.152, 1.053, -0.205], [0.115, 0.786, 0.099], [-0.004, -0.048, 1.052]],
     "tritan": [[1.256, -0.077, -0.179], [-0.078, 0.931, 0.148], [0.005, 0.691, 0.304]],
 }
 
 
-@pytest.mark.parametrize("eyes", _EYES)
-def test_colours_are_apart_for_every_eye(eyes: str) -> None:
+@pytest.mark.parametrize("vision", _COLOUR_VISIONS)
+def test_colours_differ_for_every_colour_vision(vision: str) -> None:
     """CIE76 distance over 20: far more than a just noticeable difference (2.3)."""
-    labs = {label: _lab(np.array(_EYES[eyes]) @ _linear(colour)) for label, colour in COLOURS.items()}
+    labs = {
+        label: _lab(np.array(_COLOUR_VISIONS[vision]) @ _linear(colour)) for label, colour in COLOURS.items()
+    }
     nearest = min(float(np.linalg.norm(labs[a] - labs[b])) for a, b in itertools.combinations(labs, 2))
     assert nearest > 20
 
@@ -200,19 +203,19 @@ def _lab(linear: np.ndarray) -> np.ndarray:
     return np.array([116 * f[1] - 16, 500 * (f[0] - f[1]), 200 * (f[1] - f[2])])
 
 
-def test_a_class_whose_faces_are_not_looked_at_is_drawn_without_them() -> None:
+def test_a_class_without_face_analysis_is_drawn_without_expressions_and_coverage() -> None:
     windows = [a_window(5 * n, analysed=0, camera_off=4, happy=None) for n in range(12)]
     markers, pulses = [Marker("c1", 20, "Quiz")], [PulseRecord("c1", 30, PulseKind.LOST)]
     root = draw(windows, markers, pulses, faces=False)
-    for gone in ("tl-withheld", "tl-all", "tl-seen", "emo-happy"):
-        assert not by_class(root, gone)
-    for kept in ("tl-marker", "tl-pulse"):
-        assert len(by_class(root, kept)) == 1
+    for absent in ("tl-withheld", "tl-all", "tl-seen", "emo-happy"):
+        assert not by_class(root, absent)
+    for present in ("tl-marker", "tl-pulse"):
+        assert len(by_class(root, present)) == 1
     assert "withheld" not in root.findtext("s:desc", "", NS)
     assert float(root.get("height", "0")) < float(draw(windows, markers, pulses).get("height", "0"))
 
 
-def test_where_faces_are_not_looked_at_those_present_are_drawn_over_time() -> None:
+def test_a_class_without_face_analysis_shows_how_many_were_present() -> None:
     few = [a_window(5 * n, analysed=0, camera_off=4, happy=None) for n in range(12)]
     many = [a_window(120 + 5 * n, analysed=0, camera_off=8, happy=None) for n in range(12)]
     root = draw([*few, *many], faces=False)
@@ -224,15 +227,15 @@ def test_where_faces_are_not_looked_at_those_present_are_drawn_over_time() -> No
     assert heights[0] == pytest.approx(heights[-1] / 2)
     first, gap_from, gap_to = xs(present)[0], xs(present)[23], xs(present)[24]
     assert gap_to - gap_from == pytest.approx(gap_from - first, abs=0.5), (
-        "a minute of nothing between two of four"
+        "the gap is as long as the minute before it"
     )
     assert not by_class(root, "cov-cameras")
     assert "At most 8 present" in root.findtext("s:desc", "", NS)
-    told = [element.text for element in root.iter() if element.tag.endswith("text")]
-    assert {"8", "0", "present"} <= set(told)
+    texts = [element.text for element in root.iter() if element.tag.endswith("text")]
+    assert {"8", "0", "present"} <= set(texts)
 
 
-def test_cameras_are_drawn_where_a_room_tells_of_them_without_looking() -> None:
+def test_a_class_without_face_analysis_shows_the_cameras_that_the_room_reports() -> None:
     windows = [
         replace(a_window(5 * n, analysed=0, camera_off=4, happy=None), cameras_on=3) for n in range(12)
     ]

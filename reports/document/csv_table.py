@@ -1,0 +1,84 @@
+"""The report as CSV: one row for each window, oldest first.
+
+==========================  ==============================================================================
+class_id, title             the class
+start_s, length_s           seconds since the class began; seconds
+participants, cameras_on    everyone counted; those with the camera on
+analysed                    those whose face was detected and classified
+not_analysed_REASON         those not analysed, by reason; with ``analysed`` they add up to ``participants``
+angry ... neutral           mean share of each expression, 0..1; empty when withheld
+suppressed                  ``true`` when the shares are withheld (too few were analysed, or one student could
+                            be singled out)
+pulses_KIND                 taps in the window, by kind
+markers                     labels of the markers set before the next window, joined by " | "
+facing                      share turned to the screen, 0..1; empty when withheld or unknown
+voices_KIND                 votes: students by what they tapped last, in the two minutes before its end
+==========================  ==============================================================================
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from typing import Final
+
+from inference.emotions import EMOTIONS
+from reports.document.class_report import ClassReport
+from reports.summary.windows import NotAnalysed, PulseKind, WindowSummary
+
+_REASONS: Final = tuple(f"not_analysed_{reason.value}" for reason in NotAnalysed)
+_PULSES: Final = tuple(f"pulses_{kind.value}" for kind in PulseKind)
+_VOTES: Final = tuple(f"voices_{kind.value}" for kind in PulseKind)
+
+CSV_COLUMNS: Final = (
+    *("class_id", "title", "start_s", "length_s", "participants", "cameras_on", "analysed"),
+    *_REASONS,
+    *EMOTIONS,
+    "suppressed",
+    *_PULSES,
+    "markers",
+    "facing",
+    *_VOTES,
+)
+"""Names and order of the columns; the module's docstring explains them."""
+
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+
+
+def to_csv(report: ClassReport) -> str:
+    """The whole table, with a header row."""
+    out = io.StringIO()
+    writer = csv.DictWriter(out, CSV_COLUMNS, restval="", extrasaction="ignore")
+    writer.writeheader()
+    last = len(report.windows) - 1
+    for index, window in enumerate(report.windows):
+        # A marker in a gap counts to the window before it; one before the first window counts to the first.
+        from_s = window.start_s if index else float("-inf")
+        to_s = report.windows[index + 1].start_s if index < last else float("inf")
+        labels = [marker.label for marker in report.markers if from_s <= marker.at_s < to_s]
+        writer.writerow(_row(window, report.info.title, labels))
+    return out.getvalue()
+
+
+def text_cell(text: str) -> str:
+    """Text for a CSV cell; an apostrophe keeps spreadsheets from reading it as a formula."""
+    return f"'{text}" if text.lstrip(" ").startswith(_FORMULA_STARTS) else text
+
+
+def _row(window: WindowSummary, title: str, labels: Sequence[str]) -> dict[str, object]:
+    """The window's JSON fields by column name; the counts by reason and kind are flattened."""
+    fields = window.to_json()
+    # Windows stored before a reason or a kind existed lack its count: it is 0 then.
+    row: dict[str, object] = dict.fromkeys((*_REASONS, *_PULSES, *_VOTES), 0)
+    for group in ("not_analysed", "pulses", "voices"):
+        row |= {f"{group}_{key}": count for key, count in fields[group].items()}
+    return {
+        **fields,
+        **row,
+        **(fields["expressions"] or {}),
+        "class_id": text_cell(window.class_id),
+        "title": text_cell(title),
+        "suppressed": "true" if window.suppressed else "false",
+        "markers": text_cell(" | ".join(labels)),
+    }

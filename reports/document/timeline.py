@@ -1,0 +1,113 @@
+"""The timeline of a class as SVG: expressions, coverage, pulses and markers over time.
+
+A class without face analysis shows how many were present instead of the expressions. The live page embeds
+the SVG and fetches it anew for its width; the report carries it. The size is bounded however long the class.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from reports.document.svg import FONT, xml_text
+from reports.document.timeline_layers import (
+    attendance,
+    attendance_entries,
+    coverage_strip,
+    legend,
+    marker_lines,
+    pulse_lanes,
+    share_entries,
+    share_grid,
+    stacked_shares,
+    time_axis,
+    withheld_columns,
+)
+from reports.document.timeline_layout import TimelineLayout
+from reports.summary.records import Marker, PulseRecord
+from reports.summary.shares import gaps, mean_shares
+from reports.summary.windows import WindowSummary
+
+MIN_WIDTH: Final = 240
+MAX_WIDTH: Final = 1600
+
+_HATCH: Final = (
+    '<defs><pattern id="tl-hatch" width="6" height="6" patternUnits="userSpaceOnUse" '
+    'patternTransform="rotate(45)"><path class="tl-hatch" d="M0 0v6" stroke="#8b9299" '
+    'stroke-width="2"/></pattern></defs>'
+)
+
+
+def timeline_svg(
+    windows: Sequence[WindowSummary],
+    markers: Sequence[Marker] = (),
+    pulses: Sequence[PulseRecord] = (),
+    *,
+    width: int = 960,
+    faces: bool = True,
+) -> str:
+    """Draw a class.
+
+    Args:
+        windows: In any order.
+        markers: Drawn as vertical lines; as many are labelled as there is room for.
+        pulses: Drawn as ticks, one lane for each kind.
+        width: Pixels; clamped to ``MIN_WIDTH`` and ``MAX_WIDTH``.
+        faces: Whether the class has face analysis; if not, the attendance is drawn instead.
+
+    Returns:
+        Well-formed SVG; one user unit is one pixel.
+    """
+    layout = TimelineLayout(windows, markers, pulses, min(MAX_WIDTH, max(MIN_WIDTH, width)), faces)
+    if faces:
+        title = "Visible expressions over time"
+        grid = share_grid(layout)
+        figures = [*stacked_shares(layout), *withheld_columns(layout), *coverage_strip(layout)]
+        entries = share_entries(layout)
+    else:
+        title = "Present, taps and markers over time"
+        grid = ()
+        figures = list(attendance(layout))
+        entries = attendance_entries(layout)
+    legend_parts, height = legend(layout, entries)
+    return "\n".join(
+        [
+            f'<svg xmlns="http://www.w3.org/2000/svg" class="timeline" role="img" '
+            f'aria-labelledby="tl-title tl-desc" width="{layout.width}" height="{height}" '
+            f'viewBox="0 0 {layout.width} {height}" {FONT}>',
+            f'<title id="tl-title">{title}</title>',
+            f'<desc id="tl-desc">{xml_text(_description(layout, windows, markers, faces))}</desc>',
+            _HATCH,
+            *grid,
+            *time_axis(layout),
+            *figures,
+            *pulse_lanes(layout, pulses),
+            *marker_lines(layout, markers),
+            *legend_parts,
+            "</svg>",
+        ]
+    )
+
+
+def _description(
+    layout: TimelineLayout, windows: Sequence[WindowSummary], markers: Sequence[Marker], faces: bool
+) -> str:
+    """The timeline in words, for screen readers."""
+    if not windows:
+        return "No windows yet."
+    minutes = layout.columns[-1].end_s / 60
+    sentences = [f"{len(windows)} windows over {minutes:.1f} minutes."]
+    mean = mean_shares(windows)
+    if mean is not None:
+        largest = sorted(mean, key=lambda label: -mean[label])[:3]
+        listed = ", ".join(f"{label} {100 * mean[label]:.0f} %" for label in largest)
+        sentences.append(f"On average: {listed}.")
+    peak = max(window.participants for window in windows)
+    if not peak:
+        sentences.append("Nobody was present.")
+    elif faces:
+        sentences.append(f"Windows withheld: {sum(window.withheld for window in windows)}.")
+    else:
+        sentences.append(f"At most {peak} present.")
+    sentences.append(f"Gaps: {gaps(windows)}, markers: {len(markers)}.")
+    return " ".join(sentences)
