@@ -6,8 +6,8 @@ import asyncio
 import time
 from pathlib import Path
 
-from bot.rooms.janus.client import JanusSession
 from bot.rooms.janus.messages import Reply
+from bot.rooms.janus.session import JanusSession
 from bot.rooms.janus.videoroom import PLUGIN
 from tests.janus_server import JanusServer, needs_janus
 
