@@ -17,9 +17,9 @@ from aiortc import (
 )
 from aiortc.rtcrtpsender import RTCRtpSender
 
-from bot.rooms.janus.client import JanusSession
 from bot.rooms.janus.messages import JanusRefused, Reply
-from bot.rooms.janus.textroom import PLUGIN, Line, TextRoom
+from bot.rooms.janus.session import JanusSession
+from bot.rooms.janus.textroom import PLUGIN, ChatMessage, TextRoom
 from bot.rooms.janus.videoroom import RoomAddress
 from tests.cameras import SyntheticCamera
 from tests.janus_server import OPEN_ROOM
@@ -149,7 +149,7 @@ class JanusStudent:
     async def _offer(self, body: dict[str, object], jsep: dict[str, str]) -> str:
         # The bot never offers, so its client cannot: the message is made here.
         message = {"janus": "message", "handle_id": self._handle, "body": body, "jsep": jsep}
-        reply = await self._session._ask(json.loads(json.dumps(message)))
+        reply = await self._session._transport.ask(json.loads(json.dumps(message)))
         if (code := reply["plugindata"]["data"].get("error_code")) is not None:
             raise JanusRefused(code)
         sdp: str = reply["jsep"]["sdp"]
@@ -160,7 +160,7 @@ class ChatStudent:
     """Somebody in the chat beside a room; ``heard`` is what others said there."""
 
     def __init__(self, url: str, display: str, room: int | str = OPEN_ROOM, pin: str | None = None) -> None:
-        self.heard: asyncio.Queue[Line] = asyncio.Queue()
+        self.heard: asyncio.Queue[ChatMessage] = asyncio.Queue()
         self._session = JanusSession(url, 5.0)
         self._handle = 0
         self._chat = TextRoom(self._session, RoomAddress(url, room, pin, display, ""), self)
@@ -168,7 +168,7 @@ class ChatStudent:
     async def __aenter__(self) -> Self:
         await self._session.__aenter__()
         self._handle = await self._session.attach(PLUGIN, lambda _event: None)
-        assert await self._chat.enter(())
+        assert await self._chat.join(())
         return self
 
     async def __aexit__(
@@ -177,8 +177,8 @@ class ChatStudent:
         await self._chat.leave()
         await self._session.__aexit__(None, None, None)
 
-    async def say(self, text: str) -> None:
-        assert await self._chat.say(text)
+    async def send(self, text: str) -> None:
+        assert await self._chat.send(text)
 
     async def whisper(self, text: str, username: str) -> bool:
         return await self._chat.whisper(text, [username])
@@ -191,19 +191,19 @@ class ChatStudent:
     def username(self) -> str:
         return self._chat._username
 
-    async def hears(self) -> Line:
+    async def hears(self) -> ChatMessage:
         """What is said next."""
         async with asyncio.timeout(20):
             return await self.heard.get()
 
-    def on_line(self, line: Line) -> None:
-        self.heard.put_nowait(line)
+    def on_chat_message(self, message: ChatMessage) -> None:
+        self.heard.put_nowait(message)
 
-    def on_reader(self, username: str) -> None:
+    def on_chat_member_joined(self, username: str) -> None:
         """Not of interest."""
 
-    def on_reader_gone(self, username: str) -> None:
+    def on_chat_member_left(self, username: str) -> None:
         """Nor this."""
 
-    def on_readers(self, usernames: list[str]) -> None:
+    def on_chat_joined(self, usernames: list[str]) -> None:
         """Nor this."""

@@ -22,8 +22,8 @@ from typing import Any, Final, Self
 from benchmarks.simulation.clips import LAYER_PATTERN, NUMBERS, Clip, ClipSpec, make_clip
 from benchmarks.simulation.janus_server import SECRET
 from benchmarks.simulation.rtp import Packetiser
-from bot.rooms.janus.client import JanusSession
 from bot.rooms.janus.messages import JanusError, JanusRefused
+from bot.rooms.janus.session import JanusSession
 from bot.rooms.janus.videoroom import PLUGIN
 
 FPS: Final = 15
@@ -275,8 +275,8 @@ async def _stay(plan: dict[str, Any], students: list[_Student]) -> None:
                 if not told:
                     told = True
                     print(flush=True)
-                while not session.gone.done():
-                    either: list[asyncio.Future[Any]] = [order, session.gone]
+                while not session.lost.done():
+                    either: list[asyncio.Future[Any]] = [order, session.lost]
                     await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
                     if not order.done():
                         break

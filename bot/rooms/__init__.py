@@ -1,5 +1,5 @@
-"""Rooms: how the bot joins a class. One folder or module a kind of room, found by name.
+"""Room adapters: how the bot joins a class. One module or package for each kind of room.
 
-``contract`` says what a room tells and what can be asked of it; ``registry`` finds the adapters. Every
-other module or package in here is one adapter and holds a class ``Adapter``. Adapters do not know each other.
+``contract`` defines rooms and their events, ``registry`` finds the adapters by name. Every other module or
+package here is one adapter with a class ``Adapter``. Adapters do not import each other.
 """

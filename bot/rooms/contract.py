@@ -1,10 +1,10 @@
-"""The contract of a room adapter: what a room tells, what can be asked of it, what can go wrong.
+"""The contract of a room: its events, what can be requested from it, and its errors.
 
 RoomError
-+-- RoomUrlError      the room URL is not one the adapter understands
-+-- RoomUnavailable   the room or its server cannot be reached, or is gone
-+-- RoomDenied        the room would not let the bot in (wrong PIN, full, not admitted)
-+-- RoomRemoved       the bot was put out of the room
++-- RoomUrlError      the adapter does not understand the room URL
++-- RoomUnavailable   the room or its server cannot be reached or no longer exists
++-- RoomDenied        the room did not admit the bot (wrong PIN, full, not on its list)
++-- RoomRemoved       the bot was removed from the room
 """
 
 from __future__ import annotations
@@ -19,34 +19,34 @@ from reports.summary.windows import PulseKind
 
 
 class RoomError(Exception):
-    """Base of what a room raises; its text is one line that says what to do."""
+    """Base of the errors that a room raises; the text is one line that says what to do."""
 
 
 class RoomUrlError(RoomError):
-    """The room URL is not one the adapter understands."""
+    """The adapter does not understand the room URL."""
 
 
 class RoomUnavailable(RoomError):
-    """The room or its server cannot be reached, or is gone."""
+    """The room or its server cannot be reached or no longer exists."""
 
 
 class RoomDenied(RoomError):
-    """The room would not let the bot in."""
+    """The room did not admit the bot."""
 
 
 class RoomRemoved(RoomError):
-    """The bot was put out of the room."""
+    """The bot was removed from the room."""
 
 
 @dataclass(frozen=True, slots=True)
 class Joined:
-    """A participant came, or came back under the same id.
+    """A participant joined, or came back under the same identifier.
 
     Attributes:
         participant_id: Random, for this class only.
-        name: As the participant gave it; never stored unless ``individual``.
+        name: The display name; never stored unless ``individual``.
         individual: Whether the participant agreed to individual check-ins.
-        consented: Whether the participant ticked a consent (embedded room).
+        consented: Whether the participant ticked the consent (embedded room).
     """
 
     participant_id: str
@@ -57,7 +57,7 @@ class Joined:
 
 @dataclass(frozen=True, slots=True)
 class Left:
-    """A participant went."""
+    """A participant left."""
 
     participant_id: str
 
@@ -71,7 +71,7 @@ class TrackAdded:
 
 @dataclass(frozen=True, slots=True)
 class TrackRemoved:
-    """A participant's camera is gone."""
+    """A participant's camera can no longer be received."""
 
     track_id: str
     participant_id: str
@@ -79,7 +79,7 @@ class TrackRemoved:
 
 @dataclass(frozen=True, slots=True)
 class Muted:
-    """A participant switched the camera off (``muted``) or on again."""
+    """A participant switched the camera off (``muted``) or on."""
 
     participant_id: str
     muted: bool
@@ -87,7 +87,7 @@ class Muted:
 
 @dataclass(frozen=True, slots=True)
 class UnsupportedCodec:
-    """A participant's camera comes in a codec that cannot be decoded."""
+    """A participant's camera uses a codec that cannot be decoded."""
 
     participant_id: str
     codec: str
@@ -103,14 +103,14 @@ class Pulse:
 
 @dataclass(frozen=True, slots=True)
 class OptedOut:
-    """A participant wants no analysis any more, and what was counted of them in open windows removed."""
+    """A participant opted out: no more analysis, and their data in the current window is discarded."""
 
     participant_id: str
 
 
 @dataclass(frozen=True, slots=True)
 class Disconnected:
-    """The connection to the room broke; the adapter is trying to come back."""
+    """The connection to the room was lost; the adapter is reconnecting."""
 
     reason: str
 
@@ -127,12 +127,12 @@ RoomEvent = (
 
 
 class Room(AbstractAsyncContextManager["Room"], Protocol):
-    """One class's room. Entering joins it (raising a ``RoomError``), leaving leaves it.
+    """The room of one class. ``async with`` joins it, which may raise a ``RoomError``, and leaves it.
 
     Attributes:
-        code: Code students type, if the room has one.
+        code: The code that students type, if the room has one.
         public_url: The room URL without secrets.
-        synthetic: Whether its participants are not people.
+        synthetic: Whether the participants are videos and not people.
     """
 
     @property
@@ -143,20 +143,20 @@ class Room(AbstractAsyncContextManager["Room"], Protocol):
     def synthetic(self) -> bool: ...
 
     def events(self) -> AsyncIterator[RoomEvent]:
-        """What happens, in order; ends with the class.
+        """Yield the room's events in order until the class ends.
 
         Raises:
-            RoomError: the class came to an end that is not a plain one.
+            RoomError: the class ended because of an error.
         """
         ...
 
     async def announce(self, text: str) -> bool:
-        """Tell everyone in the room; False where the room has no means to."""
+        """Inform everybody in the room; False if the room has no means for it."""
         ...
 
     async def leave_out(self, who: str) -> int:
-        """Opt out, at the host's word, whoever goes by ``who`` in the room; how many that were.
+        """Opt out participants at the host's request, and return how many there were.
 
-        What ``who`` is the adapter says: what the host knows of a student without being told by the bot.
+        ``who`` is adapter-specific: a display name, or a number that the student tells the host.
         """
         ...

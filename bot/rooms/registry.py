@@ -1,4 +1,4 @@
-"""What a room adapter is, how all adapters are found, and how a room is opened by its URL."""
+"""Finds the room adapters and opens rooms by their URLs."""
 
 from __future__ import annotations
 
@@ -17,30 +17,30 @@ from bot.rooms.contract import Room, RoomUrlError
 _NOT_ADAPTERS: Final = frozenset({"contract", "registry"})
 
 
-async def _nothing_kept(_participant_id: str) -> bool:
+async def _nothing_stored(_participant_id: str) -> bool:
     return False
 
 
 @dataclass(frozen=True, slots=True)
 class RoomContext:
-    """What an adapter is given.
+    """What an adapter needs from the application.
 
     Attributes:
         settings: The settings.
-        on_dropped: Told on the event loop how many encoded pictures of a camera were thrown away.
-        erase_kept: Deletes what is kept of a participant after their class; whether anything was.
+        on_dropped: Called on the event loop with the number of encoded frames dropped from a camera.
+        erase_kept: Deletes the stored data of a participant after the class; returns whether there was any.
     """
 
     settings: Settings
-    on_dropped: Callable[[int], None] = lambda _pictures: None
-    erase_kept: Callable[[str], Awaitable[bool]] = _nothing_kept
+    on_dropped: Callable[[int], None] = lambda _frames: None
+    erase_kept: Callable[[str], Awaitable[bool]] = _nothing_stored
 
 
 class RoomAdapter(Protocol):
     """Makes rooms of one kind.
 
     Attributes:
-        scheme: What room URLs of this kind begin with, up to ``:`` or ``+``.
+        scheme: How room URLs of this kind begin, up to ``:`` or ``+``.
         example: A room URL, for help texts and errors.
     """
 
@@ -50,38 +50,38 @@ class RoomAdapter(Protocol):
     def __init__(self, context: RoomContext) -> None: ...
 
     def open(self, url: str) -> Room:
-        """A room for this URL, not yet joined. May look at files: call it from a thread.
+        """Return the room of this URL, not yet joined. May read files, so call it in a thread.
 
         Raises:
-            RoomUrlError: the URL is wrong; the text says how it should be.
+            RoomUrlError: the URL is wrong; the text says how to correct it.
         """
         ...
 
     def routes(self) -> Iterable[web.AbstractRouteDef]:
-        """Pages and API the adapter wants served without the host token; mostly none."""
+        """Return the adapter's routes that need no host token; most adapters have none."""
         ...
 
 
 def adapters(context: RoomContext) -> dict[str, RoomAdapter]:
-    """One adapter for every module or package of ``bot.rooms``, by URL scheme."""
-    found: dict[str, RoomAdapter] = {}
+    """Return the adapter of every module or package of ``bot.rooms``, by URL scheme."""
+    by_scheme: dict[str, RoomAdapter] = {}
     for module in pkgutil.iter_modules(rooms.__path__):
         if module.name in _NOT_ADAPTERS:
             continue
         adapter: RoomAdapter = importlib.import_module(f"{rooms.__name__}.{module.name}").Adapter(context)
-        found[adapter.scheme] = adapter
-    return found
+        by_scheme[adapter.scheme] = adapter
+    return by_scheme
 
 
 def open_room(url: str, known: Mapping[str, RoomAdapter]) -> Room:
-    """The room a URL names.
+    """Open the room of a URL.
 
     Raises:
-        RoomUrlError: no adapter knows the URL.
+        RoomUrlError: no adapter knows the scheme, or the adapter refuses the URL.
     """
     scheme = url.split(":", 1)[0].split("+", 1)[0].lower()
     if ":" not in url or scheme not in known:
         examples = ", ".join(sorted(adapter.example for adapter in known.values()))
-        shown = url.partition("?")[0].rpartition("@")[2]  # what is left out may be a secret
+        shown = url.partition("?")[0].rpartition("@")[2]  # the rest may contain a secret
         raise RoomUrlError(f"{shown!r} is no room URL: give one like {examples}")
     return known[scheme].open(url)

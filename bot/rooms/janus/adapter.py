@@ -1,8 +1,8 @@
-"""Rooms of a Janus server's VideoRoom plugin.
+"""Reads the URLs of Janus VideoRooms and makes their rooms.
 
-Room URL: ``janus+ws://HOST:8188/ROOM?pin=PIN&name=NAME`` or ``janus+wss://…``; a path before the room is the
-websocket's own. What a URL gives a meaning to (``& # % /`` and spaces) is written as ``%26`` and so on; in a
-PIN ``+`` is a plus. Comes in: a room URL. Goes out: a ``JanusRoom``. The PIN goes to Janus and nowhere else.
+A room URL is ``janus+ws://HOST:8188/ROOM?pin=PIN&name=NAME`` or ``janus+wss://…``. A path before the room is
+the path of the websocket. Characters with a meaning in URLs (``& # % /`` and spaces) are percent-encoded, as
+``%26``; in a PIN ``+`` is a plus. The PIN is sent to Janus and nowhere else.
 """
 
 from __future__ import annotations
@@ -19,32 +19,32 @@ from bot.rooms.janus.videoroom import RoomAddress
 from bot.rooms.registry import RoomContext
 
 DEFAULT_NAME: Final = "ClassMood (looks at expressions)"
-MOST_NAME_CHARS: Final = 64
+MAX_NAME_CHARS: Final = 64
 
-_SOCKETS: Final = {"janus+ws": "ws", "janus+wss": "wss"}
-_PORT: Final = 8188
-_LARGEST_NUMBER: Final = 2**63 - 1
-"""Of a room: beyond it Janus' JSON reader gives up, and digits can only be a name."""
+_WEBSOCKET_SCHEMES: Final = {"janus+ws": "ws", "janus+wss": "wss"}
+_DEFAULT_WS_PORT: Final = 8188
+_MAX_ROOM_NUMBER: Final = 2**63 - 1
+"""Janus' JSON reader rejects larger numbers, so longer digits can only be a room's name."""
 
 _JOINERS: Final = "\u200c\u200d"
-"""Invisible, and part of how Persian, Hindi or an emoji of two is written."""
+"""Invisible characters that Persian, Hindi and compound emoji need."""
 
 
 class Adapter:
-    """Makes rooms of a Janus server."""
+    """Makes the rooms of Janus servers."""
 
     scheme = "janus"
     example = "janus+ws://HOST:8188/ROOM?pin=PIN&name=NAME"
 
     def __init__(self, context: RoomContext) -> None:
-        """Nothing is connected."""
+        """Store the settings; nothing is connected."""
         self._settings, self._on_dropped = context.settings, context.on_dropped
 
     def open(self, url: str) -> Room:
-        """A room, not yet joined.
+        """Return the room of a URL, not yet joined.
 
         Raises:
-            RoomUrlError: the URL is of another form; the text holds no PIN.
+            RoomUrlError: the URL has another form; the error text does not contain the PIN.
         """
         return JanusRoom(
             parse_address(url),
@@ -56,25 +56,27 @@ class Adapter:
         )
 
     def routes(self) -> Iterable[web.AbstractRouteDef]:
-        """None: students come by Janus' own page."""
+        """Return no routes: students join on Janus' own page."""
         return ()
 
 
 def parse_address(url: str) -> RoomAddress:
-    """What a room URL says.
+    """Parse a room URL.
 
     Raises:
-        RoomUrlError: another form; the text holds no PIN.
+        RoomUrlError: the URL has another form; the error text does not contain the PIN.
     """
     shown = repr(url.partition("?")[0].rpartition("@")[2].partition("#")[0])
     try:
         parts = urlsplit(url)
-        scheme, host, port = _SOCKETS[parts.scheme.lower()], parts.hostname, parts.port
+        scheme, host, port = _WEBSOCKET_SCHEMES[parts.scheme.lower()], parts.hostname, parts.port
         options = _options(parts.query)
-        pins = _options(parts.query.replace("+", "%2B")).get("pin")  # a PIN is typed, not sent by a form
+        pins = _options(parts.query.replace("+", "%2B")).get("pin")  # in a PIN, + is no space
     except (ValueError, KeyError):
-        # Not chained: the URL in the cause may hold the PIN.
-        raise RoomUrlError(f"{shown} is no room of a Janus server: give one like {Adapter.example}") from None
+        # Not chained: the cause may contain the URL with the PIN.
+        raise RoomUrlError(
+            f"{shown} is not the URL of a Janus room: give one like {Adapter.example}"
+        ) from None
     path, _, last = parts.path.rpartition("/")
     room = unquote(last)
     if not host or not room or parts.username is not None:
@@ -87,11 +89,11 @@ def parse_address(url: str) -> RoomAddress:
             "write a & in them as %26"
         )
     name = " ".join(options.get("name", [DEFAULT_NAME])[0].split())
-    if not name or len(name) > MOST_NAME_CHARS or not _readable(name):
-        raise RoomUrlError(f"{shown}: the name must be 1 to {MOST_NAME_CHARS} characters the class can read")
+    if not name or len(name) > MAX_NAME_CHARS or not _is_printable(name):
+        raise RoomUrlError(f"{shown}: the name must have 1 to {MAX_NAME_CHARS} printable characters")
     host = f"[{host}]" if ":" in host else host
     if port is None and scheme == "ws":
-        port = _PORT
+        port = _DEFAULT_WS_PORT
     server = f"{scheme}://{host}" + ("" if port is None else f":{port}") + path
     return RoomAddress(
         socket_url=server,
@@ -106,11 +108,11 @@ def _options(query: str) -> dict[str, list[str]]:
     return parse_qs(query, keep_blank_values=True, strict_parsing=bool(query))
 
 
-def _readable(name: str) -> bool:
+def _is_printable(name: str) -> bool:
     return all(char.isprintable() or char in _JOINERS for char in name)
 
 
 def _number_or_name(room: str) -> int | str:
-    """Digits as Janus writes a number are one; others, as 007, are a name."""
-    plain = room.isascii() and room.isdigit() and (room == "0" or not room.startswith("0"))
-    return int(room) if plain and len(room) <= 19 and int(room) <= _LARGEST_NUMBER else room
+    """Return a number for digits as Janus writes numbers; others, as 007, are a name."""
+    is_number = room.isascii() and room.isdigit() and (room == "0" or not room.startswith("0"))
+    return int(room) if is_number and len(room) <= 19 and int(room) <= _MAX_ROOM_NUMBER else room

@@ -1,7 +1,7 @@
-"""Sees to it that everybody in the chat is told of the bot, also those who come later, several at a time.
+"""Sends the notice about the bot to everybody in the chat, including members who join later.
 
-Comes in: the notice, who comes into the chat and goes, whether there is a chat. Goes out: the notice,
-whispered to those who have not heard it; and word that people come who cannot be told.
+Members who join later get the notice as a private message, several of them at a time. If they cannot be
+informed, a callback reports it.
 """
 
 from __future__ import annotations
@@ -15,145 +15,148 @@ import structlog
 _log = structlog.get_logger()
 
 PAUSES_S: Final = (1.0, 2.0, 4.0, 8.0)
-"""How long latecomers are gathered before they are told together, and after each failure, seconds."""
+"""Pause before the first attempt, in which newcomers are collected, and after each failure, seconds."""
 
 REPEAT_S: Final = 60.0
-"""Who goes and comes back within this time is not told again, seconds."""
+"""A member who leaves and comes back within this time does not get the notice again, seconds."""
 
-_MOST_AT_ONCE: Final = 200
+_MAX_RECIPIENTS: Final = 200
 
 
-class Voice(Protocol):
-    """Speaks in the chat."""
+class ChatSender(Protocol):
+    """Sends messages to the chat."""
 
-    def say(self, text: str) -> Awaitable[bool]:
-        """Say something to everyone; whether it was passed on."""
+    def send(self, text: str) -> Awaitable[bool]:
+        """Send a message to everybody; whether it was delivered."""
         ...
 
     def whisper(self, text: str, usernames: list[str]) -> Awaitable[bool]:
-        """Say something to some; whether it was passed on."""
+        """Send a private message to some members; whether it was delivered."""
         ...
 
 
 class Announcer:
-    """Tells everybody in a chat once.
+    """Informs every member of a chat once.
 
-    A whisper that fails is tried again after ever longer pauses, then the notice is said to everyone once
-    more, then those it was for are given up. That, and a chat that was lost and stays away, is told to
-    ``on_untold``.
+    A private message that fails is retried after ever longer pauses. Then the notice is sent to everybody
+    once more. If that fails too, the announcer gives up on its recipients and calls ``on_unreachable``. It
+    also calls ``on_unreachable`` when a lost chat does not come back in time.
     """
 
     def __init__(
         self,
-        voice: Voice,
+        sender: ChatSender,
         clock: Callable[[], float],
-        on_untold: Callable[[], None],
+        on_unreachable: Callable[[], None],
         *,
-        chat_patience_s: float,
+        chat_timeout_s: float,
         pauses_s: tuple[float, ...] = PAUSES_S,
     ) -> None:
-        """Nobody is told before there is a notice.
+        """Set up; nothing is sent before ``set_notice``.
 
         Args:
-            voice: Speaks in the chat.
+            sender: Sends messages to the chat.
             clock: Monotonic seconds.
-            on_untold: Called where people came who cannot be told, or may have come.
-            chat_patience_s: How long a lost chat may take to come back.
-            pauses_s: How long latecomers are gathered, and the pauses after failures.
+            on_unreachable: Called when members cannot be informed, or may have joined unseen.
+            chat_timeout_s: How long a lost chat may take to come back.
+            pauses_s: The pause in which newcomers are collected, then the pauses after failures.
         """
-        self._voice, self._clock, self._on_untold = voice, clock, on_untold
-        self._pauses_s, self._chat_patience_s = pauses_s, chat_patience_s
+        self._sender, self._clock, self._on_unreachable = sender, clock, on_unreachable
+        self._pauses_s, self._chat_timeout_s = pauses_s, chat_timeout_s
         self._notice = ""
-        self._told_s: dict[str, float] = {}  # who has heard it, and when
-        self._left: set[str] = set()  # who of them has gone, for as long as they are not told again
-        self._late: dict[str, None] = {}
+        self._informed_s: dict[str, float] = {}  # when each member was informed, by username
+        self._left: set[str] = set()  # informed members who left less than ``REPEAT_S`` ago
+        self._pending: dict[str, None] = {}  # members still to be informed, in order
         self._task: asyncio.Task[None] | None = None
         self._deadline: asyncio.TimerHandle | None = None
 
-    def announce(self, notice: str) -> None:
-        """From now on this is what whoever comes is told."""
+    def set_notice(self, notice: str) -> None:
+        """Send this text to everybody who joins from now on."""
         self._notice = notice
 
-    def told(self, readers: Iterable[str]) -> None:
-        """These have heard it."""
-        for username in readers:
-            self._told_s[username] = self._clock()
-            self._late.pop(username, None)
+    def mark_informed(self, usernames: Iterable[str]) -> None:
+        """Record that these members have received the notice."""
+        for username in usernames:
+            self._informed_s[username] = self._clock()
+            self._pending.pop(username, None)
 
-    def came(self, username: str) -> None:
-        """Somebody came into the chat."""
-        self._forget()
+    def on_member_joined(self, username: str) -> None:
+        """A member joined the chat."""
+        self._forget_former_members()
         self._left.discard(username)
-        if self._clock() - self._told_s.get(username, float("-inf")) >= REPEAT_S:
-            self._gather(username)
+        if self._clock() - self._informed_s.get(username, float("-inf")) >= REPEAT_S:
+            self._inform(username)
 
-    def gone(self, username: str) -> None:
-        """Somebody left the chat."""
-        self._late.pop(username, None)
-        if username in self._told_s:
+    def on_member_left(self, username: str) -> None:
+        """A member left the chat."""
+        self._pending.pop(username, None)
+        if username in self._informed_s:
             self._left.add(username)
-        self._forget()
+        self._forget_former_members()
 
-    def present(self, readers: Iterable[str]) -> None:
-        """There is a chat, again perhaps, and these are in it; who came meanwhile has not been told."""
-        self._chat_is_back()
-        here = set(readers)
-        for username in {*self._told_s, *self._late} - here:
-            self.gone(username)
-        for username in here:
+    def on_chat_joined(self, usernames: Iterable[str]) -> None:
+        """The bot joined the chat, possibly again; inform members who joined while it was away."""
+        self._stop_deadline()
+        present = set(usernames)
+        for username in {*self._informed_s, *self._pending} - present:
+            self.on_member_left(username)
+        for username in present:
             self._left.discard(username)
-            if username not in self._told_s:
-                self._gather(username)
+            if username not in self._informed_s:
+                self._inform(username)
 
-    def chat_lost(self) -> None:
-        """The chat is gone, for a moment perhaps."""
+    def on_chat_lost(self) -> None:
+        """The connection to the chat was lost, perhaps only for a moment."""
         if self._notice and self._deadline is None:
             loop = asyncio.get_running_loop()
-            self._deadline = loop.call_later(self._chat_patience_s, self._give_up, "the chat stays away")
+            self._deadline = loop.call_later(
+                self._chat_timeout_s, self._give_up, "the chat did not come back"
+            )
 
     async def close(self) -> None:
-        """Tell nobody any more, until somebody comes."""
-        self._chat_is_back()
+        """Stop sending until somebody joins."""
+        self._stop_deadline()
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait((self._task,))
 
-    def _chat_is_back(self) -> None:
+    def _stop_deadline(self) -> None:
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
 
-    def _gather(self, username: str) -> None:
+    def _inform(self, username: str) -> None:
         if not self._notice:
             return
-        self._late[username] = None
+        self._pending[username] = None
         if self._task is None or self._task.done():
-            self._task = asyncio.create_task(self._tell_late(), name="janus-announcer")
+            self._task = asyncio.create_task(self._inform_pending(), name="janus-announcer")
 
-    async def _tell_late(self) -> None:
+    async def _inform_pending(self) -> None:
         failures = 0
-        while self._late:
+        while self._pending:
             await asyncio.sleep(self._pauses_s[failures])
-            batch = list(self._late)[:_MOST_AT_ONCE]
-            if await self._voice.whisper(self._notice, batch):
+            batch = list(self._pending)[:_MAX_RECIPIENTS]
+            if await self._sender.whisper(self._notice, batch):
                 failures = 0
             elif failures < len(self._pauses_s) - 1:
                 failures += 1
                 continue
             else:
-                failures, batch = 0, list(self._late)
-                if not await self._voice.say(self._notice):
-                    self._late.clear()
-                    self._give_up("the chat passes nothing on")
+                failures, batch = 0, list(self._pending)
+                if not await self._sender.send(self._notice):
+                    self._pending.clear()
+                    self._give_up("the chat delivers no messages")
                     return
-            self.told([username for username in batch if username in self._late])  # others left meanwhile
+            # Members who left during the delivery are no longer pending.
+            self.mark_informed([username for username in batch if username in self._pending])
 
     def _give_up(self, reason: str) -> None:
-        _log.warning("people may be here who cannot be told of the bot", reason=reason)
-        self._on_untold()
+        _log.warning("members of the chat may not have been informed about the bot", reason=reason)
+        self._on_unreachable()
 
-    def _forget(self) -> None:
-        """Forget who went so long ago that they would be told again."""
-        for username in [one for one in self._left if self._clock() - self._told_s[one] >= REPEAT_S]:
+    def _forget_former_members(self) -> None:
+        """Forget members who left and whose notice is so old that they would get it again."""
+        for username in [one for one in self._left if self._clock() - self._informed_s[one] >= REPEAT_S]:
             self._left.discard(username)
-            del self._told_s[username]
+            del self._informed_s[username]

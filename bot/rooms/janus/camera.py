@@ -1,7 +1,7 @@
-"""Receives one student's camera while it is published: one handle, one connection, again if it breaks.
+"""Receives one participant's camera while it is published, over a handle and a WebRTC connection of its own.
 
-Comes in: a session and which stream. Goes out: tracks, and what stands against them, to a listener. A
-connection is never used for a second stream: reused ones show the person before.
+A broken or silent connection is replaced. A connection is never reused for another stream: a reused one can
+show frames of the participant before.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ import structlog
 
 from bot.frames import RawFrame
 from bot.rooms.janus import videoroom
-from bot.rooms.janus.client import JanusSession
 from bot.rooms.janus.messages import JanusError, Reply
+from bot.rooms.janus.session import JanusSession
 from bot.rooms.janus.videoroom import Camera, Feed, RoomAddress
 from bot.tracks import LatestFrameTrack, VideoTrack
 from bot.webrtc.offers import OfferError, UnsupportedVideo
@@ -26,34 +26,34 @@ from bot.webrtc.receive_options import ReceiveOptions
 
 _log = structlog.get_logger()
 
-SMALLEST_PX: Final = 120
-"""Height below which the next larger layer of a stream in several sizes is asked for: faces in a picture of
-160 x 90 are too small to be read."""
+MIN_HEIGHT_PX: Final = 120
+"""For lower frames the next larger simulcast layer is requested: at 160 x 90, faces are too small to
+classify."""
 
 _LARGEST_SUBSTREAM: Final = 2
-_LAYER_PATIENCE_S: Final = 2.0
-_MOST_ASKS: Final = 4
+_LAYER_TIMEOUT_S: Final = 2.0
+_MAX_LAYER_REQUESTS: Final = 4
 _PAUSES_S: Final = (0.3, 1.0, 2.0, 4.0, 8.0)
-_OVER: Final = frozenset({"hangup", "detached"})
+_CONNECTION_ENDED: Final = frozenset({"hangup", "detached"})
 
 
 class CameraListener(Protocol):
-    """Who wants to know about one student's camera."""
+    """Receives the events of one participant's camera."""
 
     def on_track(self, track: VideoTrack) -> None:
-        """It can be received."""
+        """The camera is connected."""
         ...
 
-    def on_track_gone(self, track: VideoTrack) -> None:
-        """Its connection is closed."""
+    def on_track_removed(self, track: VideoTrack) -> None:
+        """The connection to the camera is closed."""
         ...
 
     def on_sending(self, sending: bool) -> None:
-        """Pictures stopped although the connection is whole, or came again."""
+        """Frames stopped although the connection works, or arrive again."""
         ...
 
     def on_unsupported(self, codec: str) -> None:
-        """It cannot be decoded; nothing more is tried."""
+        """The camera's codec cannot be decoded; receiving ends."""
         ...
 
 
@@ -96,35 +96,35 @@ class CameraReception:
         self._reception, self._feed, self._camera = reception, feed, camera
         self._participant_id, self._listener = participant_id, listener
         self._changed = asyncio.Event()
-        self._hung_up = self._over = False
-        self._sending = True  # as told last
+        self._hung_up = self._closed = False
+        self._sending = True  # as last reported to the listener
         self._frames = 0
-        self._silences = 0  # connections in a row that were whole and gave no picture for a while
-        self._height = 0  # of the newest picture
+        self._silences = 0  # connections in a row that worked but stayed without frames
+        self._height = 0  # of the newest frame, in pixels
         self._substream = 0
-        self._asks = 0  # for a larger layer
-        self._ask_s = 0.0  # when to ask next
+        self._layer_requests = 0  # requests for a larger layer so far
+        self._next_layer_request_s = 0.0
 
     async def run(self) -> None:
-        """Receive, and make the connection anew when it breaks or stays silent."""
+        """Receive, and reconnect when the connection breaks or stays silent."""
         failures = 0
-        while not self._reception.session.gone.done():
-            before = self._frames
+        while not self._reception.session.lost.done():
+            frames_before = self._frames
             try:
                 await self._receive()
             except UnsupportedVideo as exc:
                 self._listener.on_unsupported(exc.codec)
                 return
             except (JanusError, OfferError, PeerError) as exc:
-                # Of a lost session the room makes everything anew; of one slow answer, this does.
+                # After a single slow answer, retry here; after a lost session the room reconnects everything.
                 _log.info("camera cannot be received yet", error=type(exc).__name__, reason=str(exc))
-            except Exception:  # noqa: BLE001  # a fault of ours must not cost this student the whole class
-                _log.exception("camera is received anew after an error")
-            failures = 0 if self._frames > before else failures + 1
+            except Exception:  # noqa: BLE001  # a bug of ours must not lose this camera for the whole class
+                _log.exception("camera failed; reconnecting to it")
+            failures = 0 if self._frames > frames_before else failures + 1
             await asyncio.sleep(_PAUSES_S[min(failures, len(_PAUSES_S) - 1)])
 
     def _on_frame(self, frame: RawFrame) -> None:
-        if self._over:
+        if self._closed:
             return
         self._frames += 1
         self._silences = 0
@@ -133,47 +133,47 @@ class CameraReception:
             self._listener.on_sending(True)
         if frame.av_frame.height != self._height:
             self._height = frame.av_frame.height
-            self._ask_s = asyncio.get_running_loop().time() + _LAYER_PATIENCE_S
+            self._next_layer_request_s = asyncio.get_running_loop().time() + _LAYER_TIMEOUT_S
 
     async def _receive(self) -> None:
-        """One connection from its making to its end."""
+        """Open one connection and follow it until it ends."""
         session = self._reception.session
-        self._hung_up, self._over, self._height = False, False, 0
+        self._hung_up, self._closed, self._height = False, False, 0
         handle = await session.attach(videoroom.PLUGIN, self._on_event)
         track = LatestFrameTrack(secrets.token_hex(8), self._participant_id, self._on_frame)
         peer = ReceivingPeer(track, self._reception.options, self._on_state)
-        told = False
+        reported = False
         try:
             async with self._reception.turnstile:
                 mid = await self._connect(handle, peer)
             while peer.state is not PeerState.CLOSED and not self._hung_up:
-                if peer.state is not PeerState.CONNECTING and not told:
-                    told = True
+                if peer.state is not PeerState.CONNECTING and not reported:
+                    reported = True
                     self._listener.on_track(track)
                 if peer.state is PeerState.SILENT and self._sending:
                     self._silences += 1
                     if self._silences == 1:
-                        return  # the connection may be to blame: try with another
+                        return  # the connection itself may be at fault: try another one first
                     self._sending = False
                     self._listener.on_sending(False)
-                await self._ask_for_size(handle, mid)
+                await self._request_larger_layer(handle, mid)
                 await self._next_change()
         finally:
-            self._over = True
-            if told:
-                self._listener.on_track_gone(track)
+            self._closed = True
+            if reported:
+                self._listener.on_track_removed(track)
             await peer.close()
             await session.detach(handle)
 
     async def _next_change(self) -> None:
-        """Wait for a change of the connection, or a while."""
+        """Wait for a change of the connection, for at most 2 s."""
         with suppress(TimeoutError):
-            async with asyncio.timeout(_LAYER_PATIENCE_S):
+            async with asyncio.timeout(_LAYER_TIMEOUT_S):
                 await self._changed.wait()
         self._changed.clear()
 
     async def _connect(self, handle: int, peer: ReceivingPeer) -> str:
-        """Subscribe; what the stream is called on our side."""
+        """Subscribe, and return the stream's media identifier on our side."""
         session, address = self._reception.session, self._reception.address
         reply = await session.request(
             handle,
@@ -192,16 +192,20 @@ class CameraReception:
         await session.request(handle, videoroom.layer_request(mid, self._substream, self._reception.temporal))
         return mid
 
-    async def _ask_for_size(self, handle: int, mid: str) -> None:
-        """Ask for a larger layer if pictures stay too small for faces to be read."""
-        if not self._camera.simulcast or not 0 < self._height < SMALLEST_PX or self._asks >= _MOST_ASKS:
+    async def _request_larger_layer(self, handle: int, mid: str) -> None:
+        """Request a larger layer if frames stay too low for faces to be classified."""
+        if (
+            not self._camera.simulcast
+            or not 0 < self._height < MIN_HEIGHT_PX
+            or self._layer_requests >= _MAX_LAYER_REQUESTS
+        ):
             return
         now_s = asyncio.get_running_loop().time()
-        if now_s >= self._ask_s:
-            # Asked again since a larger layer begins with a key frame, which a sender may refuse at first.
-            self._ask_s = now_s + _LAYER_PATIENCE_S
-            self._asks += 1
-            self._substream = min(self._asks, _LARGEST_SUBSTREAM)
+        if now_s >= self._next_layer_request_s:
+            # Repeated, because a larger layer starts with a key frame, which a sender may not send at first.
+            self._next_layer_request_s = now_s + _LAYER_TIMEOUT_S
+            self._layer_requests += 1
+            self._substream = min(self._layer_requests, _LARGEST_SUBSTREAM)
             request = videoroom.layer_request(mid, self._substream, self._reception.temporal)
             await self._reception.session.request(handle, request)
 
@@ -209,6 +213,6 @@ class CameraReception:
         self._changed.set()
 
     def _on_event(self, reply: Reply) -> None:
-        if reply.kind in _OVER:
+        if reply.kind in _CONNECTION_ENDED:
             self._hung_up = True
             self._changed.set()

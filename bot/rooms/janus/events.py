@@ -1,7 +1,7 @@
-"""Room events on their way to the class: in order, boundedly many, and never untrue in the end.
+"""A bounded queue of room events that stays correct when its reader falls behind.
 
-Comes in: events as they happen; at the end nothing more, or an error. Goes out: the same, to one reader.
-Nothing waits as long as the class keeps up. Where it does not, only the newest word on each subject is kept.
+As long as the reader keeps up, it gets every event in order. If it does not, the queue drops events that a
+later one replaces, so that the reader still ends with the right state.
 """
 
 from __future__ import annotations
@@ -19,72 +19,74 @@ from bot.rooms.contract import RoomEvent, RoomUnavailable
 
 _log = structlog.get_logger()
 
-MOST_WAITING: Final = 10_000
-"""Events; a class of fifty makes some 150 when it is entered, and three when somebody comes."""
+MAX_QUEUED: Final = 10_000
+"""Events. Joining a class of fifty makes about 150 of them, each further participant three."""
 
 
 class EventQueue:
     """Events for one reader.
 
-    When ``most`` wait they are folded (``newest_words``): of each person the newest word on being there, on
-    what stands against the camera, on an opt-out; of each camera whether it can be received; of the
-    connection the last two. Who came and went unread is left out. So the reader may miss what passed
-    meanwhile, which it could only have counted at the wrong time, and ends with the same people, cameras and
-    opt-outs. Where folding does not halve them more people are in the room than can be followed, and the
-    queue ends with an error.
+    At ``limit`` events the queue is compacted (``compact_events``). It keeps for each participant the newest
+    event about presence, about the camera and about opting out; for each camera the newest event about its
+    track; and the last two events about the connection. Participants who joined and left unread are dropped.
+    So the reader may miss states that have passed, which it could only have counted at the wrong time, but it
+    ends with the same participants, cameras and opt-outs. If compacting does not halve the queue, there are
+    more participants than the reader can follow, and the queue ends with an error.
     """
 
-    def __init__(self, most: int = MOST_WAITING) -> None:
-        """Empty."""
-        self._most = most
-        self._waiting: deque[RoomEvent] = deque()
-        self._known: set[str] = set()  # persons and tracks the reader has been told of and not told to forget
+    def __init__(self, limit: int = MAX_QUEUED) -> None:
+        """Start empty."""
+        self._limit = limit
+        self._queued: deque[RoomEvent] = deque()
+        self._known: set[str] = (
+            set()
+        )  # participants and tracks that the reader has seen added and not removed
         self._changed = asyncio.Event()
         self._ended = False
         self._error: Exception | None = None
 
     def put(self, event: RoomEvent) -> None:
-        """Something happened; after the end it is nobody's business."""
+        """Add an event; ignored after the end."""
         if self._ended:
             return
-        self._waiting.append(event)
-        if len(self._waiting) >= self._most:
-            self._waiting = deque(newest_words(self._waiting, self._known))
-            _log.warning("class does not keep up with its room", waiting=len(self._waiting))
-            if len(self._waiting) > self._most // 2:
-                self._waiting.clear()
+        self._queued.append(event)
+        if len(self._queued) >= self._limit:
+            self._queued = deque(compact_events(self._queued, self._known))
+            _log.warning("the class cannot keep up with the events of its room", queued=len(self._queued))
+            if len(self._queued) > self._limit // 2:
+                self._queued.clear()
                 self.end(
                     RoomUnavailable(
-                        "more people came and went than this machine could follow: "
-                        "start a new class when it has less to do"
+                        "more people joined and left than this machine could follow: "
+                        "start a new class when it is less busy"
                     )
                 )
         self._changed.set()
 
     def end(self, error: Exception | None = None) -> None:
-        """Nothing more comes; the first end counts.
+        """End the queue; only the first call counts.
 
         Args:
-            error: Raised once all that waits has been read.
+            error: Raised to the reader once all queued events have been read.
         """
         if not self._ended:
             self._ended, self._error = True, error
         self._changed.set()
 
     async def get(self) -> RoomEvent | None:
-        """The next event; None at the end, as often as asked.
+        """Wait for the next event; None after the end, at every call.
 
         Raises:
-            Exception: the error it ended with.
+            Exception: the error that the queue ended with.
         """
-        while not self._waiting:
+        while not self._queued:
             if self._error is not None:
                 raise self._error
             if self._ended:
                 return None
             self._changed.clear()
             await self._changed.wait()
-        event = self._waiting.popleft()
+        event = self._queued.popleft()
         match event:
             case contract.Joined(participant_id):
                 self._known.add(participant_id)
@@ -97,45 +99,47 @@ class EventQueue:
         return event
 
 
-def newest_words(events: Iterable[RoomEvent], known: AbstractSet[str]) -> list[RoomEvent]:
-    """The events without which a reader would end with something untrue, in order. Pure.
+def compact_events(events: Iterable[RoomEvent], known: AbstractSet[str]) -> list[RoomEvent]:
+    """Return, in order, the events that the reader needs to end with the right state. Pure.
 
     Args:
-        events: What waits.
-        known: Participant and track ids the reader has been told of.
+        events: The queued events.
+        known: Identifiers of the participants and tracks that the reader has seen added.
     """
-    waiting = list(events)
-    newest: dict[tuple[str, str], int] = {}  # by subject, its place
+    queued = list(events)
+    newest: dict[tuple[str, str], int] = {}  # index of the newest event by kind and identifier
     others: list[int] = []
-    for place, event in enumerate(waiting):
+    for index, event in enumerate(queued):
         match event:
-            case contract.Joined(who) | contract.Left(who):
-                newest["presence", who] = place
-            case contract.Muted(who) | contract.UnsupportedCodec(who):
-                newest["camera", who] = place
-            case contract.OptedOut(who):
-                newest["opt-out", who] = place
+            case contract.Joined(participant_id) | contract.Left(participant_id):
+                newest["presence", participant_id] = index
+            case contract.Muted(participant_id) | contract.UnsupportedCodec(participant_id):
+                newest["camera", participant_id] = index
+            case contract.OptedOut(participant_id):
+                newest["opt-out", participant_id] = index
             case contract.TrackAdded(track):
-                newest["track", track.track_id] = place
+                newest["track", track.track_id] = index
             case contract.TrackRemoved(track_id):
-                newest["track", track_id] = place
+                newest["track", track_id] = index
             case _:
-                others.append(place)
-    gone = {who for (_, who), place in newest.items() if isinstance(waiting[place], contract.Left)}
+                others.append(index)
+    left = {
+        identifier for (_, identifier), index in newest.items() if isinstance(queued[index], contract.Left)
+    }
 
-    def needless(who: str, event: RoomEvent) -> bool:
+    def needless(identifier: str, event: RoomEvent) -> bool:
         match event:
             case contract.Left() | contract.TrackRemoved():
-                return who not in known
+                return identifier not in known  # the reader never saw it added
             case contract.Muted() | contract.UnsupportedCodec():
-                return who in gone
-            case contract.TrackAdded(track):  # its end is told after its owner's
-                return track.participant_id in gone
+                return identifier in left
+            case contract.TrackAdded(track):  # a track's removal may be queued after its participant's Left
+                return track.participant_id in left
         return False
 
-    kept = [place for (_, who), place in newest.items() if not needless(who, waiting[place])]
-    turns = [
-        place for place in others if isinstance(waiting[place], contract.Disconnected | contract.Reconnected)
+    needed = [index for (_, identifier), index in newest.items() if not needless(identifier, queued[index])]
+    connection_events = [
+        index for index in others if isinstance(queued[index], contract.Disconnected | contract.Reconnected)
     ]
-    rest = set(others) - set(turns[:-2])
-    return [waiting[place] for place in sorted({*kept, *rest})]
+    rest = set(others) - set(connection_events[:-2])
+    return [queued[index] for index in sorted({*needed, *rest})]

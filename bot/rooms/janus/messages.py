@@ -1,10 +1,10 @@
-"""What Janus' messages hold, whichever plugin they come from, and what can go wrong with them.
+"""The parts of a Janus message that all plugins share, and the errors of talking to Janus.
 
-Comes in: JSON objects in which nothing can be relied on. Goes out: replies, identifiers, candidates.
+Messages come from outside: any field may be missing or of the wrong type.
 
 JanusError
-+-- JanusGone      the server cannot be reached, does not answer, or has dropped the session
-+-- JanusRefused   the server answered with an error code
++-- JanusUnavailable   the server cannot be reached, does not answer, or has dropped the session
++-- JanusRefused       the server answered with an error code
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 Message = Mapping[str, Any]
-"""What came as a JSON object; nothing in it can be relied on."""
+"""A received JSON object; no field of it is certain."""
 
 _TRICKLE_TIMEOUT_S: Final = 2.0
-_MOST_CANDIDATES: Final = 32
+_MAX_CANDIDATES: Final = 32
 
 
 class JanusError(Exception):
-    """Janus could not do what was asked; the text is one line."""
+    """Janus could not do what was requested; the text is one line."""
 
 
-class JanusGone(JanusError):
+class JanusUnavailable(JanusError):
     """The server cannot be reached, does not answer, or has dropped the session."""
 
 
@@ -34,23 +34,23 @@ class JanusRefused(JanusError):
     """The server answered with an error.
 
     Attributes:
-        code: Janus' or the plugin's error code.
+        code: Error code of Janus or of the plugin.
     """
 
     def __init__(self, code: int) -> None:
-        """Keep the code; the server's text may repeat what was sent, so it is left out."""
+        """Store the code only: the server's error text may repeat the request, and with it the PIN."""
         super().__init__(f"Janus refused with error {code}")
         self.code = code
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A plugin's answer or event.
+    """An answer or event of a plugin.
 
     Attributes:
-        data: The plugin's part of it.
-        sdp: The SDP that came with it, if any.
-        kind: Janus' word for the message: ``event``, ``success``, ``hangup``, ``webrtcup``, ...
+        data: The plugin's own part of the message.
+        sdp: The SDP of the message, if any.
+        kind: Janus' name for the message: ``event``, ``success``, ``hangup``, ``webrtcup``, ...
     """
 
     data: Message
@@ -59,25 +59,26 @@ class Reply:
 
 
 class Candidates:
-    """The network addresses a server set to full trickle sends one by one after its offer."""
+    """Collects the ICE candidates that a server in full-trickle mode sends one by one after its offer."""
 
     def __init__(self) -> None:
-        """None yet."""
+        """Start empty."""
         self._lines: list[str] = []
         self._complete = asyncio.Event()
 
     def add(self, candidate: object) -> None:
-        """Take in what a ``trickle`` message holds."""
+        """Add the content of a ``trickle`` message; an invalid one is ignored."""
         if not isinstance(candidate, dict):
             return
         line = candidate.get("candidate")
+        # isprintable: a line break in a candidate would add lines of the server's choice to the SDP.
         if isinstance(line, str) and line.startswith("candidate:") and line.isprintable():
-            self._lines = [*self._lines, line][:_MOST_CANDIDATES]
+            self._lines = [*self._lines, line][:_MAX_CANDIDATES]
         if candidate.get("completed") is True:
             self._complete.set()
 
     async def all(self) -> list[str]:
-        """All of them, or those that came within a moment."""
+        """Return all candidates, or those received within 2 s."""
         with suppress(TimeoutError):
             async with asyncio.timeout(_TRICKLE_TIMEOUT_S):
                 await self._complete.wait()
@@ -85,7 +86,7 @@ class Candidates:
 
 
 def read_reply(message: Message) -> Reply:
-    """What a message says, whatever is missing in it."""
+    """Read a plugin's message; missing parts become empty."""
     part = message.get("plugindata")
     data = part.get("data") if isinstance(part, dict) else None
     jsep = message.get("jsep")
@@ -98,13 +99,13 @@ def read_reply(message: Message) -> Reply:
 
 
 def read_identifier(message: Message) -> int:
-    """What a session or handle is called that was asked for.
+    """Read the identifier of a new session or handle.
 
     Raises:
-        JanusGone: the answer is none of Janus'.
+        JanusUnavailable: the answer has no identifier, so the server is not a Janus.
     """
     data = message.get("data")
     identifier = data.get("id") if isinstance(data, dict) else None
     if not isinstance(identifier, int):
-        raise JanusGone("the server's answer is none that Janus gives")
+        raise JanusUnavailable("the server's answer is not one that Janus gives")
     return identifier

@@ -1,7 +1,7 @@
-"""A VideoRoom as a class's room: joining, chat, the way back after a loss.
+"""A Janus VideoRoom as the room of a class: joins it, uses its chat and reconnects after a loss.
 
-Comes in: news of a ``Visit``. Goes out: room events. When the connection is lost everything of that stay is
-dropped and a new one begun; ``People`` sees to it that persons keep their identifiers.
+When the connection is lost, everything that belongs to it is closed and a new one is made. ``Participants``
+keeps the participants' identifiers the same across connections.
 """
 
 from __future__ import annotations
@@ -19,32 +19,33 @@ from bot.rooms import contract
 from bot.rooms.contract import RoomDenied, RoomEvent, RoomUnavailable
 from bot.rooms.janus.announcer import Announcer
 from bot.rooms.janus.camera import Reception
+from bot.rooms.janus.connection import RoomConnection
 from bot.rooms.janus.events import EventQueue
 from bot.rooms.janus.messages import JanusError, JanusRefused
-from bot.rooms.janus.people import People
-from bot.rooms.janus.reentry import RECONNECT_TIMEOUT_S, USUAL_PATIENCE, Patience, come_back
-from bot.rooms.janus.textroom import Line
-from bot.rooms.janus.videoroom import Feed, News, Person, RoomAddress, as_room_error
-from bot.rooms.janus.visit import Visit
+from bot.rooms.janus.participants import Participants
+from bot.rooms.janus.reconnect import ATTEMPT_TIMEOUT_S, DEFAULT_TIMEOUTS, ReconnectTimeouts, reconnect
+from bot.rooms.janus.textroom import ChatMessage
+from bot.rooms.janus.videoroom import Feed, Notification, RoomAddress, RoomMember, as_room_error
 from bot.webrtc.batch_ticks import BatchTicks
 from bot.webrtc.receive_options import ReceiveOptions
 
 _log = structlog.get_logger()
 
-OPT_OUT_WORDS: Final = frozenset({"stop", "/stop", "/optout"})
-HOW_TO_OPT_OUT: Final = "Write /optout here to be left out."
-OPTED_OUT: Final = "You are left out from now on: your camera is not received, and open counts forget you."
+OPT_OUT_COMMANDS: Final = frozenset({"stop", "/stop", "/optout"})
+HOW_TO_OPT_OUT: Final = "To opt out, write /optout here."
+OPTED_OUT: Final = (
+    "You have opted out: your camera is no longer received, and your data in the current window is discarded."
+)
 NOT_FOUND: Final = (
-    "No camera goes by your chat name. Give chat and camera the same name and write /optout again, "
-    "or switch your camera off."
+    "Use the same name in the chat and for your camera and write /optout again, "
+    "or switch your camera off: no camera has your chat name."
 )
 
-_CONNECTING_AT_A_TIME: Final = 4
+_MAX_CONNECTING: Final = 4
 _DECODE_THREADS: Final = 2
-_MOST_ANSWERS: Final = 200
-_MUST_TELL: Final = (
-    "privacy.require_announcement asks that everyone can be told: "
-    "give the room a chat again and start a new class"
+_MAX_CHAT_REPLIES: Final = 200
+_MUST_ANNOUNCE: Final = (
+    "ClassMood must be able to inform everybody: give the room a chat again and start a new class"
 )
 
 
@@ -52,7 +53,7 @@ class JanusRoom:
     """One class in one VideoRoom.
 
     Attributes:
-        code: Always None: students come by the room's own page.
+        code: Always None: students join on the room's own page.
         public_url: The room URL without secrets.
         synthetic: Always False.
     """
@@ -65,7 +66,7 @@ class JanusRoom:
         samples_per_s: float,
         receives: bool = True,
         must_announce: bool = False,
-        patience: Patience = USUAL_PATIENCE,
+        timeouts: ReconnectTimeouts = DEFAULT_TIMEOUTS,
         on_dropped: Callable[[int], None] = lambda _pictures: None,
     ) -> None:
         """Set up; nothing is opened yet.
@@ -75,209 +76,210 @@ class JanusRoom:
             settings: ICE servers and timeouts.
             samples_per_s: Pictures looked at a second; the rate asked of Janus follows from it.
             receives: Whether cameras are received.
-            must_announce: Whether to leave a room in which not everybody can be told.
-            patience: How long to wait for what was lost.
+            must_announce: Whether to leave a room in which not everybody can be informed about the bot.
+            timeouts: How long to wait for a lost server, room or chat.
             on_dropped: Told how many encoded pictures were thrown away.
         """
         self.code: str | None = None
         self.public_url = address.public_url
         self.synthetic = False
-        self._address, self._settings, self._patience = address, settings, patience
+        self._address, self._settings, self._timeouts = address, settings, timeouts
         self._temporal = temporal_layer(samples_per_s)
         self._threads = ThreadPoolExecutor(_DECODE_THREADS, thread_name_prefix="decode")
         self._options = ReceiveOptions(settings, self._threads, BatchTicks(), 2 * samples_per_s, on_dropped)
         self._events = EventQueue()
-        self._people = People(self._events.put, receives=receives)
-        self._visit: Visit | None = None
+        self._participants = Participants(self._events.put, receives=receives)
+        self._connection: RoomConnection | None = None
         self._announcer = Announcer(
             self,
             lambda: asyncio.get_running_loop().time(),
-            self._on_untold,
-            chat_patience_s=patience.chat_s,
+            self._on_unreachable,
+            chat_timeout_s=timeouts.chat_s,
         )
-        self._announced, self._must_announce = False, must_announce
-        self._stay: asyncio.Task[None] | None = None
-        self._dropping: asyncio.Task[None] | None = None
-        self._answers: set[asyncio.Task[bool]] = set()
+        self._has_announced, self._must_announce = False, must_announce
+        self._following: asyncio.Task[None] | None = None
+        self._closing: asyncio.Task[None] | None = None
+        self._chat_replies: set[asyncio.Task[bool]] = set()
 
     async def __aenter__(self) -> JanusRoom:
-        """Join.
+        """Join the room.
 
         Raises:
-            RoomError: the bot is not let in.
+            RoomError: the server cannot be reached or refuses the bot.
         """
         try:
-            visit = await self._enter(self._settings.connect_timeout_s)
+            connection = await self._join(self._settings.connect_timeout_s)
         except JanusRefused as exc:
             raise as_room_error(exc, self._address) from exc
         except JanusError as exc:
             raise RoomUnavailable(f"{exc}: check host, port and network") from exc
-        self._begin(visit)
-        self._stay = asyncio.create_task(self._follow(visit), name="janus-stay")
+        self._use(connection)
+        self._following = asyncio.create_task(self._follow(connection), name="janus-room")
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Leave, and close every connection."""
-        if self._stay is not None:
-            self._stay.cancel()
-            await asyncio.wait([self._stay])
-        if self._visit is not None:  # left before the task had begun
-            await self._drop(self._visit)
-        if self._dropping is not None:  # or while it was at it
-            await asyncio.wait([self._dropping])
+        if self._following is not None:
+            self._following.cancel()
+            await asyncio.wait([self._following])
+        if self._connection is not None:  # cancelled before the task started
+            await self._close(self._connection)
+        if self._closing is not None:  # cancelled while it was closing a connection
+            await asyncio.wait([self._closing])
         self._threads.shutdown(wait=False, cancel_futures=True)
         self._events.end()
 
     async def events(self) -> AsyncIterator[RoomEvent]:
-        """What happens, in order, until the room is left.
+        """Yield the room's events in order until the bot leaves.
 
         Raises:
-            RoomError: the bot was put out, or the room is gone for good.
+            RoomError: the bot was removed, or the room cannot be reached any more.
         """
         while (event := await self._events.get()) is not None:
             yield event
 
     async def announce(self, text: str) -> bool:
-        """Say it in the chat, with how to opt out, and to everybody who comes into the chat later."""
-        notice, visit = f"{text} {HOW_TO_OPT_OUT}", self._visit
-        has_chat = visit is not None and await visit.has_chat()
-        self._announcer.announce(notice)  # also where there is no chat: one may be there after a loss
-        if visit is None or not has_chat:
+        """Send the text, with how to opt out, to the chat and to everybody who joins the chat later."""
+        notice, connection = f"{text} {HOW_TO_OPT_OUT}", self._connection
+        has_chat = connection is not None and await connection.has_chat()
+        self._announcer.set_notice(notice)  # even without a chat: there may be one after a reconnect
+        if connection is None or not has_chat:
             return False
-        if not await visit.say(notice):
+        if not await connection.send(notice):
             return False
-        self._announcer.told(visit.readers)  # Janus tells of who comes before it tells that a line went out
-        self._announced = True
+        # Janus reports a new member before it confirms a message, so these members have all received it.
+        self._announcer.mark_informed(connection.chat_members)
+        self._has_announced = True
         return True
 
     async def leave_out(self, who: str) -> int:
-        """Leave out everybody of that display name, as if they had written it in the chat."""
-        return self._people.opt_out(who)
+        """Opt out everybody with this display name, as if they had written ``/optout`` in the chat."""
+        return self._participants.opt_out(who)
 
-    async def say(self, text: str) -> bool:
-        """Say something to everyone in the chat; whether it was passed on."""
-        return self._visit is not None and await self._visit.say(text)
+    async def send(self, text: str) -> bool:
+        """Send a chat message to everybody; whether it was delivered."""
+        return self._connection is not None and await self._connection.send(text)
 
     async def whisper(self, text: str, usernames: list[str]) -> bool:
-        """Say something to some in the chat; whether it was passed on."""
-        return self._visit is not None and await self._visit.whisper(text, usernames)
+        """Send a private chat message to some members; whether it was delivered."""
+        return self._connection is not None and await self._connection.whisper(text, usernames)
 
-    async def _enter(self, connect_timeout_s: float) -> Visit:
-        visit = Visit(self._address, self._settings, self, connect_timeout_s)
-        await visit.enter()
-        return visit
+    async def _join(self, connect_timeout_s: float) -> RoomConnection:
+        connection = RoomConnection(self._address, self._settings, self, connect_timeout_s)
+        await connection.join()
+        return connection
 
-    def _begin(self, visit: Visit) -> None:
-        """A stay begins."""
-        self._visit = visit
+    def _use(self, connection: RoomConnection) -> None:
+        """Make this connection the current one and receive its cameras."""
+        self._connection = connection
         reception = Reception(
-            session=visit.session,
-            address=visit.address,
-            private_id=visit.private_id,
+            session=connection.session,
+            address=connection.address,
+            private_id=connection.private_id,
             options=self._options,
             temporal=self._temporal,
-            turnstile=asyncio.Semaphore(_CONNECTING_AT_A_TIME),
+            turnstile=asyncio.Semaphore(_MAX_CONNECTING),
         )
-        self._people.begin(reception, visit.own_feed, visit.begin())
+        self._participants.connect(reception, connection.own_feed, connection.start())
 
-    async def _follow(self, visit: Visit) -> None:
-        """Stay, and come back after a loss, until the room is left or gone."""
+    async def _follow(self, connection: RoomConnection) -> None:
+        """Reconnect after each loss, until the bot leaves or reconnecting fails."""
         try:
             while True:
                 try:
-                    reason = await visit.over()
-                    said = f"{reason[0].upper()}{reason[1:]}: trying to come back."
-                    self._events.put(contract.Disconnected(said))
+                    reason = await connection.wait_until_lost()
+                    sentence = f"{reason[0].upper()}{reason[1:]}: reconnecting."
+                    self._events.put(contract.Disconnected(sentence))
                 finally:
-                    await self._drop(visit)
-                visit = await self._come_back()
+                    await self._close(connection)
+                connection = await self._reconnect()
                 self._events.put(contract.Reconnected())
-                self._begin(visit)
-        except Exception as exc:  # noqa: BLE001  # raised again by ``events``, which would wait for ever
+                self._use(connection)
+        except Exception as exc:  # noqa: BLE001  # raised by ``events``, which would wait forever otherwise
             self._events.end(exc)
 
-    async def _come_back(self) -> Visit:
-        """Enter the room again, where everybody must be told with its chat.
+    async def _reconnect(self) -> RoomConnection:
+        """Join the room again; with ``must_announce`` only together with its chat.
 
         Raises:
-            RoomError: it is gone for good, or no longer lets the bot in, or its chat is gone.
+            RoomError: reconnecting timed out, the room refuses the bot, or its chat is missing.
         """
-        visit = await come_back(lambda: self._enter(RECONNECT_TIMEOUT_S), self._address, self._patience)
+        connection = await reconnect(lambda: self._join(ATTEMPT_TIMEOUT_S), self._address, self._timeouts)
         try:
-            # Before anything is received: who came meanwhile has to be told first.
-            if self._announced and self._must_announce and not await visit.has_chat():
-                raise RoomDenied(f"the room came back without its chat, and {_MUST_TELL}")
+            # Before any camera is received: participants who joined meanwhile must be informed first.
+            if self._has_announced and self._must_announce and not await connection.has_chat():
+                raise RoomDenied(f"the room came back without its chat, and {_MUST_ANNOUNCE}")
         except BaseException:
-            await visit.leave()
+            await connection.leave()
             raise
-        return visit
+        return connection
 
-    async def _drop(self, visit: Visit) -> None:
-        """End everything of a stay, in a task of its own: cut off half-way it would leave a session open."""
-        self._visit = None
-        self._dropping = asyncio.create_task(self._end(visit), name="janus-drop")
-        await asyncio.shield(self._dropping)
+    async def _close(self, connection: RoomConnection) -> None:
+        """Close a connection, in a task of its own: cancelled halfway, it would leave a session open."""
+        self._connection = None
+        self._closing = asyncio.create_task(self._close_all(connection), name="janus-close")
+        await asyncio.shield(self._closing)
 
-    async def _end(self, visit: Visit) -> None:
-        answers = list(self._answers)
-        for answer in answers:
-            answer.cancel()
-        ending = (self._people.end(), self._announcer.close())
-        await asyncio.gather(*ending, *answers, return_exceptions=True)
-        await visit.leave()
+    async def _close_all(self, connection: RoomConnection) -> None:
+        replies = list(self._chat_replies)
+        for reply in replies:
+            reply.cancel()
+        ending = (self._participants.disconnect(), self._announcer.close())
+        await asyncio.gather(*ending, *replies, return_exceptions=True)
+        await connection.leave()
 
-    def on_news(self, news: News) -> None:
-        """Something happened in the room."""
-        self._people.on_news(news)
+    def on_notification(self, notification: Notification) -> None:
+        """Janus reported a change in the room."""
+        self._participants.on_notification(notification)
 
-    def on_roll(self, here: list[Person], now: set[Feed]) -> None:
-        """Who is there, in case Janus did not tell."""
-        self._people.on_roll(here, now)
+    def on_participant_list(self, confirmed: list[RoomMember], listed: set[Feed]) -> None:
+        """Janus listed the participants; finds those about whom it sent no event."""
+        self._participants.on_participant_list(confirmed, listed)
 
-    def on_line(self, line: Line) -> None:
-        """Somebody said something in the chat; only an opt-out is anybody's business."""
-        if line.text.strip().casefold() not in OPT_OUT_WORDS:
+    def on_chat_message(self, message: ChatMessage) -> None:
+        """A member sent a chat message; everything except an opt-out is ignored."""
+        if message.text.strip().casefold() not in OPT_OUT_COMMANDS:
             return
-        meant = self._people.opt_out(line.display, line.username)
-        self._answer(OPTED_OUT if meant else NOT_FOUND, line.username)
+        opted_out = self._participants.opt_out(message.display, message.username)
+        self._reply_in_chat(OPTED_OUT if opted_out else NOT_FOUND, message.username)
 
-    def on_reader(self, username: str) -> None:
-        """Somebody came into the chat: they are told what the others were told."""
-        self._announcer.came(username)
+    def on_chat_member_joined(self, username: str) -> None:
+        """A member joined the chat and gets the notice."""
+        self._announcer.on_member_joined(username)
 
-    def on_reader_gone(self, username: str) -> None:
-        """Somebody left the chat."""
-        self._announcer.gone(username)
+    def on_chat_member_left(self, username: str) -> None:
+        """A member left the chat."""
+        self._announcer.on_member_left(username)
 
-    def on_readers(self, usernames: list[str]) -> None:
-        """The bot came into the chat, again perhaps."""
-        self._people.hold(False)
-        self._announcer.present(usernames)
+    def on_chat_joined(self, usernames: list[str]) -> None:
+        """The bot joined the chat, possibly again."""
+        self._participants.pause_new_cameras(False)
+        self._announcer.on_chat_joined(usernames)
 
     def on_chat_lost(self) -> None:
-        """There is no chat for now: where everybody must be told, nobody new is looked at."""
-        self._people.hold(self._must_announce and self._announced)
-        self._announcer.chat_lost()
+        """The chat was lost; with ``must_announce`` no new camera is received until it is back."""
+        self._participants.pause_new_cameras(self._must_announce and self._has_announced)
+        self._announcer.on_chat_lost()
 
-    def _on_untold(self) -> None:
-        """Somebody came who cannot be told of the bot."""
-        if self._must_announce and self._announced and self._visit is not None:
-            error = RoomDenied(f"not everybody can be told by the chat any more, and {_MUST_TELL}")
-            self._visit.finish(error)
+    def _on_unreachable(self) -> None:
+        """Some members cannot be informed about the bot; with ``must_announce`` that ends the class."""
+        if self._must_announce and self._has_announced and self._connection is not None:
+            error = RoomDenied(f"the chat no longer reaches everybody, and {_MUST_ANNOUNCE}")
+            self._connection.finish(error)
 
-    def _answer(self, text: str, username: str) -> None:
-        if self._visit is not None and len(self._answers) < _MOST_ANSWERS:
-            answer = asyncio.create_task(self._visit.whisper(text, [username]), name="janus-answer")
-            self._answers.add(answer)
-            answer.add_done_callback(self._answers.discard)
+    def _reply_in_chat(self, text: str, username: str) -> None:
+        if self._connection is not None and len(self._chat_replies) < _MAX_CHAT_REPLIES:
+            reply = asyncio.create_task(self._connection.whisper(text, [username]), name="janus-reply")
+            self._chat_replies.add(reply)
+            reply.add_done_callback(self._chat_replies.discard)
 
 
 def temporal_layer(samples_per_s: float) -> int:
-    """Which rate of a stream in layers is enough.
+    """Choose the lowest temporal layer with enough frames.
 
-    Of 15 pictures a second layer 0 has about 4, layers 0 and 1 have 7.
+    At 15 frames a second, layer 0 has about 4 of them and layers 0 and 1 together have 7.
     """
     if samples_per_s <= 3:
         return 0

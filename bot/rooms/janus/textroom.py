@@ -1,7 +1,6 @@
-"""The chat beside a VideoRoom: a TextRoom of the same number, on a data channel of its own.
+"""The chat of a VideoRoom: the TextRoom with the same number, over a data channel of its own.
 
-Comes in: lines to say. Goes out: lines others said, and who came. Where Janus has no such chat, or it
-cannot be reached, there is none, and the class goes on without.
+If Janus has no such TextRoom, or it cannot be reached, the class goes on without a chat.
 """
 
 from __future__ import annotations
@@ -15,39 +14,40 @@ from typing import Any, Final, Protocol
 import structlog
 from aiortc import RTCConfiguration, RTCDataChannel, RTCPeerConnection, RTCSessionDescription
 
-from bot.rooms.janus.client import JanusSession
 from bot.rooms.janus.messages import JanusRefused, Reply
-from bot.rooms.janus.videoroom import RoomAddress, read_name
+from bot.rooms.janus.session import JanusSession
+from bot.rooms.janus.videoroom import RoomAddress, normalize_name
 from bot.webrtc.ice import rtc_servers
 from bot.webrtc.peer import AIORTC_RAISES
 
 _log = structlog.get_logger()
 
 PLUGIN: Final = "janus.plugin.textroom"
-MOST_LINE_CHARS: Final = 4000
+MAX_MESSAGE_CHARS: Final = 4000
+"""Longer received messages are cut."""
 
 _CHANNEL: Final = "JanusDataChannel"
-_ENTER_TIMEOUT_S: Final = 8.0
+_JOIN_TIMEOUT_S: Final = 8.0
 _ANSWER_TIMEOUT_S: Final = 4.0
 _CLOSE_TIMEOUT_S: Final = 3.0
 
 
 class ChatError(Exception):
-    """The chat cannot be had or used."""
+    """The chat cannot be joined or used."""
 
 
 class ChatRefused(ChatError):
-    """The chat answers that it will not."""
+    """The chat answered a request with an error."""
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
-    """Something said in the chat.
+class ChatMessage:
+    """A message that somebody else sent to the chat.
 
     Attributes:
-        username: Who said it, unique in the chat.
-        display: The name they gave.
-        text: What they said.
+        username: The sender's identifier, unique in the chat.
+        display: The sender's display name.
+        text: The text, cut to ``MAX_MESSAGE_CHARS``.
     """
 
     username: str
@@ -56,31 +56,31 @@ class Line:
 
 
 class ChatListener(Protocol):
-    """Who wants to know what happens in the chat."""
+    """Receives the events of the chat. Only other members are reported, never the bot itself."""
 
-    def on_line(self, line: Line) -> None:
-        """Somebody else said something."""
+    def on_chat_message(self, message: ChatMessage) -> None:
+        """A member sent a message."""
         ...
 
-    def on_reader(self, username: str) -> None:
-        """Somebody else came in."""
+    def on_chat_member_joined(self, username: str) -> None:
+        """A member joined."""
         ...
 
-    def on_reader_gone(self, username: str) -> None:
-        """Somebody else went."""
+    def on_chat_member_left(self, username: str) -> None:
+        """A member left or was kicked."""
         ...
 
-    def on_readers(self, usernames: list[str]) -> None:
-        """The bot came in; these were there."""
+    def on_chat_joined(self, usernames: list[str]) -> None:
+        """The bot joined; ``usernames`` are the members present."""
         ...
 
 
 class TextRoom:
-    """One stay in the chat.
+    """One connection to the chat.
 
     Attributes:
-        lost: Set when it no longer works.
-        hopeless: Whether it is not worth another try: there is none, or it does not want the bot.
+        lost: Set when the chat can no longer be used.
+        hopeless: Whether a retry is pointless: there is no chat, or it refuses the bot.
     """
 
     def __init__(self, session: JanusSession, address: RoomAddress, listener: ChatListener) -> None:
@@ -91,39 +91,40 @@ class TextRoom:
         self._room: int | str = address.room
         self._username = f"classmood-{secrets.token_hex(4)}"
         self._displays: dict[str, str | None] = {}
-        self._asked: dict[str, asyncio.Future[dict[str, Any]]] = {}
+        self._pending: dict[str, asyncio.Future[dict[str, Any]]] = {}
         self._handle: int | None = None
         self._connection: RTCPeerConnection | None = None
         self._channel: RTCDataChannel | None = None
 
-    async def enter(self, ice_servers: tuple[str, ...]) -> bool:
-        """Come in; False where there is no such chat.
+    async def join(self, ice_servers: tuple[str, ...]) -> bool:
+        """Connect and join; False if there is no such chat or it cannot be joined.
 
         Raises:
-            JanusGone: the session broke.
+            JanusUnavailable: the session was lost.
         """
         try:
-            async with asyncio.timeout(_ENTER_TIMEOUT_S):
+            async with asyncio.timeout(_JOIN_TIMEOUT_S):
                 self._handle = await self._session.attach(PLUGIN, self._on_event)
                 if not await self._exists(self._handle):
                     self.hopeless = True
                     return False
                 await self._connect(self._handle, ice_servers)
-                await self._join()
+                await self._enter_room()
         except (JanusRefused, ChatError, ConnectionError, ValueError, TimeoutError) as exc:
+            # Without a handle the plugin itself is missing; other refusals may be temporary.
             no_plugin = isinstance(exc, JanusRefused) and self._handle is None
             self.hopeless = no_plugin or isinstance(exc, ChatRefused)
-            _log.info("no chat in this room", reason=type(exc).__name__)
+            _log.info("the chat of this room could not be joined", reason=type(exc).__name__)
             return False
         return True
 
     @property
-    def readers(self) -> list[str]:
-        """Everybody else in the chat, by username."""
+    def members(self) -> list[str]:
+        """Usernames of everybody else in the chat."""
         return list(self._displays)
 
-    async def say(self, text: str) -> bool:
-        """Say something to everyone; whether Janus passed it on."""
+    async def send(self, text: str) -> bool:
+        """Send a message to everybody; whether Janus delivered it."""
         try:
             await self._ask({"textroom": "message", "text": text})
         except ChatError:
@@ -131,7 +132,7 @@ class TextRoom:
         return True
 
     async def whisper(self, text: str, usernames: list[str]) -> bool:
-        """Say something to some; whether Janus passed it on to those of them who are there."""
+        """Send a private message to some members; whether Janus delivered it to those still present."""
         try:
             await self._ask({"textroom": "message", "text": text, "tos": usernames})
         except ChatError:
@@ -139,7 +140,7 @@ class TextRoom:
         return True
 
     async def leave(self) -> None:
-        """Go and close everything."""
+        """Leave the chat and close its connection."""
         self.lost.set()
         if self._connection is not None:
             closing = asyncio.create_task(self._connection.close(), name="janus-chat-close")
@@ -148,7 +149,7 @@ class TextRoom:
             await self._session.detach(self._handle)
 
     async def _exists(self, handle: int) -> bool:
-        """Whether there is such a chat; its rooms may have names where the others have numbers."""
+        """Whether the TextRoom exists, by number or, as on servers with ``string_ids``, by name."""
         request = {"request": "exists", "room": self._room}
         try:
             reply = await self._session.request(handle, request)
@@ -172,44 +173,44 @@ class TextRoom:
             channel.on("message", self._on_message)
             await connection.setLocalDescription(await connection.createAnswer())
         except AIORTC_RAISES as exc:
-            raise ChatError("the chat's connection cannot be made from what the server offers") from exc
+            raise ChatError("the server's offer for the chat connection is not usable") from exc
         await self._session.request(handle, {"request": "ack"}, connection.localDescription.sdp)
         if channel.readyState != "open":
             await opened.wait()
 
-    async def _join(self) -> None:
+    async def _enter_room(self) -> None:
         request: dict[str, object] = {
             "textroom": "join",
             "username": self._username,
             "display": self._address.name,
-            "history": False,  # what was said before the bot came is not its business
+            "history": False,  # data minimisation: no messages from before the bot joined
         }
         if self._address.pin is not None:
             request["pin"] = self._address.pin
         reply = await self._ask(request)
         for entry in reply.get("participants") or []:
             if isinstance(entry, dict) and isinstance(entry.get("username"), str):
-                self._displays[entry["username"]] = read_name(entry.get("display"))
+                self._displays[entry["username"]] = normalize_name(entry.get("display"))
         self._displays.pop(self._username, None)
-        self._listener.on_readers(self.readers)
+        self._listener.on_chat_joined(self.members)
 
     async def _ask(self, request: dict[str, object]) -> dict[str, Any]:
         channel = self._channel
         if channel is None or channel.readyState != "open" or self.lost.is_set():
-            raise ChatError("the chat's connection is closed")
+            raise ChatError("the chat connection is closed")
         transaction = secrets.token_hex(8)
         answer: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
-        self._asked[transaction] = answer
+        self._pending[transaction] = answer
         try:
             channel.send(json.dumps({**request, "transaction": transaction, "room": self._room}))
             async with asyncio.timeout(_ANSWER_TIMEOUT_S):
                 reply = await answer
         except TimeoutError as exc:
             raise ChatError("the chat does not answer") from exc
-        except AIORTC_RAISES as exc:  # too long a line is a ValueError
-            raise ChatError("the chat cannot pass on a request") from exc
+        except AIORTC_RAISES as exc:  # for example ValueError for a message that is too long
+            raise ChatError("the request could not be sent to the chat") from exc
         finally:
-            del self._asked[transaction]
+            del self._pending[transaction]
         if reply.get("textroom") == "error":
             raise ChatRefused("the chat refused a request")
         return reply
@@ -222,26 +223,26 @@ class TextRoom:
         if not isinstance(message, dict):
             return
         kind, username = message.get("textroom"), message.get("username")
-        asked = self._asked.get(str(message.get("transaction")))
-        if asked is not None and kind in ("success", "error"):
-            if not asked.done():
-                asked.set_result(message)
+        pending = self._pending.get(str(message.get("transaction")))
+        if pending is not None and kind in ("success", "error"):
+            if not pending.done():
+                pending.set_result(message)
         elif kind == "join" and isinstance(username, str) and username != self._username:
-            self._displays[username] = read_name(message.get("display"))
-            self._listener.on_reader(username)
+            self._displays[username] = normalize_name(message.get("display"))
+            self._listener.on_chat_member_joined(username)
         elif kind == "destroyed" or (kind == "kicked" and username == self._username):
             self.lost.set()
         elif kind in ("leave", "kicked") and isinstance(username, str):
             self._displays.pop(username, None)
-            self._listener.on_reader_gone(username)
+            self._listener.on_chat_member_left(username)
         elif kind == "message":
-            self._take_line(message)
+            self._receive(message)
 
-    def _take_line(self, message: dict[str, Any]) -> None:
+    def _receive(self, message: dict[str, Any]) -> None:
         username, text = message.get("from"), message.get("text")
         if isinstance(username, str) and isinstance(text, str) and username != self._username:
-            display = self._displays.get(username) or read_name(message.get("display"))
-            self._listener.on_line(Line(username, display, text[:MOST_LINE_CHARS]))
+            display = self._displays.get(username) or normalize_name(message.get("display"))
+            self._listener.on_chat_message(ChatMessage(username, display, text[:MAX_MESSAGE_CHARS]))
 
     def _on_event(self, reply: Reply) -> None:
         if reply.kind in ("hangup", "detached"):

@@ -1,7 +1,6 @@
-"""The VideoRoom plugin's messages in words of ours, and its error codes as errors of a room.
+"""Requests to the VideoRoom plugin, its events as ``Notification`` objects, its error codes as room errors.
 
-Comes in: what the plugin says. Goes out: persons, what changed, requests to send. Pure. What the server
-sends is not trusted: what does not look as documented is passed over.
+Pure functions. The server's messages are not trusted: anything that is not as documented is ignored.
 """
 
 from __future__ import annotations
@@ -16,45 +15,46 @@ from bot.rooms.janus.messages import JanusRefused, Message
 
 PLUGIN: Final = "janus.plugin.videoroom"
 NO_SUCH_ROOM: Final = 426
-TAKES_NOBODY_NEW: Final = 472
-"""Before a stop; to the bot as good as gone."""
+NOT_ACCEPTING_SESSIONS: Final = 472
+"""An operator sets this before a shutdown; the bot treats the server as unavailable."""
 
-WRONG_TYPE: Final = 430
-"""The room was given as a number where the server's rooms have names, or the other way round."""
+INVALID_ELEMENT: Final = 430
+"""The request had a number where the server's rooms have names (``string_ids``), or the other way round."""
 
-MOST_NAME_CHARS: Final = 200
-"""Of a display name; Janus knows no limit, and nobody reads on."""
+MAX_NAME_CHARS: Final = 200
+"""Longer display names are cut; Janus itself has no limit."""
 
 _UNAUTHORIZED: Final = 433
-_DECODABLE: Final = frozenset({"vp8", "h264"})
+_DECODABLE_CODECS: Final = frozenset({"vp8", "h264"})
 _REFUSALS: Final[dict[int, tuple[type[RoomError], str]]] = {
-    403: (RoomDenied, "the Janus server wants an API secret, which the bot has none of: open it to the bot"),
+    403: (RoomDenied, "the Janus server requires an API secret, and the bot has none: open it to the bot"),
     426: (RoomUnavailable, "there is no room ROOM on the Janus server: check its number, or open it first"),
-    429: (RoomDenied, "room ROOM wants a PIN: give it as ?pin=PIN at the end of the room URL"),
-    430: (RoomUnavailable, "the Janus server has no rooms named like ROOM: check the room's number"),
+    429: (RoomDenied, "room ROOM requires a PIN: give it as ?pin=PIN at the end of the room URL"),
+    430: (RoomUnavailable, "the Janus server has no room called ROOM: check the number or name"),
     432: (RoomDenied, "room ROOM is full: let somebody leave, or allow more publishers there"),
-    433: (RoomDenied, "room ROOM wants another PIN: give it as ?pin=PIN at the end of the room URL"),
+    433: (RoomDenied, "the PIN of room ROOM is wrong: give the right one as ?pin=PIN in the room URL"),
     460: (RoomUnavailable, "the Janus server has no VideoRoom plugin: enable it there"),
-    472: (RoomUnavailable, "the Janus server takes nobody new, as before a stop: ask whoever runs it"),
+    472: (RoomUnavailable, "the Janus server accepts no new sessions, as before a stop: ask its operator"),
 }
-"""432 is for servers other than Janus 1.1.2, where no setting makes a room full for the bot: ``publishers``
-counts those who send an offer, and the bot joins without one; joining and subscribing know no limit."""
+"""ROOM stands for the room's number or name. Code 432 is for servers other than Janus 1.1.2, which never
+sends it to the bot: the setting ``publishers`` limits participants who send an offer, and the bot sends none;
+joining and subscribing have no limit."""
 
 _SCREEN_WORDS: Final = ("screen", "desktop", "presentation")
 
 Feed = int | str
-"""What Janus calls a participant; new with each join."""
+"""Janus' identifier of a participant; new at each join."""
 
 
 @dataclass(frozen=True, slots=True)
 class RoomAddress:
-    """A room and how the bot enters it.
+    """A room and what the bot needs to join it.
 
     Attributes:
         socket_url: Address of Janus' websocket.
         room: The room's number or name.
-        pin: What it takes to get in, if anything.
-        name: What the bot is called there.
+        pin: The room's PIN, if it has one.
+        name: The bot's display name.
         public_url: The room URL without secrets.
     """
 
@@ -64,20 +64,23 @@ class RoomAddress:
     name: str
     public_url: str
 
-    def named(self) -> RoomAddress | None:
-        """The same, for a server whose rooms have names; None if the room is called by a name already."""
+    def with_text_id(self) -> RoomAddress | None:
+        """Return the address with the room number as text, for servers with ``string_ids``.
+
+        None if the room already has a name.
+        """
         return replace(self, room=str(self.room)) if isinstance(self.room, int) else None
 
 
 @dataclass(frozen=True, slots=True)
 class Camera:
-    """A video stream a participant publishes.
+    """A video stream that a participant publishes.
 
     Attributes:
-        mid: Its name within what the participant publishes.
-        codec: In lower case; empty if Janus does not tell.
-        simulcast: Whether it comes in several sizes.
-        moderated: Whether a moderator has switched it off: Janus passes nothing of it on.
+        mid: Media identifier among the participant's streams.
+        codec: In lower case; empty if Janus does not name it.
+        simulcast: Whether it is sent in several sizes.
+        moderated: Whether a moderator has muted it: Janus then forwards no packets of it.
     """
 
     mid: str
@@ -87,18 +90,18 @@ class Camera:
 
     @property
     def decodable(self) -> bool:
-        """Whether there is a decoder for it; where Janus does not tell, its offer will."""
-        return not self.codec or self.codec in _DECODABLE
+        """Whether it can be decoded; True for an unnamed codec, because the later SDP offer names it."""
+        return not self.codec or self.codec in _DECODABLE_CODECS
 
 
 @dataclass(frozen=True, slots=True)
-class Person:
-    """A participant, as Janus tells of them.
+class RoomMember:
+    """A participant as Janus describes them.
 
     Attributes:
         feed: Janus' identifier.
-        display: The name they gave.
-        camera: What they publish, None without a camera.
+        display: Display name.
+        camera: The camera they publish; None without one.
     """
 
     feed: Feed
@@ -107,65 +110,65 @@ class Person:
 
 
 @dataclass(frozen=True, slots=True)
-class Publishes:
-    """Somebody publishes something, with a camera or without."""
+class Publishing:
+    """A participant publishes streams, with or without a camera among them."""
 
-    person: Person
+    member: RoomMember
 
 
 @dataclass(frozen=True, slots=True)
 class Present:
-    """Somebody is there; nothing is said about a camera."""
+    """A participant is in the room; whether they have a camera is not known."""
 
-    person: Person
+    member: RoomMember
 
 
 @dataclass(frozen=True, slots=True)
 class Unpublished:
-    """Somebody no longer publishes anything, and is still there."""
+    """A participant no longer publishes anything, but is still in the room."""
 
     feed: Feed
 
 
 @dataclass(frozen=True, slots=True)
 class Moderated:
-    """A moderator switched one stream of somebody off, or on again."""
+    """A moderator muted or unmuted one stream of a participant."""
 
     feed: Feed
     mid: str
-    off: bool
+    muted: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Renamed:
-    """Somebody goes by another name now."""
+    """A participant has a new display name."""
 
     feed: Feed
     display: str | None
 
 
 @dataclass(frozen=True, slots=True)
-class Gone:
-    """Somebody went, or was put out."""
+class Leaving:
+    """A participant left or was kicked."""
 
     feed: Feed
 
 
 @dataclass(frozen=True, slots=True)
-class PutOut:
-    """The bot was put out of the room."""
+class Kicked:
+    """The bot was kicked out of the room."""
 
 
 @dataclass(frozen=True, slots=True)
 class Destroyed:
-    """The room is no more."""
+    """The room was closed."""
 
 
-News = Publishes | Present | Unpublished | Moderated | Renamed | Gone | PutOut | Destroyed
+Notification = Publishing | Present | Unpublished | Moderated | Renamed | Leaving | Kicked | Destroyed
 
 
 def join_request(address: RoomAddress) -> dict[str, object]:
-    """Come in as a participant everybody sees, who may publish and never does."""
+    """Build the request to join as a visible participant, who may publish but never does."""
     request: dict[str, object] = {
         "request": "join",
         "ptype": "publisher",
@@ -180,9 +183,10 @@ def join_request(address: RoomAddress) -> dict[str, object]:
 def subscribe_request(
     address: RoomAddress, private_id: object, feed: Feed, mid: str, substream: int, temporal: int
 ) -> dict[str, object]:
-    """Ask for one video stream of one participant, and for no other ever on this handle.
+    """Build the request for one video stream of one participant.
 
-    For ``substream`` and ``temporal`` see ``layer_request``.
+    Without ``autoupdate`` Janus never adds another stream to the handle. For ``substream`` and ``temporal``
+    see ``layer_request``.
     """
     request: dict[str, object] = {
         "request": "join",
@@ -200,29 +204,29 @@ def subscribe_request(
 
 
 def layer_request(mid: str, substream: int, temporal: int) -> dict[str, object]:
-    """Ask for a size (0 is the smallest) and a rate (0 is the lowest) of a stream in several."""
+    """Build the request for a simulcast size (0 is the smallest) and a temporal layer (0 is the lowest)."""
     return {"request": "configure", "streams": [{"mid": mid, "substream": substream, "temporal": temporal}]}
 
 
 def subscribed_mid(data: Message) -> str:
-    """What the stream is called on the subscriber's side."""
+    """Read the media identifier of the stream on the subscriber's side; ``"0"`` if there is none."""
     for stream in _objects(data.get("streams")):
         if stream.get("type") == "video" and isinstance(stream.get("mid"), str):
             return str(stream["mid"])
     return "0"
 
 
-def read_news(data: Message) -> Iterator[News]:
-    """What an event, or the answer to joining, tells."""
+def read_notifications(data: Message) -> Iterator[Notification]:
+    """Read the notifications in an event or in the answer to joining."""
     if data.get("videoroom") == "destroyed":
         yield Destroyed()
         return
     for entry in _objects(data.get("publishers")):
-        if (person := _person(entry)) is not None:
-            yield Publishes(person)
+        if (member := _member(entry)) is not None:
+            yield Publishing(member)
     for entry in (*_objects(data.get("attendees")), *_objects([data.get("joining")])):
-        if (person := _person(entry)) is not None:
-            yield Present(person)
+        if (member := _member(entry)) is not None:
+            yield Present(member)
     if _is_feed(data.get("unpublished")):
         yield Unpublished(data["unpublished"])
     if _is_feed(data.get("id")):
@@ -230,52 +234,52 @@ def read_news(data: Message) -> Iterator[News]:
         if isinstance(mid, str) and moderation in ("muted", "unmuted"):
             yield Moderated(data["id"], mid, moderation == "muted")
         if isinstance(data.get("display"), str):
-            yield Renamed(data["id"], read_name(data["display"]))
+            yield Renamed(data["id"], normalize_name(data["display"]))
     if data.get("leaving") == "ok":
-        yield PutOut()
+        yield Kicked()
     for key in ("leaving", "kicked"):
         if _is_feed(data.get(key)):
-            yield Gone(data[key])
+            yield Leaving(data[key])
 
 
-def read_participants(data: Message) -> list[Person]:
-    """Everybody in the answer to ``listparticipants``; nothing is said about cameras."""
-    people = (_person(entry) for entry in _objects(data.get("participants")))
-    return [person for person in people if person is not None]
+def read_participants(data: Message) -> list[RoomMember]:
+    """Read everybody in the answer to ``listparticipants``, which does not mention cameras."""
+    members = (_member(entry) for entry in _objects(data.get("participants")))
+    return [member for member in members if member is not None]
 
 
 def as_room_error(exc: JanusRefused, address: RoomAddress) -> RoomError:
-    """Why the bot was not let in, and what to do."""
+    """Translate a refusal to join into a room error that says what to do."""
     room = address.room
-    if exc.code == _UNAUTHORIZED and address.pin is None:  # a missing PIN has another code
+    if exc.code == _UNAUTHORIZED and address.pin is None:  # a missing PIN would be code 429
         return RoomDenied(
-            f"room {room} lets in only who is on its list, by a token the bot has none of: open it to the bot"
+            f"room {room} admits only holders of a token, and the bot has none: open the room to the bot"
         )
-    kind, text = _REFUSALS.get(
-        exc.code, (RoomUnavailable, f"room ROOM could not be entered: the Janus server says error {exc.code}")
-    )
+    other = f"room ROOM could not be joined: the Janus server answered with error {exc.code}"
+    kind, text = _REFUSALS.get(exc.code, (RoomUnavailable, other))
     return kind(text.replace("ROOM", str(room)))
 
 
-def read_name(display: object) -> str | None:
-    """A display name in one spelling, whichever keyboard it was typed on; None without one."""
+def normalize_name(display: object) -> str | None:
+    """Normalise a display name to Unicode NFC, cut and stripped; None if it is missing or empty."""
     if not isinstance(display, str):
         return None
-    return unicodedata.normalize("NFC", display[:MOST_NAME_CHARS].strip()) or None
+    return unicodedata.normalize("NFC", display[:MAX_NAME_CHARS].strip()) or None
 
 
-def _person(entry: dict[str, Any]) -> Person | None:
+def _member(entry: dict[str, Any]) -> RoomMember | None:
     feed = entry.get("id")
     if feed is None or not _is_feed(feed):
         return None
-    return Person(feed, read_name(entry.get("display")), _camera(entry))
+    return RoomMember(feed, normalize_name(entry.get("display")), _camera(entry))
 
 
 def _camera(entry: dict[str, Any]) -> Camera | None:
-    """The first video stream that is on; rather one that is no shared screen, and one that can be decoded."""
-    found: list[tuple[bool, bool, Camera]] = []
+    """Choose the first enabled video stream, preferring cameras over screens, then decodable ones."""
+    candidates: list[tuple[bool, bool, Camera]] = []
     for stream in _objects(entry.get("streams")):
-        mid, codec, about = stream.get("mid"), stream.get("codec"), str(stream.get("description")).casefold()
+        mid, codec = stream.get("mid"), stream.get("codec")
+        description = str(stream.get("description")).casefold()
         if stream.get("type") == "video" and not stream.get("disabled") and isinstance(mid, str):
             camera = Camera(
                 mid,
@@ -283,12 +287,13 @@ def _camera(entry: dict[str, Any]) -> Camera | None:
                 stream.get("simulcast") is True,
                 stream.get("moderated") is True,
             )
-            found.append((any(word in about for word in _SCREEN_WORDS), not camera.decodable, camera))
-    return min(found, key=lambda entry: entry[:2])[2] if found else None
+            is_screen = any(word in description for word in _SCREEN_WORDS)
+            candidates.append((is_screen, not camera.decodable, camera))
+    return min(candidates, key=lambda entry: entry[:2])[2] if candidates else None
 
 
 def _is_feed(value: object) -> bool:
-    # "ok" stands where the bot itself is meant.
+    # Janus writes "ok" in place of an identifier when it means the receiver of the message.
     return isinstance(value, int | str) and not isinstance(value, bool) and value != "ok"
 
 

@@ -12,7 +12,7 @@ from bot.rooms.janus.announcer import REPEAT_S, Announcer
 class Chat:
     """Takes down who was told; ``down`` while it passes nothing on, ``deaf`` while it does not whisper."""
 
-    def __init__(self, chat_patience_s: float = 20.0) -> None:
+    def __init__(self, chat_timeout_s: float = 20.0) -> None:
         self.told: list[tuple[str, list[str]]] = []
         self.tries = 0
         self.down = self.deaf = False
@@ -21,9 +21,9 @@ class Chat:
         self.announcer = Announcer(
             self,
             lambda: self.now_s,
-            self.on_untold,
+            self.on_unreachable,
             pauses_s=(0.02, 0.02, 0.02),
-            chat_patience_s=chat_patience_s,
+            chat_timeout_s=chat_timeout_s,
         )
 
     async def whisper(self, text: str, usernames: list[str]) -> bool:
@@ -33,26 +33,26 @@ class Chat:
         self.told.append((text, sorted(usernames)))
         return True
 
-    async def say(self, text: str) -> bool:
+    async def send(self, text: str) -> bool:
         if self.down:
             return False
         self.told.append((text, ["everyone"]))
         return True
 
-    def on_untold(self) -> None:
+    def on_unreachable(self) -> None:
         self.untold += 1
 
-    def announce(self, *readers: str) -> None:
-        self.announcer.announce("a bot is here")
-        self.announcer.told(readers)
+    def announce(self, *members: str) -> None:
+        self.announcer.set_notice("a bot is here")
+        self.announcer.mark_informed(members)
 
 
 async def test_nobody_is_told_before_there_is_a_notice() -> None:
-    chat = Chat(chat_patience_s=0.01)
-    chat.announcer.came("ada")
-    chat.announcer.present(["bea"])
-    chat.announcer.gone("ada")
-    chat.announcer.chat_lost()
+    chat = Chat(chat_timeout_s=0.01)
+    chat.announcer.on_member_joined("ada")
+    chat.announcer.on_chat_joined(["bea"])
+    chat.announcer.on_member_left("ada")
+    chat.announcer.on_chat_lost()
     await asyncio.sleep(0.1)
     assert (chat.told, chat.untold) == ([], 0)
     await chat.announcer.close()
@@ -62,16 +62,16 @@ async def test_latecomers_are_told_together_and_those_who_heard_it_not_again() -
     chat = Chat()
     chat.announce("ada")
     for username in ("bea", "ada", "cem", "bea"):
-        chat.announcer.came(username)
+        chat.announcer.on_member_joined(username)
     await asyncio.sleep(0.1)
     assert chat.told == [("a bot is here", ["bea", "cem"])]
-    chat.announcer.gone("bea")
-    chat.announcer.came("bea")
+    chat.announcer.on_member_left("bea")
+    chat.announcer.on_member_joined("bea")
     await asyncio.sleep(0.1)
     assert len(chat.told) == 1, "a reload within a minute is not told again"
-    chat.announcer.gone("bea")
+    chat.announcer.on_member_left("bea")
     chat.now_s += REPEAT_S
-    chat.announcer.came("bea")
+    chat.announcer.on_member_joined("bea")
     await asyncio.sleep(0.1)
     assert chat.told[1:] == [("a bot is here", ["bea"])]
     await chat.announcer.close()
@@ -80,13 +80,13 @@ async def test_latecomers_are_told_together_and_those_who_heard_it_not_again() -
 async def test_who_came_while_the_bot_was_away_is_told_when_it_is_back() -> None:
     chat = Chat()
     chat.announce("ada", "dan")
-    chat.announcer.came("bea")
+    chat.announcer.on_member_joined("bea")
     await chat.announcer.close()
     chat.now_s += REPEAT_S
-    chat.announcer.present(["ada", "bea", "cem"])  # dan has gone
+    chat.announcer.on_chat_joined(["ada", "bea", "cem"])  # dan has gone
     await asyncio.sleep(0.1)
     assert chat.told == [("a bot is here", ["bea", "cem"])]
-    chat.announcer.came("dan")
+    chat.announcer.on_member_joined("dan")
     await asyncio.sleep(0.1)
     assert chat.told[1:] == [("a bot is here", ["dan"])]
     await chat.announcer.close()
@@ -96,8 +96,8 @@ async def test_where_whispers_fail_everyone_is_told_once_more() -> None:
     chat = Chat()
     chat.announce("ada")
     chat.deaf = True
-    chat.announcer.came("u" * 70_000)
-    chat.announcer.came("bea")
+    chat.announcer.on_member_joined("u" * 70_000)
+    chat.announcer.on_member_joined("bea")
     await asyncio.sleep(0.3)
     assert chat.told == [("a bot is here", ["everyone"])]
     assert (chat.tries, chat.untold) == (3, 0)
@@ -109,12 +109,12 @@ async def test_who_cannot_be_told_is_given_up_with_one_line_and_told_when_the_ch
     chat.announce("ada")
     chat.down = True
     with structlog.testing.capture_logs() as logs:
-        chat.announcer.came("bea")
+        chat.announcer.on_member_joined("bea")
         await asyncio.sleep(0.3)
     assert (chat.tries, chat.untold, len(logs)) == (3, 1, 1)
     assert "bea" not in repr(logs)
     chat.down = False
-    chat.announcer.present(["ada", "bea"])
+    chat.announcer.on_chat_joined(["ada", "bea"])
     await asyncio.sleep(0.1)
     assert chat.told == [("a bot is here", ["bea"])]
     await chat.announcer.close()
@@ -124,25 +124,25 @@ async def test_who_goes_before_they_could_be_told_is_not_waited_for() -> None:
     chat = Chat()
     chat.announce()
     chat.down = True
-    chat.announcer.came("bea")
-    chat.announcer.gone("bea")
+    chat.announcer.on_member_joined("bea")
+    chat.announcer.on_member_left("bea")
     await asyncio.sleep(0.3)
     assert (chat.tries, chat.untold) == (0, 0)
     await chat.announcer.close()
 
 
 async def test_a_chat_that_stays_away_is_told_and_one_that_comes_back_is_not() -> None:
-    chat = Chat(chat_patience_s=0.1)
+    chat = Chat(chat_timeout_s=0.1)
     chat.announce("ada")
-    chat.announcer.chat_lost()
-    chat.announcer.present(["ada"])
+    chat.announcer.on_chat_lost()
+    chat.announcer.on_chat_joined(["ada"])
     await asyncio.sleep(0.2)
     assert chat.untold == 0
-    chat.announcer.chat_lost()
-    chat.announcer.chat_lost()
+    chat.announcer.on_chat_lost()
+    chat.announcer.on_chat_lost()
     await asyncio.sleep(0.2)
     assert chat.untold == 1
-    chat.announcer.chat_lost()
+    chat.announcer.on_chat_lost()
     await chat.announcer.close()
     await asyncio.sleep(0.2)
     assert chat.untold == 1
@@ -152,9 +152,9 @@ async def test_nobody_who_went_is_remembered_for_longer_than_it_matters() -> Non
     chat = Chat()
     chat.announce()
     for number in range(1000):
-        chat.announcer.told([f"student {number}"])
-        chat.announcer.gone(f"student {number}")
+        chat.announcer.mark_informed([f"student {number}"])
+        chat.announcer.on_member_left(f"student {number}")
     chat.now_s += REPEAT_S
-    chat.announcer.gone("nobody")
-    assert not chat.announcer._told_s
+    chat.announcer.on_member_left("nobody")
+    assert not chat.announcer._informed_s
     await chat.announcer.close()

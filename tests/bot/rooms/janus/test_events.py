@@ -61,7 +61,7 @@ async def test_an_error_comes_after_what_waits_and_the_first_end_counts() -> Non
 
 
 async def test_ten_thousand_who_come_and_go_unread_take_no_room_and_an_opt_out_is_kept() -> None:
-    queue = EventQueue(most=50)
+    queue = EventQueue(limit=50)
     queue.put(Joined("stays"))
     for number in range(10_000):
         who = f"p{number}"
@@ -80,7 +80,7 @@ async def test_ten_thousand_who_come_and_go_unread_take_no_room_and_an_opt_out_i
 
 
 async def test_more_people_than_can_be_followed_end_the_class_and_say_so() -> None:
-    queue = EventQueue(most=50)
+    queue = EventQueue(limit=50)
     for number in range(1000):
         queue.put(Joined(f"p{number}"))
     with pytest.raises(RoomUnavailable, match="more people came and went than this machine could follow"):
@@ -163,7 +163,7 @@ STEPS = st.lists(
 @given(STEPS)
 def test_a_reader_that_falls_behind_ends_with_the_same(steps: list[tuple[str, str]]) -> None:
     async def live() -> None:
-        world, queue, late, prompt = World(), EventQueue(most=34), Reader(), Reader()
+        world, queue, late, prompt = World(), EventQueue(limit=34), Reader(), Reader()
         for what, who in steps:
             for event in world.happens(what, who):
                 prompt.take(event)

@@ -6,7 +6,7 @@ import pytest
 
 from bot.rooms.contract import Joined, Left, OptedOut, RoomDenied, TrackAdded
 from bot.rooms.janus.adapter import DEFAULT_NAME, parse_address
-from bot.rooms.janus.reentry import Patience
+from bot.rooms.janus.reconnect import ReconnectTimeouts
 from bot.rooms.janus.room import JanusRoom
 from tests.bot.rooms.janus.janus_rooms import QUICK, ended, follow
 from tests.cameras import needs_network
@@ -23,7 +23,7 @@ async def test_the_chat_hears_the_notice_and_those_who_come_later_too(server: Ja
         assert await followed.room.announce("A bot is here.") is True
         heard = await ada.hears()
         assert heard.display == DEFAULT_NAME
-        assert heard.text == "A bot is here. Write /optout here to be left out."
+        assert heard.text == "A bot is here. To opt out, write /optout here."
         async with ChatStudent(server.url, "Bea", PIN_ROOM, PIN) as bea:
             assert (await bea.hears()).text == heard.text
         assert ada.heard.empty()
@@ -45,9 +45,9 @@ async def test_who_opts_out_by_chat_is_received_no_more_and_stays_out_after_a_re
             await ada.publish()
             added = await followed.until_kind(TrackAdded)
             pid = added.track.participant_id
-            await chat.say("please stop talking")
-            await chat.say(word)
-            assert "left out from now on" in (await chat.hears()).text
+            await chat.send("please stop talking")
+            await chat.send(word)
+            assert "You have opted out" in (await chat.hears()).text
             assert await followed.until_kind(OptedOut) == OptedOut(pid)
             await ended(followed)
             mark = len(followed.events)
@@ -77,16 +77,16 @@ async def test_an_opt_out_of_nobody_known_is_answered(server: JanusServer) -> No
     async with follow(server.room_url()) as followed, ChatStudent(server.url, "Zoe") as chat:
         await followed.room.announce("A bot is here.")
         await chat.hears()
-        await chat.say("/optout")
-        assert "No camera goes by your chat name" in (await chat.hears()).text
+        await chat.send("/optout")
+        assert "no camera has your chat name" in (await chat.hears()).text
         assert not any(isinstance(event, OptedOut) for event in followed.events)
 
 
 def where_all_must_be_told(server: JanusServer, chat_s: float) -> Followed:
     address = parse_address(server.room_url())
-    patience = Patience(chat_s=chat_s)
+    timeouts = ReconnectTimeouts(chat_s=chat_s)
     return Followed(
-        JanusRoom(address, QUICK.webrtc, samples_per_s=2.0, must_announce=True, patience=patience)
+        JanusRoom(address, QUICK.webrtc, samples_per_s=2.0, must_announce=True, timeouts=timeouts)
     )
 
 
@@ -123,7 +123,7 @@ async def test_where_all_must_be_told_a_chat_that_stays_away_ends_the_class(serv
         await chat.moderate("destroy")
         error = await followed.until_error()
         assert isinstance(error, RoomDenied)
-        assert str(error).startswith("not everybody can be told by the chat any more, and privacy.require_")
+        assert str(error).startswith("the chat no longer reaches everybody, and ClassMood must")
 
 
 @pytest.mark.slow

@@ -16,11 +16,12 @@ from hypothesis import strategies as st
 from bot.config import WebrtcSettings
 from bot.rooms.contract import RoomError
 from bot.rooms.janus.adapter import parse_address
-from bot.rooms.janus.client import SUBPROTOCOL, JanusSession
 from bot.rooms.janus.messages import JanusError, Reply
-from bot.rooms.janus.reentry import Patience
+from bot.rooms.janus.reconnect import ReconnectTimeouts
 from bot.rooms.janus.room import JanusRoom
-from bot.rooms.janus.textroom import Line, TextRoom
+from bot.rooms.janus.session import JanusSession
+from bot.rooms.janus.textroom import ChatMessage, TextRoom
+from bot.rooms.janus.transport import SUBPROTOCOL
 from bot.rooms.janus.videoroom import RoomAddress
 
 LONGEST_S = 20.0
@@ -96,10 +97,10 @@ async def hold_session(noise: list[str]) -> None:
                 async with JanusSession(url, 5.0) as session:
                     handle = await session.attach("janus.plugin.videoroom", heard.append)
                     reply = await session.request(handle, {"request": "exists"})
-                    assert session.gone.done() or reply.data == {"videoroom": "success"}
-                    assert not any(
-                        task.get_name() == "janus-listen" and task.done() for task in session._tasks
-                    )
+                    assert session.lost.done() or reply.data == {"videoroom": "success"}
+                    reader = session._transport._reader
+                    assert reader is not None
+                    assert not reader.done()
             except JanusError as exc:
                 said = str(exc)
     assert not said or "the Janus server ended the session" in said, "it answers all the time"
@@ -123,7 +124,7 @@ async def hold_room(answer: dict[str, Any], noise: list[str]) -> None:
     async with server(answer, noise) as url:
         room = JanusRoom(
             parse_address(f"janus+{url}/1"), WebrtcSettings(connect_timeout_s=2.0), samples_per_s=2.0,
-            patience=Patience(0.5, 0.5),
+            timeouts=ReconnectTimeouts(0.5, 0.5),
         )  # fmt: skip
         async with asyncio.timeout(LONGEST_S):
             try:
@@ -161,18 +162,18 @@ class Ears:
     """Hears the chat."""
 
     def __init__(self) -> None:
-        self.lines: list[Line] = []
+        self.lines: list[ChatMessage] = []
 
-    def on_line(self, line: Line) -> None:
+    def on_chat_message(self, line: ChatMessage) -> None:
         self.lines.append(line)
 
-    def on_reader(self, username: str) -> None:
+    def on_chat_member_joined(self, username: str) -> None:
         assert isinstance(username, str)
 
-    def on_reader_gone(self, username: str) -> None:
+    def on_chat_member_left(self, username: str) -> None:
         assert isinstance(username, str)
 
-    def on_readers(self, usernames: list[str]) -> None:
+    def on_chat_joined(self, usernames: list[str]) -> None:
         assert isinstance(usernames, list)
 
 

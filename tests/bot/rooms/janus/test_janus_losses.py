@@ -21,9 +21,9 @@ from bot.rooms.contract import (
     TrackRemoved,
 )
 from bot.rooms.janus.adapter import DEFAULT_NAME, parse_address
-from bot.rooms.janus.reentry import Patience
+from bot.rooms.janus.connection import PARTICIPANT_LIST_INTERVAL_S
+from bot.rooms.janus.reconnect import ReconnectTimeouts
 from bot.rooms.janus.room import JanusRoom
-from bot.rooms.janus.visit import ROLL_INTERVAL_S
 from tests.cameras import needs_network
 from tests.followed_room import Followed
 from tests.janus_server import OPEN_ROOM, JanusServer, needs_janus
@@ -35,13 +35,15 @@ NOTICED_S = 4.0 + 3.0
 """Four seconds, and some for a machine that does other things too."""
 
 
-def follow(server: JanusServer, patience: Patience | None = None, must_announce: bool = False) -> Followed:
+def follow(
+    server: JanusServer, timeouts: ReconnectTimeouts | None = None, must_announce: bool = False
+) -> Followed:
     return Followed(
         JanusRoom(
             parse_address(server.room_url()),
             WebrtcSettings(),
             samples_per_s=2.0,
-            patience=patience or Patience(),
+            timeouts=timeouts or ReconnectTimeouts(),
             must_announce=must_announce,
         )
     )
@@ -156,7 +158,7 @@ async def test_a_cut_network_is_noticed_and_the_bot_left_behind_is_nobody(server
             reply = await ada.ask({"request": "listparticipants", "room": OPEN_ROOM})
             names = [person["display"] for person in reply.data["participants"]]
             assert names.count(DEFAULT_NAME) == 2  # Janus has not missed the first one yet
-            await asyncio.sleep(2.2 * ROLL_INTERVAL_S)
+            await asyncio.sleep(2.2 * PARTICIPANT_LIST_INTERVAL_S)
             assert set(ids(followed)) == {"Ada"}
             assert not any(isinstance(event, Left) for event in followed.events)
 
@@ -210,7 +212,7 @@ class Wire:
 
 
 async def test_a_janus_that_comes_back_without_the_room_is_given_up_on(server: JanusServer) -> None:
-    async with follow(server, Patience(server_s=30.0, room_s=1.0)) as followed:
+    async with follow(server, ReconnectTimeouts(server_s=30.0, room_s=1.0)) as followed:
         await server.kill()
         await followed.until_kind(Disconnected)
         server.configure(rooms=False)
@@ -237,7 +239,7 @@ async def test_where_everyone_must_be_told_a_room_that_lost_its_chat_is_looked_a
 
 
 async def test_a_room_that_is_opened_again_in_time_is_rejoined(server: JanusServer) -> None:
-    async with follow(server, Patience(server_s=30.0, room_s=30.0)) as followed:
+    async with follow(server, ReconnectTimeouts(server_s=30.0, room_s=30.0)) as followed:
         await server.kill()
         server.configure(rooms=False)
         await server.start()
@@ -248,7 +250,7 @@ async def test_a_room_that_is_opened_again_in_time_is_rejoined(server: JanusServ
 
 
 async def test_a_janus_that_does_not_come_back_is_given_up_on(server: JanusServer) -> None:
-    async with follow(server, Patience(server_s=1.0, room_s=1.0)) as followed:
+    async with follow(server, ReconnectTimeouts(server_s=1.0, room_s=1.0)) as followed:
         await server.kill()
         error = await followed.until_error()
         assert isinstance(error, RoomUnavailable)
@@ -256,7 +258,7 @@ async def test_a_janus_that_does_not_come_back_is_given_up_on(server: JanusServe
 
 
 async def test_a_janus_that_takes_nobody_new_for_a_while_is_waited_for(server: JanusServer) -> None:
-    async with follow(server, Patience(server_s=30.0, room_s=1.0)) as followed:
+    async with follow(server, ReconnectTimeouts(server_s=30.0, room_s=1.0)) as followed:
         (session,) = (await server.administer({"janus": "list_sessions"}))["sessions"]
         await server.take_nobody_new()
         await server.administer({"janus": "destroy_session", "session_id": session})

@@ -67,7 +67,7 @@ async def test_a_server_whose_rooms_have_names_of_digits_is_joined_with_its_chat
         await ada.publish()
         added, _ = await picture(followed)
         await chat.hears()
-        await chat.say("/optout")
+        await chat.send("/optout")
         assert await followed.until_kind(OptedOut) == OptedOut(added.track.participant_id)
         mark = len(followed.events)
         await ada.go()
@@ -150,7 +150,7 @@ async def test_who_takes_another_name_stays_left_out_under_either(server: JanusS
         await chat.hears()
         async with named(followed, server.url, "Ada") as (ada, pid):
             await ada.ask({"request": "configure", "display": "Bea"})
-            await chat.say("/optout")
+            await chat.send("/optout")
             assert await followed.until_kind(OptedOut) == OptedOut(pid)
             await ended(followed)
         for name in ("Ada", "Bea"):
@@ -180,7 +180,7 @@ async def test_names_of_any_script_and_length_opt_out_however_they_are_spelled(
         ):
             assert two[1] != pid, "two of one name are two"
             assert Joined(pid, told) in followed.events
-            await talking.say("/optout")
+            await talking.send("/optout")
             for one in (pid, two[1]):
                 await followed.until(lambda event, one=one: event == OptedOut(one))  # type: ignore[misc]
 
@@ -245,7 +245,7 @@ async def test_where_the_server_lets_go_of_the_bot_it_joins_again(server: JanusS
         mark = len(followed.events)
         await server.administer({"janus": "detach_handle", **await handle_of(server, DEFAULT_NAME)})
         lost = await followed.until_kind(Disconnected, mark)
-        assert lost.reason == "The Janus server let go of the bot: trying to come back."
+        assert lost.reason == "The Janus server detached the bot: reconnecting."
         await followed.until_kind(Reconnected, mark)
         added, _ = await picture(followed, mark)
         assert added.track.participant_id == pid

@@ -9,18 +9,18 @@ from bot.rooms.janus.messages import JanusRefused
 from bot.rooms.janus.videoroom import (
     Camera,
     Destroyed,
-    Gone,
+    Kicked,
+    Leaving,
     Moderated,
-    Person,
     Present,
-    Publishes,
-    PutOut,
+    Publishing,
     Renamed,
     RoomAddress,
+    RoomMember,
     Unpublished,
     as_room_error,
     join_request,
-    read_news,
+    read_notifications,
     read_participants,
     subscribe_request,
     subscribed_mid,
@@ -28,7 +28,7 @@ from bot.rooms.janus.videoroom import (
 
 
 def test_nothing_is_told_by_nothing() -> None:
-    assert list(read_news({})) == []
+    assert list(read_notifications({})) == []
     assert read_participants({}) == []
     assert subscribed_mid({}) == "0"
 
@@ -53,12 +53,12 @@ def test_the_answer_to_joining_names_cameras_and_codecs() -> None:
         ],
         "attendees": [{"id": 6, "display": "Cem"}],
     }
-    ada, bea, three, four, cem = read_news(told)
-    assert ada == Publishes(Person(1, "Ada", Camera("1", "vp8", True)))
-    assert bea == Publishes(Person("bea", None, Camera("0", "vp9", False)))
-    assert three == Publishes(Person(3, None, None))
-    assert four == Publishes(Person(4, None, None))
-    assert cem == Present(Person(6, "Cem"))
+    ada, bea, three, four, cem = read_notifications(told)
+    assert ada == Publishing(RoomMember(1, "Ada", Camera("1", "vp8", True)))
+    assert bea == Publishing(RoomMember("bea", None, Camera("0", "vp9", False)))
+    assert three == Publishing(RoomMember(3, None, None))
+    assert four == Publishing(RoomMember(4, None, None))
+    assert cem == Present(RoomMember(6, "Cem"))
 
 
 def test_of_several_streams_a_camera_that_can_be_decoded_comes_first() -> None:
@@ -71,12 +71,12 @@ def test_of_several_streams_a_camera_that_can_be_decoded_comes_first() -> None:
         ([stream("0", about="desktop"), stream("1", "av1")], "1"),
         ([stream("0", about="screen"), stream("1", disabled=True)], "0"),
     ):
-        (told,) = read_news({"publishers": [{"id": 1, "streams": streams}]})
-        assert isinstance(told, Publishes)
-        assert told.person.camera is not None
-        assert told.person.camera.mid == chosen
-    (told,) = read_news({"publishers": [{"id": 1, "streams": [stream("0", moderated=True)]}]})
-    assert told == Publishes(Person(1, None, Camera("0", "vp8", False, moderated=True)))
+        (told,) = read_notifications({"publishers": [{"id": 1, "streams": streams}]})
+        assert isinstance(told, Publishing)
+        assert told.member.camera is not None
+        assert told.member.camera.mid == chosen
+    (told,) = read_notifications({"publishers": [{"id": 1, "streams": [stream("0", moderated=True)]}]})
+    assert told == Publishing(RoomMember(1, None, Camera("0", "vp8", False, moderated=True)))
 
 
 @pytest.mark.parametrize(
@@ -90,12 +90,12 @@ def test_which_codecs_are_worth_subscribing_to(codec: str, can: bool) -> None:
 @pytest.mark.parametrize(
     ("data", "news"),
     [
-        ({"joining": {"id": 1, "display": "Ada"}}, [Present(Person(1, "Ada"))]),
+        ({"joining": {"id": 1, "display": "Ada"}}, [Present(RoomMember(1, "Ada"))]),
         ({"unpublished": 1}, [Unpublished(1)]),
         ({"unpublished": "ok"}, []),
-        ({"leaving": 1}, [Gone(1)]),
-        ({"leaving": "ok", "reason": "kicked"}, [PutOut()]),
-        ({"kicked": 1}, [Gone(1)]),
+        ({"leaving": 1}, [Leaving(1)]),
+        ({"leaving": "ok", "reason": "kicked"}, [Kicked()]),
+        ({"kicked": 1}, [Leaving(1)]),
         ({"videoroom": "destroyed", "room": 1}, [Destroyed()]),
         ({"id": 1, "mid": "0", "moderation": "muted"}, [Moderated(1, "0", True)]),
         ({"id": 1, "mid": "0", "moderation": "unmuted"}, [Moderated(1, "0", False)]),
@@ -108,7 +108,7 @@ def test_which_codecs_are_worth_subscribing_to(codec: str, can: bool) -> None:
     ],
 )
 def test_what_events_tell(data: dict[str, object], news: list[object]) -> None:
-    assert list(read_news({"videoroom": "event", **data})) == news
+    assert list(read_notifications({"videoroom": "event", **data})) == news
 
 
 JSON = st.recursive(
@@ -142,7 +142,7 @@ KEYS = st.sampled_from(
 
 @given(st.dictionaries(KEYS, JSON))
 def test_no_message_of_a_server_raises(data: dict[str, object]) -> None:
-    list(read_news(data))
+    list(read_notifications(data))
     read_participants(data)
     subscribed_mid(data)
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from bot.rooms.janus.client import JanusSession
 from bot.rooms.janus.messages import Reply
+from bot.rooms.janus.session import JanusSession
 from bot.rooms.janus.videoroom import PLUGIN
 from tests.janus_server import JanusServer, needs_janus
 

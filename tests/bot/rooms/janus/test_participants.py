@@ -10,21 +10,21 @@ import pytest
 from bot.config import WebrtcSettings
 from bot.rooms.contract import Joined, Left, Muted, RoomEvent, UnsupportedCodec
 from bot.rooms.janus.camera import Reception
-from bot.rooms.janus.client import JanusSession
-from bot.rooms.janus.people import People
+from bot.rooms.janus.participants import Participants
+from bot.rooms.janus.session import JanusSession
 from bot.rooms.janus.videoroom import (
     Camera,
     Feed,
     Moderated,
-    Person,
     Present,
-    Publishes,
+    Publishing,
     Renamed,
     RoomAddress,
+    RoomMember,
 )
 from bot.webrtc.receive_options import ReceiveOptions
 
-ADA, BEA = Person(1, "Ada"), Person(2, "Bea")
+ADA, BEA = RoomMember(1, "Ada"), RoomMember(2, "Bea")
 CAMERA = Camera("0", "vp8", False)
 
 
@@ -33,9 +33,9 @@ class Stay:
 
     def __init__(self) -> None:
         self.told: list[RoomEvent] = []
-        self.people = People(self.told.append, receives=False)
+        self.people = Participants(self.told.append, receives=False)
 
-    def begin(self, own_feed: Feed, *there: Person) -> None:
+    def begin(self, own_feed: Feed, *there: RoomMember) -> None:
         reception = Reception(
             session=JanusSession("ws://192.0.2.1", 1.0),
             address=RoomAddress("ws://192.0.2.1", 1, None, "Bot", ""),
@@ -44,10 +44,10 @@ class Stay:
             temporal=0,
             turnstile=asyncio.Semaphore(1),
         )
-        self.people.begin(reception, own_feed, [Present(person) for person in there])
+        self.people.connect(reception, own_feed, [Present(person) for person in there])
 
-    def roll(self, *there: Person) -> None:
-        self.people.on_roll(list(there), {person.feed for person in there})
+    def roll(self, *there: RoomMember) -> None:
+        self.people.on_participant_list(list(there), {person.feed for person in there})
 
     def names(self) -> list[str | None]:
         return [event.name for event in self.told if isinstance(event, Joined)]
@@ -64,7 +64,7 @@ async def stay() -> Stay:
 async def test_who_came_while_an_older_roll_was_on_its_way_is_not_taken_for_gone(stay: Stay) -> None:
     stay.begin(9)
     stay.roll(ADA)
-    stay.people.on_news(Publishes(Person(2, "Bea", CAMERA)))
+    stay.people.on_notification(Publishing(RoomMember(2, "Bea", CAMERA)))
     stay.roll(ADA)  # called before Bea came
     assert stay.left() == 0
     stay.roll(ADA, BEA)
@@ -78,9 +78,9 @@ async def test_who_came_while_an_older_roll_was_on_its_way_is_not_taken_for_gone
 
 async def test_the_bots_of_lost_stays_are_nobody_and_somebody_given_their_feed_is(stay: Stay) -> None:
     for own_feed in range(100, 130):
-        stay.begin(own_feed, Person(100, "Bot"), Person(own_feed, "Bot"), ADA)
+        stay.begin(own_feed, RoomMember(100, "Bot"), RoomMember(own_feed, "Bot"), ADA)
     assert set(stay.names()) == {"Ada"}
-    stay.begin(7, Person(100, "Dan"), Person(8, "Bot"))
+    stay.begin(7, RoomMember(100, "Dan"), RoomMember(8, "Bot"))
     assert set(stay.names()) == {"Ada", "Dan", "Bot"}, (
         "feeds of a restarted server; a student called as the bot"
     )
@@ -88,21 +88,21 @@ async def test_the_bots_of_lost_stays_are_nobody_and_somebody_given_their_feed_i
 
 async def test_a_moderated_camera_is_off_and_what_is_not_known_changes_nothing(stay: Stay) -> None:
     stay.begin(9)
-    stay.people.on_news(Moderated(1, "0", True))
-    stay.people.on_news(Renamed(1, "Nobody"))
+    stay.people.on_notification(Moderated(1, "0", True))
+    stay.people.on_notification(Renamed(1, "Nobody"))
     assert stay.told == []
-    stay.people.on_news(Publishes(Person(1, "Ada", CAMERA)))
-    stay.people.on_news(Moderated(1, "1", True))
-    stay.people.on_news(Moderated(1, "0", True))
-    stay.people.on_news(Moderated(1, "0", True))
-    stay.people.on_news(Moderated(1, "0", False))
+    stay.people.on_notification(Publishing(RoomMember(1, "Ada", CAMERA)))
+    stay.people.on_notification(Moderated(1, "1", True))
+    stay.people.on_notification(Moderated(1, "0", True))
+    stay.people.on_notification(Moderated(1, "0", True))
+    stay.people.on_notification(Moderated(1, "0", False))
     muted = [event.muted for event in stay.told if isinstance(event, Muted)]
     assert muted == [False, False, True, False]  # on joining, on publishing, and by the moderator twice
 
 
 async def test_a_moderated_camera_that_cannot_be_decoded_is_off_first(stay: Stay) -> None:
     stay.begin(9)
-    stay.people.on_news(Publishes(Person(1, "Ada", Camera("0", "vp9", False, moderated=True))))
-    stay.people.on_news(Moderated(1, "0", False))
+    stay.people.on_notification(Publishing(RoomMember(1, "Ada", Camera("0", "vp9", False, moderated=True))))
+    stay.people.on_notification(Moderated(1, "0", False))
     assert [type(event) for event in stay.told] == [Joined, Muted, Muted, UnsupportedCodec]
     assert Muted(stay.told[-1].participant_id, True) in stay.told  # type: ignore[union-attr]
