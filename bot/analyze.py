@@ -23,7 +23,7 @@ import numpy.typing as npt
 from av.container import OutputContainer
 
 from bot.frames import RawFrame, turns_of, upright
-from inference.batcher import Reading
+from inference.batcher import FaceAnalysis
 from inference.classifier import EmotionClassifier
 from inference.crops import crop_faces
 from inference.detector import FaceDetector
@@ -71,7 +71,7 @@ class FrameRecord:
     source: str
     frame: int
     at_s: float
-    reading: Reading
+    reading: FaceAnalysis
     size: tuple[int, int]
 
     def to_json(self) -> str:
@@ -162,7 +162,7 @@ def analyse_file(path: Path, analyser: Analyser, copy: Path | None) -> Iterator[
         yield from _analyse_video(path, analyser, copy)
 
 
-def draw(picture: Picture, reading: Reading) -> None:
+def draw(picture: Picture, reading: FaceAnalysis) -> None:
     """Draw boxes, labels and shares into a (height, width, 3) BGR picture."""
     scale = max(0.4, picture.shape[0] / 900)
     thick = max(1, round(scale * 2))
@@ -183,7 +183,7 @@ def _analyse_image(path: Path, analyser: Analyser, copy: Path | None) -> FrameRe
     picture = _read_picture(path)
     gray = np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY), np.uint8)
     faces = analyser.still_detector.detect(gray)
-    reading = Reading(faces, analyser.classifier.predict(crop_faces(gray, faces)))
+    reading = FaceAnalysis(faces, analyser.classifier.predict(crop_faces(gray, faces)))
     if copy is not None:
         draw(picture, reading)
         _prepare(copy, path)
@@ -235,7 +235,7 @@ def _analyse_video(path: Path, analyser: Analyser, copy: Path | None) -> Iterato
                 luma = RawFrame(0.0, frame, turns).luma()
                 size = (luma.shape[1], luma.shape[0])
                 faces = analyser.video_detector.detect(luma)
-                reading = Reading(faces, analyser.classifier.predict(crop_faces(luma, faces)))
+                reading = FaceAnalysis(faces, analyser.classifier.predict(crop_faces(luma, faces)))
                 if copy is not None:
                     if drawn is None:
                         _prepare(copy, path)
@@ -264,7 +264,7 @@ class _VideoCopy:
         self._first: int | None = None
         self._next = 0
 
-    def write(self, frame: av.VideoFrame, turns: int, reading: Reading) -> None:
+    def write(self, frame: av.VideoFrame, turns: int, reading: FaceAnalysis) -> None:
         """Add a frame, to be turned clockwise by so many quarters."""
         picture = np.array(upright(np.asarray(frame.to_ndarray(format="bgr24"), np.uint8), turns))
         draw(picture, reading)
