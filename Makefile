@@ -19,7 +19,7 @@ test: system $(VENV)/.training lint
 
 test-fast: $(VENV)/.dev
 	$(BIN)/pytest -n 4 -m "not slow and not browser and not training" \
-		--ignore tests/training/test_train.py --ignore tests/training/test_export.py # importing Keras takes 3 s
+		$(addprefix --ignore tests/training/test_,batches.py export.py networks.py train.py) # importing Keras takes 3 s
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

@@ -22,7 +22,7 @@ from bot.app import make_live_detector
 from bot.config import AnalysisSettings
 from inference.arrays import Image
 from inference.detector import BlazeFace, FaceDetector
-from inference.facing import MOST_TURN, turn
+from inference.facing import MAX_TURN, turn
 
 SIDES: Final = (28, 32, 40, 48, 60, 80)
 """Sides of the face's box that are tried, pixels."""
@@ -58,7 +58,7 @@ def labelled_turns(archive: Path) -> dict[str, list[float]]:
 def told(turns: dict[str, list[float]]) -> dict[str, Any]:
     """How many heads of each label are told as turned away."""
     return {
-        f"{label}_told_turned": f"{sum(one > MOST_TURN for one in found)} of {len(found)}"
+        f"{label}_told_turned": f"{sum(one > MAX_TURN for one in found)} of {len(found)}"
         for label, found in turns.items()
     }
 
@@ -74,7 +74,7 @@ def measure(archive: Path | None, clips: list[Path]) -> dict[str, Any]:
         whole = [(image, faces) for image in pictures if len(faces := live.detect(image)) == 1]
         found[clip.stem] = {
             "pictures": len(pictures),
-            "facing": sum(turn(faces.landmarks[0]) <= MOST_TURN for _, faces in whole),
+            "facing": sum(turn(faces.landmarks[0]) <= MAX_TURN for _, faces in whole),
             **{
                 f"{side}_px": _strays(
                     [(image, turn(faces.landmarks[0]), float(faces.sides[0])) for image, faces in whole],

@@ -23,7 +23,7 @@ from bot.rooms.registry import RoomContext, adapters, open_room
 from bot.sessions.lifecycle import Sessions
 from bot.sessions.recorder import Recorder
 from bot.sessions.retention import Retention
-from inference.batcher import FaceReader
+from inference.batcher import FaceAnalysisPool
 from inference.classifier import DEFAULT_MODEL, CnnClassifier
 from inference.detector import BlazeFace, FaceDetector
 from inference.engine import read_card
@@ -95,7 +95,7 @@ def make_analyser(settings: AnalysisSettings) -> Analyser:
     return Analyser(still, make_live_detector(settings), CnnClassifier())
 
 
-def make_reader(settings: Settings, metrics: Metrics) -> FaceReader | None:
+def make_reader(settings: Settings, metrics: Metrics) -> FaceAnalysisPool | None:
     """The threads that detect and classify faces; None where ``privacy.jurisdiction`` forbids it.
 
     Raises:
@@ -104,7 +104,9 @@ def make_reader(settings: Settings, metrics: Metrics) -> FaceReader | None:
     if not settings.privacy.analyses_faces:
         return None
     analysis = settings.analysis
-    return FaceReader(lambda: make_live_detector(analysis), CnnClassifier, analysis.workers, metrics.on_model)
+    return FaceAnalysisPool(
+        lambda: make_live_detector(analysis), CnnClassifier, analysis.workers, metrics.on_model
+    )
 
 
 def check_room(settings: Settings, url: str) -> None:

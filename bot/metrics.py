@@ -18,7 +18,7 @@ from prometheus_client import (
 )
 
 from inference.arrays import Image
-from inference.batcher import FaceReader, Reading
+from inference.batcher import FaceAnalysisPool, FaceAnalysis
 
 _READING_S = (0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5)
 _MODEL_S = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5)
@@ -85,18 +85,18 @@ class Metrics:
 class MeteredReader:
     """A picture reader that is counted."""
 
-    def __init__(self, reader: FaceReader, metrics: Metrics) -> None:
+    def __init__(self, reader: FaceAnalysisPool, metrics: Metrics) -> None:
         """Count what ``reader`` reads in ``metrics``."""
         self._reader, self._metrics = reader, metrics
 
-    def submit(self, image: Image) -> Future[Reading]:
-        """As ``FaceReader.submit``."""
+    def submit(self, image: Image) -> Future[FaceAnalysis]:
+        """As ``FaceAnalysisPool.submit``."""
         future = self._reader.submit(image)
         self._metrics.waiting.inc()
         future.add_done_callback(self._count)
         return future
 
-    def _count(self, future: Future[Reading]) -> None:
+    def _count(self, future: Future[FaceAnalysis]) -> None:
         self._metrics.waiting.dec()
         if future.cancelled():
             return

@@ -1,6 +1,6 @@
 """From pictures to readings on worker threads, whatever is waiting taken together.
 
-Comes in: grayscale pictures of many cameras. Goes out: a ``Reading`` each, as a future. A worker takes
+Comes in: grayscale pictures of many cameras. Goes out: a ``FaceAnalysis`` each, as a future. A worker takes
 what is queued, up to a batch, and never waits for more: detection runs picture by picture (the model
 takes one), the crops of all of them go through the classifier at once. The models release the GIL.
 
@@ -29,7 +29,7 @@ BATCH: Final = 8
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Reading:
+class FaceAnalysis:
     """What one picture shows.
 
     Attributes:
@@ -41,7 +41,7 @@ class Reading:
     probs: Floats
 
 
-class FaceReader:
+class FaceAnalysisPool:
     """A few threads, each with a detector and a classifier of its own."""
 
     def __init__(
@@ -63,7 +63,7 @@ class FaceReader:
         Raises:
             ModelError: a model cannot be loaded.
         """
-        self._jobs: queue.SimpleQueue[tuple[Image, Future[Reading]] | None] = queue.SimpleQueue()
+        self._jobs: queue.SimpleQueue[tuple[Image, Future[FaceAnalysis]] | None] = queue.SimpleQueue()
         self._on_model = on_model
         self._threads = [
             threading.Thread(
@@ -74,9 +74,9 @@ class FaceReader:
         for thread in self._threads:
             thread.start()
 
-    def submit(self, image: Image) -> Future[Reading]:
+    def submit(self, image: Image) -> Future[FaceAnalysis]:
         """Queue a (height, width) picture; it must not change until the reading is there."""
-        future: Future[Reading] = Future()
+        future: Future[FaceAnalysis] = Future()
         self._jobs.put((image, future))
         return future
 
@@ -107,12 +107,12 @@ class FaceReader:
 
     def _read(
         self,
-        jobs: list[tuple[Image, Future[Reading]]],
+        jobs: list[tuple[Image, Future[FaceAnalysis]]],
         detector: FaceDetector,
         classifier: EmotionClassifier,
     ) -> None:
         """Settle every future: a picture that cannot be read fails alone, the others go on."""
-        found: list[tuple[Faces, Floats, Future[Reading]]] = []
+        found: list[tuple[Faces, Floats, Future[FaceAnalysis]]] = []
         for image, future in jobs:
             try:
                 began_s = time.perf_counter()
@@ -133,5 +133,5 @@ class FaceReader:
             return
         start = 0
         for faces, crops, future in found:
-            future.set_result(Reading(faces, probs[start : start + len(crops)]))
+            future.set_result(FaceAnalysis(faces, probs[start : start + len(crops)]))
             start += len(crops)

@@ -1,4 +1,4 @@
-"""Reading expressions: the project's own CNN, trained on FER-2013, on LiteRT.
+"""FaceAnalysis expressions: the project's own CNN, trained on FER-2013, on LiteRT.
 
 Comes in: face crops. Goes out: a probability for each of the seven expressions. The temperature found
 on held-back images is part of the exported graph, so the probabilities are calibrated as they come.

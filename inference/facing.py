@@ -21,11 +21,11 @@ import numpy as np
 from inference.arrays import Floats
 from inference.detector import LANDMARKS
 
-MOST_TURN: Final = 0.8
+MAX_TURN: Final = 0.8
 """Greatest turn of a face that faces the screen, in half ear distances."""
 
-LEAST_FACE_PX: Final = 48
-"""Least side of a face whose landmarks can be trusted, pixels: below, noise is half of ``MOST_TURN``."""
+MIN_FACE_PX: Final = 48
+"""Least side of a face whose landmarks can be trusted, pixels: below, noise is half of ``MAX_TURN``."""
 
 _NOSE, _RIGHT_EAR, _LEFT_EAR = (LANDMARKS.index(name) for name in ("nose_tip", "right_ear", "left_ear"))
 _LEAST_EARS_PX: Final = 1e-3
@@ -59,6 +59,6 @@ def faces_screen(landmarks: Floats, side: float) -> bool | None:
     Returns:
         None when the face is too small for its landmarks to tell.
     """
-    if side < LEAST_FACE_PX:
+    if side < MIN_FACE_PX:
         return None
-    return turn(landmarks) <= MOST_TURN
+    return turn(landmarks) <= MAX_TURN

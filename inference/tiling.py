@@ -15,10 +15,10 @@ import numpy as np
 from inference.arrays import Floats, Image
 from inference.detector import NO_FACES, FaceDetector, Faces, overlap
 
-TILE_SCORE: Final = 0.75
+MIN_TILE_SCORE: Final = 0.75
 """Least score of a face found in a square."""
 
-MOST_SQUARES: Final = 128
+MAX_TILES: Final = 128
 """A picture that falls into more is a strip and no camera's: it gets one look."""
 
 _STEP: Final = 0.5  # what one square cuts through stands whole in the next, up to half a side
@@ -49,7 +49,7 @@ class TiledDetector:
         for share in self._shares:
             side = max(1, round(min(image.shape) * share))
             tops, lefts = _starts(image.shape[0], side), _starts(image.shape[1], side)
-            if len(tops) * len(lefts) <= MOST_SQUARES:
+            if len(tops) * len(lefts) <= MAX_TILES:
                 found += [self._in_square(image, left, top, side) for top in tops for left in lefts]
         return _without_repeats(found)
 
@@ -60,7 +60,7 @@ class TiledDetector:
         x0, y0, x1, y1 = faces.boxes.T
         # A face the square cuts through is seen whole by the next square.
         kept = (
-            (faces.scores >= TILE_SCORE)
+            (faces.scores >= MIN_TILE_SCORE)
             & ((x0 > edge) | (left == 0))
             & ((y0 > edge) | (top == 0))
             & ((x1 < side - edge) | (left + side >= width))

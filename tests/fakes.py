@@ -14,7 +14,7 @@ from bot.frames import RawFrame
 from bot.rooms.contract import OptedOut, Room, RoomError, RoomEvent
 from bot.tracks import TrackEnded
 from inference.arrays import Image
-from inference.batcher import Reading
+from inference.batcher import FaceAnalysis
 from inference.detector import NO_FACES, Faces
 from inference.emotions import EMOTIONS
 
@@ -24,20 +24,20 @@ def gray_frame(luma: Image) -> av.VideoFrame:
     return av.VideoFrame.from_ndarray(np.ascontiguousarray(luma), format="gray")
 
 
-def one_face(label: str, side: float = 80.0, share: float = 1.0, turned: bool = False) -> Reading:
-    """The reading of one face with one expression, facing the camera or turned away."""
+def one_face(label: str, side: float = 80.0, share: float = 1.0, turned: bool = False) -> FaceAnalysis:
+    """The analysis of one face with one expression, facing the camera or turned away."""
     probs = np.full((1, 7), (1 - share) / 6, np.float32)
     probs[0, EMOTIONS.index(label)] = share
     box = np.array([[10, 10, 10 + side, 10 + side]], np.float32)
     nose_x = 0.9 if turned else 0.5
     points = [[0.3, 0.4], [0.7, 0.4], [nose_x, 0.6], [0.5, 0.8], [0.1, 0.5], [0.9, 0.5]]
     landmarks = 10 + side * np.array([points], np.float32)
-    return Reading(Faces(box, np.ones(1, np.float32), landmarks, np.full(1, side, np.float32)), probs)
+    return FaceAnalysis(Faces(box, np.ones(1, np.float32), landmarks, np.full(1, side, np.float32)), probs)
 
 
-def no_face() -> Reading:
-    """The reading of an image without a face."""
-    return Reading(NO_FACES, np.zeros((0, 7), np.float32))
+def no_face() -> FaceAnalysis:
+    """The analysis of an image without a face."""
+    return FaceAnalysis(NO_FACES, np.zeros((0, 7), np.float32))
 
 
 class ScriptedReader:
@@ -47,13 +47,13 @@ class ScriptedReader:
         images: How many images were submitted.
     """
 
-    def __init__(self, script: dict[int, Reading | Exception]) -> None:
+    def __init__(self, script: dict[int, FaceAnalysis | Exception]) -> None:
         self.script = script
         self.images = 0
 
-    def submit(self, image: Image) -> Future[Reading]:
+    def submit(self, image: Image) -> Future[FaceAnalysis]:
         self.images += 1
-        future: Future[Reading] = Future()
+        future: Future[FaceAnalysis] = Future()
         result = self.script[int(image[0, 0])]
         if isinstance(result, Exception):
             future.set_exception(result)

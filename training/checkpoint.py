@@ -1,9 +1,9 @@
-"""What an epoch leaves behind, so that a run killed at any moment goes on as if it had not been.
+"""Checkpoints: a run that is killed at any moment continues with the same results as one that was not.
 
-Comes in: a compiled model at the end of each epoch. Goes out: ``best.keras``, ``state.npz`` and
-``history.csv``, each written whole or not at all, in this order: the state is the truth, and what is
-older than it is written again. Keras' own BackupAndRestore writes in place, forgets the dropout's random
-state, and can be an epoch ahead of the history and of the best weights.
+After each epoch ``best.keras``, ``state.npz`` and ``history.csv`` are written atomically, in this order.
+``state.npz`` is authoritative: a history older than the state is written again from it. Keras' own
+BackupAndRestore writes in place, does not save the random state of dropout, and can be an epoch ahead of the
+history and of the best weights.
 """
 
 from __future__ import annotations
@@ -25,99 +25,102 @@ from training.errors import RunError
 STATE_NAME: Final = "state.npz"
 
 History = list[dict[str, float]]
-"""One row an epoch: ``epoch`` (from 0), ``accuracy``, ``loss``, ``val_accuracy``, ``val_loss``."""
+"""One row per epoch: ``epoch`` (from 0), ``accuracy``, ``loss``, ``val_accuracy``, ``val_loss``."""
 
 
-class EpochKeeper(keras.callbacks.SwapEMAWeights):  # type: ignore[misc]
-    """Validates and saves the averaged weights, goes on training with the raw ones.
+class CheckpointCallback(keras.callbacks.SwapEMAWeights):  # type: ignore[misc]
+    """Validates and saves the averaged weights; training continues with the raw weights.
 
-    Statistics of batch normalisation belong to the weights they were gathered with: those of the averaged
-    ones are gathered anew (Izmailov et al. 2018, arXiv 1803.05407).
+    Batch-normalisation statistics are valid only for the weights they were computed with, so they are
+    computed again for the averaged weights (Izmailov et al. 2018, arXiv 1803.05407).
     """
 
-    def __init__(self, run: Path, history: History, pictures: Callable[[int], Iterable[Floats]]) -> None:
-        """Keep a run.
+    def __init__(self, run: Path, history: History, batches: Callable[[int], Iterable[Floats]]) -> None:
+        """Attach to a run.
 
         Args:
             run: Folder of the run.
-            history: Epochs it has behind it, from ``restore``.
-            pictures: Batches (B, 48, 48, 1) of the training pictures, by epoch from 0, the same each time.
+            history: Epochs completed so far, from ``restore``.
+            batches: Training images (B, 48, 48, 1) by epoch, from 0; the same on every call.
         """
         super().__init__(swap_on_epoch=True)
-        self._run, self._history, self._pictures = run, list(history), pictures
-        self._averaged: list[Floats] = []  # statistics of the averaged weights, and of the raw ones
-        self._raw: list[Floats] = []
+        self._run, self._history, self._batches = run, list(history), batches
+        # Batch-normalisation statistics that belong to the averaged and to the raw weights.
+        self._averaged_statistics: list[Floats] = []
+        self._raw_statistics: list[Floats] = []
 
     def on_test_begin(self, logs: dict[str, float] | None = None) -> None:
-        """Put the averaged weights in, with statistics of their own."""
+        """Swap in the averaged weights and compute their statistics."""
         raw = _statistics(self.model)
         super().on_test_begin(logs)
-        gather_statistics(self.model, self._pictures(len(self._history)))
-        self._averaged, self._raw = _statistics(self.model), raw
+        recompute_statistics(self.model, self._batches(len(self._history)))
+        self._averaged_statistics, self._raw_statistics = _statistics(self.model), raw
 
     def on_test_end(self, logs: dict[str, float] | None = None) -> None:
-        """Put the raw ones back."""
+        """Swap the raw weights back in."""
         super().on_test_end(logs)
-        _put(self.model, self._raw)
+        _set_statistics(self.model, self._raw_statistics)
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        """Save the epoch."""
+        """Save the state, and the averaged weights if they are the best so far."""
         row = {"epoch": float(epoch), **{name: float(value) for name, value in sorted((logs or {}).items())}}
         best_before = max((past["val_accuracy"] for past in self._history), default=-1.0)
         self._history.append(row)
-        state = _packed(self.model, self._history)  # before the averaged weights take the place of the raw
+        # Taken now, because super() swaps the averaged weights in.
+        state = _state_bytes(self.model, self._history)
         super().on_epoch_end(epoch, logs)
         if row["val_accuracy"] > best_before:
-            _put(self.model, self._averaged)
+            _set_statistics(self.model, self._averaged_statistics)
             staged = self._run / ".best.part.keras"
             self.model.save(staged)
             staged.replace(self._run / "best.keras")
-            _put(self.model, self._raw)
+            _set_statistics(self.model, self._raw_statistics)
         atomic.write(self._run / STATE_NAME, state)
         write_history(self._run, self._history)
 
 
-def gather_statistics(model: keras.Model, pictures: Iterable[Floats]) -> None:
-    """Make the statistics of batch normalisation the means over batches (B, 48, 48, 1) of pictures."""
-    layers = _normalising(model)
-    usual = [layer.momentum for layer in layers]
+def recompute_statistics(model: keras.Model, batches: Iterable[Floats]) -> None:
+    """Set the batch-normalisation statistics to their means over batches (B, 48, 48, 1) of images."""
+    layers = _batch_normalisations(model)
+    momenta = [layer.momentum for layer in layers]
     try:
-        for count, batch in enumerate(pictures):
+        for count, batch in enumerate(batches):
             for layer in layers:
+                # The moving average of Keras becomes the plain mean of the batches so far.
                 layer.momentum = count / (count + 1)
             model(batch, training=True)
     finally:
-        for layer, momentum in zip(layers, usual, strict=True):
+        for layer, momentum in zip(layers, momenta, strict=True):
             layer.momentum = momentum
 
 
 def restore(model: keras.Model, run: Path) -> History:
-    """Put a model, its optimizer and its random state where the last whole epoch of a run left them.
+    """Restore a model, its optimizer and its random state from a run's last complete epoch.
 
     Args:
-        model: Compiled as the run's was.
-        run: Folder of the run; one without a state is a fresh one and changes nothing.
+        model: Compiled like the run's model.
+        run: Folder of the run; without a saved state nothing changes.
 
     Returns:
-        The epochs behind it.
+        The completed epochs.
 
     Raises:
-        RunError: the state is damaged or another network's.
+        RunError: the state is damaged or belongs to another network.
     """
-    kept = run / STATE_NAME
-    if not kept.exists():
+    path = run / STATE_NAME
+    if not path.exists():
         return []
     variables = _variables(model)
     try:
-        with np.load(kept, allow_pickle=False) as state:
+        with np.load(path, allow_pickle=False) as state:
             history: History = json.loads(str(state["history"]))
             values = [state[str(index)] for index in range(len(variables))]
             complete = len(state.files) == len(variables) + 1
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as exc:
-        raise RunError(f"{kept} is damaged: train anew in another --run") from exc
-    shapes = zip(variables, values, strict=True)
-    if not complete or any(tuple(variable.shape) != value.shape for variable, value in shapes):
-        raise RunError(f"{kept} is of another network: train anew in another --run")
+        raise RunError(f"{path} is damaged: start again with another --run") from exc
+    pairs = zip(variables, values, strict=True)
+    if not complete or any(tuple(variable.shape) != value.shape for variable, value in pairs):
+        raise RunError(f"{path} belongs to another network: start again with another --run")
     for variable, value in zip(variables, values, strict=True):
         variable.assign(value)
     write_history(run, history)
@@ -125,7 +128,7 @@ def restore(model: keras.Model, run: Path) -> History:
 
 
 def write_history(run: Path, history: History) -> None:
-    """Write ``history.csv`` anew."""
+    """Write ``history.csv``, replacing an older one."""
     lines = [",".join(history[0])] if history else []
     for row in history:
         lines.append(
@@ -134,24 +137,28 @@ def write_history(run: Path, history: History) -> None:
     atomic.write(run / "history.csv", ("\n".join(lines) + "\n").encode())
 
 
-def _normalising(model: keras.Model) -> list[Any]:
+def _batch_normalisations(model: keras.Model) -> list[Any]:
     return [layer for layer in model.layers if isinstance(layer, keras.layers.BatchNormalization)]
 
 
-def _moving(model: keras.Model) -> list[Any]:
-    return [one for layer in _normalising(model) for one in (layer.moving_mean, layer.moving_variance)]
+def _statistics_variables(model: keras.Model) -> list[Any]:
+    return [
+        variable
+        for layer in _batch_normalisations(model)
+        for variable in (layer.moving_mean, layer.moving_variance)
+    ]
 
 
 def _statistics(model: keras.Model) -> list[Floats]:
-    return [variable.numpy() for variable in _moving(model)]
+    return [variable.numpy() for variable in _statistics_variables(model)]
 
 
-def _put(model: keras.Model, statistics: Sequence[Floats]) -> None:
-    for variable, value in zip(_moving(model), statistics, strict=True):
+def _set_statistics(model: keras.Model, statistics: Sequence[Floats]) -> None:
+    for variable, value in zip(_statistics_variables(model), statistics, strict=True):
         variable.assign(value)
 
 
-def _packed(model: keras.Model, history: History) -> bytes:
+def _state_bytes(model: keras.Model, history: History) -> bytes:
     arrays = {str(index): variable.numpy() for index, variable in enumerate(_variables(model))}
     buffer = io.BytesIO()
     np.savez(buffer, history=np.array(json.dumps(history)), **arrays)
@@ -159,7 +166,7 @@ def _packed(model: keras.Model, history: History) -> bytes:
 
 
 def _variables(model: keras.Model) -> Sequence[Any]:
-    """Weights, batch statistics, random state, step count, momenta and moving averages."""
+    """Weights, batch-normalisation statistics, random state, step count, momenta and averaged weights."""
     if not model.optimizer.built:
         model.optimizer.build(model.trainable_variables)
     return [*model.variables, *model.optimizer.variables]

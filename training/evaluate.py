@@ -1,8 +1,7 @@
-"""How good a model is on one split of FER-2013.
+"""Measures a model on one split of FER-2013.
 
-Comes in: a data set, the name of a split and a model file: the exported ``.tflite`` (read through
-``inference.classifier``, the way the product reads it, without TensorFlow) or a run's ``.keras``.
-Goes out: ``Metrics``, and a table of them to read.
+An exported ``.tflite`` runs through ``inference.classifier``, as it does in a class, without TensorFlow; a
+run's ``.keras`` needs TensorFlow.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ from training.metrics import Metrics, measure
 from training.votes import majority
 
 SPLIT_TITLES: Final = {"train": "Training", "validation": "PublicTest", "private": "PrivateTest"}
-"""What FER-2013 calls the splits of ``training.dataset.SPLITS``."""
+"""FER-2013's own names of the splits in ``training.dataset.SPLITS``."""
 
 Predict = Callable[[Floats], Floats]
 """(B, 48, 48, 1) in 0..1 to (B, 7), rows summing to 1."""
@@ -40,12 +39,12 @@ def evaluate(data: Path, split: str, model: Path | None = None) -> Metrics:
     Args:
         data: Data set, in a layout of ``training.dataset``.
         split: ``train``, ``validation`` or ``private``.
-        model: ``.tflite`` with its card, or ``.keras``; None for the shipped one.
+        model: ``.tflite`` with its card, or ``.keras``; None for the shipped model.
 
     Raises:
         DatasetError: the data cannot be read or lacks the split.
         RunError: the Keras file cannot be read.
-        ModelError: the exported file is missing, damaged or not the one of its card.
+        ModelError: the exported file is missing, is damaged or does not match its card.
     """
     predict = (
         keras_predict(model) if model is not None and model.suffix == ".keras" else exported_predict(model)
@@ -55,35 +54,38 @@ def evaluate(data: Path, split: str, model: Path | None = None) -> Metrics:
 
 def measure_split(predict: Predict, split: Split) -> Metrics:
     """Run a model over a split, with a progress bar on a terminal."""
-    answers = [np.zeros((0, len(EMOTIONS)), np.float32)]
+    probs = [np.zeros((0, len(EMOTIONS)), np.float32)]
     with tqdm(total=len(split), unit="img", leave=False, disable=None) as progress:
         for start in range(0, len(split), _BATCH):
-            answers.append(predict(to_floats(split.images[start : start + _BATCH])))
-            progress.update(len(answers[-1]))
-    return measure(
-        np.concatenate(answers), split.labels, None if split.votes is None else majority(split.votes)
-    )
+            probs.append(predict(to_floats(split.images[start : start + _BATCH])))
+            progress.update(len(probs[-1]))
+    annotators = None if split.votes is None else majority(split.votes)
+    return measure(np.concatenate(probs), split.labels, annotators)
 
 
 def exported_predict(model: Path | None) -> Predict:
-    """The exported model (None: the shipped one); its temperature is inside the file.
+    """The prediction function of an exported model; its graph contains the temperature.
+
+    Args:
+        model: ``.tflite`` with its card; None for the shipped model.
 
     Raises:
-        ModelError: the file is missing, damaged or not the one of its card.
+        ModelError: the file is missing, is damaged or does not match its card.
     """
     with muted():
         return CnnClassifier.load(model).predict
 
 
 def keras_predict(model: Path) -> Predict:
-    """A run's Keras file, as it is: not calibrated.
+    """The prediction function of a run's Keras file, not calibrated.
 
     Raises:
         RunError: TensorFlow is missing, or the file cannot be read.
     """
     try:
         with muted():
-            from training.export import load_keras  # here: TensorFlow takes 4 s and may not be installed
+            # Imported here: TensorFlow takes 4 s to import and may not be installed.
+            from training.keras_file import load_keras
     except ImportError as exc:
         raise RunError(
             f"{model} needs TensorFlow ({exc}): pip install 'classmood[training]', or name a .tflite"
@@ -97,7 +99,7 @@ def keras_predict(model: Path) -> Predict:
 
 
 def table(metrics: Metrics, title: str) -> str:
-    """The figures as plain text, percentages; a dash where nothing defines a figure."""
+    """The figures as plain text, in percent; a dash for a figure that is undefined."""
     low, high = metrics.accuracy_interval_95
     lines = [
         f"{title}: {metrics.images} images",
@@ -105,7 +107,7 @@ def table(metrics: Metrics, title: str) -> str:
         f"macro-F1  {_percent(metrics.macro_f1)} %",
         f"ECE       {_percent(metrics.ece)} %",
         "",
-        f"{'':<10}{'recall':>8}{'precision':>11}{'images':>8}   answered "
+        f"{'':<10}{'recall':>8}{'precision':>11}{'images':>8}   predicted"
         + "".join(f"{label:>9}" for label in EMOTIONS),
     ]
     for row, (label, one) in zip(metrics.confusion, metrics.per_class.items(), strict=True):
@@ -116,9 +118,11 @@ def table(metrics: Metrics, title: str) -> str:
     lines.append("")
     if metrics.ferplus_images is not None:
         share = _percent(metrics.ferplus_accuracy)
-        lines.append(f"as most FER+ annotators: {share} % of {metrics.ferplus_images} images")
+        lines.append(
+            f"agrees with the majority of FER+ annotators: {share} % of {metrics.ferplus_images} images"
+        )
     lines += [
-        f"answering {_percent(point.coverage)} % (confidence {point.threshold:.2f} or more): "
+        f"the {_percent(point.coverage)} % with confidence {point.threshold:.2f} or more: "
         f"{_percent(point.risk)} % wrong"
         for point in metrics.risk_coverage[4::2]
     ]

@@ -1,9 +1,7 @@
-"""From a run's best weights to the model the product runs: calibrated, in LiteRT, with its card.
+"""Exports a run's best weights as the calibrated LiteRT model that ships, with its card.
 
-Comes in: a ``.keras`` file and the data it was trained on. Goes out: ``fer_cnn.tflite``, whose graph is
-the network's logits over the fitted temperature and a softmax, ``fer_cnn.json``, its card, and
-``fer_cnn.md``, the same for people.
-Needs TensorFlow; what it writes does not.
+The graph of ``fer_cnn.tflite`` is softmax(logits / temperature). ``fer_cnn.json`` is its card,
+``fer_cnn.md`` the same card for people. The export needs TensorFlow; the exported model does not.
 """
 
 from __future__ import annotations
@@ -24,43 +22,45 @@ import tensorflow as tf
 from inference.arrays import Floats, Labels
 from inference.emotions import CROP_PX, EMOTIONS
 from inference.native_noise import muted
-from training import atomic, models, run
+from training import atomic, run
 from training.augment import to_floats
 from training.calibration import fit_temperature, probabilities
 from training.card import markdown
 from training.dataset import load
 from training.errors import RunError
 from training.evaluate import SPLIT_TITLES, Predict, exported_predict, measure_split
+from training.keras_file import load_keras
 from training.metrics import abstention
 
 MODEL_NAME: Final = "fer_cnn.tflite"
 CARD_NAME: Final = "fer_cnn.json"
 PAGE_NAME: Final = "fer_cnn.md"
 
-_FILES: Final = ("warm_start", "teacher", "weights")
+_FILE_OPTIONS: Final = ("warm_start", "teacher", "weights")
 """Options of a run that name a file."""
 
-_USUAL: Final = {
+_OPTION_DEFAULTS: Final = {
     one.name: one.default
     for one in fields(run.TrainOptions)
     if one.name
     in {
-        "votes", "votes_end", "ease", "smoothing", "average", "distil", "balance", "side", "bfloat16", *_FILES
+        "votes", "votes_end", "ease", "smoothing", "average", "distil", "balance", "side", "bfloat16",
+        *_FILE_OPTIONS,
     }
 }  # fmt: skip
-"""Options the card's command names only where they are not the usual ones."""
+"""Options that the card's command names only if they differ from the default."""
 
 TOLERANCE: Final = 1e-3
-"""Largest difference of a probability between the Keras and the exported model."""
+"""Largest allowed difference of a probability between the Keras model and the exported model."""
 
 HIGHEST_RISK: Final = 0.25
-"""Share of wrong answers the abstention threshold of the card leaves, on held-back images."""
+"""Highest share of wrong predictions at the card's abstention threshold, on held-back images."""
 
 _DATA_NAME: Final = "fer2013.zip"
 _DATA_NOTE: Final = (
     "made for the ICML 2013 workshop 'Challenges in Representation Learning' (Goodfellow et al. 2013, "
-    "arXiv 1307.0414) from pictures found by web search; given out through Kaggle for research, without "
-    "an open licence; no picture of it is in this repository"
+    "arXiv 1307.0414) from images found by web search; distributed through Kaggle for research, without "
+    "an open licence; this repository contains no image of it"
 )
 
 
@@ -70,7 +70,7 @@ class Exported:
 
     Attributes:
         model: The LiteRT file.
-        card: What stands in the JSON file beside it.
+        card: Content of the JSON file beside it.
     """
 
     model: Path
@@ -81,20 +81,21 @@ def export(model: Path, data: Path, out: Path) -> Exported:
     """Calibrate, convert, check, measure on PublicTest, and write model and card.
 
     Args:
-        model: ``.keras`` file; if the ``config.json`` of its run lies beside it, that run's seed decides
-            which training images were held back, and the card carries it.
-        data: The data set the model was trained on: the same file, for its order decides which are held back.
-        out: Folder to write to; made if absent.
+        model: ``.keras`` file. If the ``config.json`` of its run lies beside it, that run's seed decides
+            which training images were held back, and the card contains that config.
+        data: The file the model was trained on: the order of its images decides which were held back.
+        out: Folder to write to; created if missing.
 
     Raises:
         DatasetError: the data cannot be read.
-        RunError: the model cannot be read, or the exported file disagrees with it.
+        RunError: the model cannot be read, too few images can be held back, or the predictions of the
+            exported file differ from the model's.
     """
     config = run.read_config(model.parent) if (model.parent / "config.json").exists() else None
     network = load_keras(model)
     _, held_back = run.training_parts(data, config["seed"] if config else run.DEFAULT_SEED)
     if not len(held_back):
-        raise RunError(f"{data} has too few training images to hold some back for the calibration: give more")
+        raise RunError(f"{data} has too few training images for the calibration: use the full data set")
     validation = load(data, "validation")
     crops = to_floats(held_back.images)
     logits = np.asarray(network.predict(crops, batch_size=256, verbose=0), np.float32)
@@ -111,7 +112,7 @@ def export(model: Path, data: Path, out: Path) -> Exported:
         "parameters": network.count_params(),
         "multiply_adds": multiply_adds(network),
         "command": _command(config),
-        "run": _run_of(config),
+        "run": _run_options(config),
         "data": {"name": "FER-2013", "note": _DATA_NOTE},
     }
     out.mkdir(parents=True, exist_ok=True)
@@ -131,31 +132,8 @@ def export(model: Path, data: Path, out: Path) -> Exported:
     return Exported(out / MODEL_NAME, card)
 
 
-def load_keras(model: Path) -> keras.Model:
-    """A network of ``training.models`` from its file.
-
-    Raises:
-        RunError: the file is missing, is no Keras file, or is another kind of network.
-    """
-    if not model.is_file():
-        raise RunError(f"{model} does not exist: name a .keras file, or a --run with a completed epoch")
-    # Referred to here, for importing training.models is what makes its layers known to Keras.
-    layers = {f"classmood>{layer.__name__}": layer for layer in (models.Standardise, models.Middle)}
-    try:
-        with muted():
-            network = keras.models.load_model(model, compile=False, custom_objects=layers)
-    except (ValueError, TypeError, OSError, KeyError) as exc:
-        raise RunError(f"{model} is no Keras file of this project: train it again") from exc
-    if network.input_shape != (None, CROP_PX, CROP_PX, 1) or network.output_shape != (None, len(EMOTIONS)):
-        raise RunError(
-            f"{model} takes {network.input_shape} and gives {network.output_shape}, not "
-            f"(None, {CROP_PX}, {CROP_PX}, 1) and (None, {len(EMOTIONS)}): it is another kind of network"
-        )
-    return network
-
-
 def multiply_adds(network: keras.Model) -> int:
-    """Multiplications of weights for one picture: convolutions and dense layers."""
+    """Multiply-adds for one image: convolutions and dense layers."""
     total = 0
     for layer in network.layers:
         if isinstance(layer, keras.layers.Conv2D):
@@ -166,16 +144,17 @@ def multiply_adds(network: keras.Model) -> int:
     return total
 
 
-def _abstention(answers: Floats, labels: Labels) -> dict[str, float] | None:
-    """Confidence below which an answer is better not given, found on held-back images."""
-    found = abstention(answers, labels, HIGHEST_RISK) if len(labels) else None
-    return None if found is None else {"highest_risk": HIGHEST_RISK, **found.as_json()}
+def _abstention(probs: Floats, labels: Labels) -> dict[str, float] | None:
+    """The confidence below which a prediction is better ignored, measured on held-back images."""
+    point = abstention(probs, labels, HIGHEST_RISK) if len(labels) else None
+    return None if point is None else {"highest_risk": HIGHEST_RISK, **point.as_json()}
 
 
 def _converted(network: keras.Model, temperature: float) -> bytes:
-    """The network with temperature and softmax as a LiteRT file, its batch dimension free."""
-    pictures = keras.Input((CROP_PX, CROP_PX, 1), name="pictures")
-    calibrated = keras.Model(pictures, keras.layers.Softmax()(network(pictures) / temperature))
+    """The network with temperature and softmax as a LiteRT file that takes batches of any size."""
+    # "pictures" is the name of the input in every exported file; it stays.
+    images = keras.Input((CROP_PX, CROP_PX, 1), name="pictures")
+    calibrated = keras.Model(images, keras.layers.Softmax()(network(images) / temperature))
     with tempfile.TemporaryDirectory() as folder, muted():
         calibrated.export(folder, format="tf_saved_model", verbose=False)
         return bytes(tf.lite.TFLiteConverter.from_saved_model(folder).convert())
@@ -185,26 +164,27 @@ def _check_agreement(predict: Predict, crops: Floats, expected: Floats) -> None:
     for start in range(0, len(crops), 256):
         rows = slice(start, start + 256)
         gap = float(np.abs(predict(crops[rows]) - expected[rows]).max())
-        if not gap <= TOLERANCE:  # so written that NaN fails
+        if not gap <= TOLERANCE:  # "not <=" instead of ">": NaN must fail as well
             raise RunError(
-                f"the exported model disagrees with the Keras model by {gap:.2g}: nothing was written"
+                f"nothing was written: probabilities of the exported model and of the Keras model differ by "
+                f"{gap:.2g}"
             )
 
 
-def _run_of(config: dict[str, Any] | None) -> dict[str, Any] | None:
-    """The options of the run as the card shows them: without a path, and a revision only if it names one."""
+def _run_options(config: dict[str, Any] | None) -> dict[str, Any] | None:
+    """The run's options for the card: file names without folders, the revision only if it is a commit."""
     if config is None:
         return None
-    known = len(str(config.get("revision"))) == 40
-    shown = config | {"data": _DATA_NAME, "revision": config["revision"] if known else None}
-    for option in _FILES:
+    is_commit = len(str(config.get("revision"))) == 40
+    shown = config | {"data": _DATA_NAME, "revision": config["revision"] if is_commit else None}
+    for option in _FILE_OPTIONS:
         if shown.get(option) is not None:
             shown[option] = Path(shown[option]).name
     return shown
 
 
 def _command(config: dict[str, Any] | None) -> str:
-    """What makes this model again, without a path of the machine that made it."""
+    """The commands that reproduce this model, with file names only: no path of this machine."""
     if config is None:
         return shlex.join(
             ["python", "-m", "training", "export", "--model", "best.keras", "--data", _DATA_NAME]
@@ -214,9 +194,9 @@ def _command(config: dict[str, Any] | None) -> str:
     for name in ("arch", "epochs", "batch", "rate", "seed", "limit"):
         if config.get(name) is not None:
             train += [f"--{name}", str(config[name])]
-    for name, usual in _USUAL.items():
-        value = config.get(name, usual)
-        if value != usual:
+    for name, default in _OPTION_DEFAULTS.items():
+        value = config.get(name, default)
+        if value != default:
             option = f"--{name.replace('_', '-')}"
             train += [option] if value is True else [option, Path(str(value)).name]
     for option in ("codec", "erase", "framed"):

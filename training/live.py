@@ -1,8 +1,8 @@
-"""What is lost between FER-2013's own crops and faces cut from a call.
+"""Measures the accuracy lost between FER-2013's own crops and crops made in a call.
 
-Comes in: a split and a model. Each face is put into a larger picture, found by our own detector and cut by
-our own crop code: once with room around it (padded), once in a frame of 320 x 180, 60 px tall, after VP8.
-Goes out: accuracy on FER-2013's own crops and on these, over the pictures whose face was found.
+Each image is placed in a larger frame, where our own detector detects the face and our own code crops it:
+once with padding only (``padded``), once in a frame of 320 x 180 with a face 60 px tall, after VP8
+(``vp8``). Both accuracies are over the images whose face was detected.
 """
 
 from __future__ import annotations
@@ -24,32 +24,32 @@ from inference.emotions import CROP_PX, EMOTIONS
 from training.augment import to_floats
 from training.dataset import load
 from training.evaluate import Predict, exported_predict
-from training.scenes import FRAME, central, scene, watching
+from training.synthetic_frames import FRAME_SIZE, call_detector, most_central_face, place_in_frame
 
 FACE_PX: Final = 60
-"""Height of a face's box in it."""
+"""Height of a face's box in the frame that VP8 encodes."""
 
-PADDED: Final = (192, 192)
-"""Width and height of the padded picture, twice that of the face's picture in it."""
+PADDED_SIZE: Final = (192, 192)
+"""Width and height of the padded frame, twice the size of the image in it."""
 
 BOX_SHARE: Final = 41.1 / CROP_PX
-"""Side of BlazeFace's box in a picture of FER-2013, as measured on it (docs/decisions.md)."""
+"""Side of BlazeFace's box over the side of an image of FER-2013, measured on it (docs/decisions.md)."""
 
-_KBIT: Final = 150
-_FRAMES_EACH: Final = 4
-"""A camera shows a face for a while: the last of so many frames is read."""
+_KBIT_PER_S: Final = 150
+_FRAMES_PER_IMAGE: Final = 4
+"""A camera shows a face for more than one frame: each image is sent this often, the last is classified."""
 
 
 @dataclass(frozen=True, slots=True)
 class LiveFigures:
-    """One way of getting at faces against FER-2013's own crops, on the pictures whose face was found.
+    """Crops made one way compared with FER-2013's own crops of the same faces.
 
     Attributes:
         way: ``padded`` or ``vp8``.
-        images: Pictures tried.
-        found: Share of them whose face was found.
-        own_accuracy: Accuracy on their own crops.
-        live_accuracy: Accuracy on the crops cut this way.
+        images: Number of images tried.
+        found: Share of them in which the face was detected.
+        own_accuracy: Accuracy on FER-2013's crops of the detected faces.
+        live_accuracy: Accuracy on the crops made this way.
     """
 
     way: str
@@ -85,52 +85,52 @@ def measure_live(
 
     Args:
         data: Data set, in a layout of ``training.dataset``.
-        split: Its split.
-        model: ``.tflite`` with its card; None for the shipped one.
-        limit: So many pictures only, picked by the seed.
-        seed: Of that choice.
+        split: Split to measure on.
+        model: ``.tflite`` with its card; None for the shipped model.
+        limit: Measure this many images only, chosen at random.
+        seed: Seed of that choice.
 
     Raises:
         DatasetError: the data cannot be read or lacks the split.
-        ModelError: a model is missing, damaged or not the one of its card.
+        ModelError: a model is missing, is damaged or does not match its card.
     """
-    pictures = load(data, split)
+    samples = load(data, split)
     if limit is not None:
-        pictures = pictures.part(np.random.default_rng(seed).permutation(len(pictures))[:limit])
+        samples = samples.part(np.random.default_rng(seed).permutation(len(samples))[:limit])
     predict = exported_predict(model)
-    detector = watching()
-    own = predict(to_floats(pictures.images)).argmax(axis=1)
-    padded_scenes = [scene(image, PADDED, PADDED[0] // 2) for image in pictures.images]
-    scenes = [scene(image, FRAME, round(FACE_PX / BOX_SHARE)) for image in pictures.images]
-    with tqdm(total=2 * len(scenes), unit="img", leave=False, disable=None) as progress:
-        padded = _figures("padded", padded_scenes, own, pictures.labels, predict, detector, progress)
-        vp8 = _figures("vp8", through_vp8(scenes), own, pictures.labels, predict, detector, progress)
+    detector = call_detector()
+    own = predict(to_floats(samples.images)).argmax(axis=1)
+    padded_frames = [place_in_frame(image, PADDED_SIZE, PADDED_SIZE[0] // 2) for image in samples.images]
+    frames = [place_in_frame(image, FRAME_SIZE, round(FACE_PX / BOX_SHARE)) for image in samples.images]
+    with tqdm(total=2 * len(frames), unit="img", leave=False, disable=None) as progress:
+        padded = _figures("padded", padded_frames, own, samples.labels, predict, detector, progress)
+        vp8 = _figures("vp8", through_vp8(frames), own, samples.labels, predict, detector, progress)
     return padded, vp8
 
 
-def through_vp8(scenes: list[Image]) -> Iterator[Image]:
-    """Each frame as a receiver sees it, after VP8 in real time at 150 kbit/s and 15 frames a second."""
+def through_vp8(frames: list[Image]) -> Iterator[Image]:
+    """Each frame as a receiver gets it, after real-time VP8 at 150 kbit/s and 15 frames a second."""
     encoder: Any = av.CodecContext.create("libvpx", "w")
-    encoder.width, encoder.height = FRAME
+    encoder.width, encoder.height = FRAME_SIZE
     encoder.pix_fmt, encoder.time_base = "yuv420p", Fraction(1, 15)
-    encoder.bit_rate = 1000 * _KBIT
+    encoder.bit_rate = 1000 * _KBIT_PER_S
     encoder.options = {"deadline": "realtime", "cpu-used": "8", "lag-in-frames": "0", "error-resilient": "1"}
     decoder: Any = av.CodecContext.create("vp8", "r")
     number = 0
-    for picture in scenes:
-        seen = picture
-        for _ in range(_FRAMES_EACH):
-            frame = av.VideoFrame.from_ndarray(picture, format="gray").reformat(format="yuv420p")
-            frame.pts, number = number, number + 1
-            for packet in encoder.encode(frame):
+    for frame in frames:
+        received = frame
+        for _ in range(_FRAMES_PER_IMAGE):
+            sent = av.VideoFrame.from_ndarray(frame, format="gray").reformat(format="yuv420p")
+            sent.pts, number = number, number + 1
+            for packet in encoder.encode(sent):
                 for decoded in decoder.decode(packet):
-                    seen = np.asarray(decoded.to_ndarray(format="gray"), np.uint8)
-        yield seen
+                    received = np.asarray(decoded.to_ndarray(format="gray"), np.uint8)
+        yield received
 
 
 def text(figures: tuple[LiveFigures, ...]) -> str:
     """The figures as plain text."""
-    lines = [f"{'':<10}{'faces found':>14}{'own crops':>12}{'cut live':>12}{'points lost':>14}"]
+    lines = [f"{'':<10}{'faces detected':>16}{'own crops':>12}{'live crops':>12}{'points lost':>14}"]
     for one in figures:
         cells = [
             "-" if share is None else f"{100 * share:.2f} %"
@@ -138,7 +138,7 @@ def text(figures: tuple[LiveFigures, ...]) -> str:
         ]
         lost = "-" if one.lost_points is None else f"{one.lost_points:.2f}"
         lines.append(
-            f"{one.way:<10}{f'{100 * one.found:.2f} %':>14}{cells[0]:>12}{cells[1]:>12}{lost:>14}"
+            f"{one.way:<10}{f'{100 * one.found:.2f} %':>16}{cells[0]:>12}{cells[1]:>12}{lost:>14}"
             f"   ({one.images} images)"
         )
     return "\n".join(lines)
@@ -146,7 +146,7 @@ def text(figures: tuple[LiveFigures, ...]) -> str:
 
 def _figures(
     way: str,
-    scenes: list[Image] | Iterator[Image],
+    frames: list[Image] | Iterator[Image],
     own: Labels,
     labels: Labels,
     predict: Predict,
@@ -155,16 +155,16 @@ def _figures(
 ) -> LiveFigures:
     rows: list[int] = []
     crops: list[Floats] = [np.zeros((0, CROP_PX, CROP_PX, 1), np.float32)]
-    for row, picture in enumerate(scenes):
-        faces = central(detector.detect(picture), picture.shape[1])
+    for row, frame in enumerate(frames):
+        faces = most_central_face(detector.detect(frame), frame.shape[1])
         if len(faces):
             rows.append(row)
-            crops.append(crop_faces(picture, faces))
+            crops.append(crop_faces(frame, faces))
         progress.update()
-    answers = [np.zeros((0, len(EMOTIONS)), np.float32)]
+    probs = [np.zeros((0, len(EMOTIONS)), np.float32)]
     stacked = np.concatenate(crops)
-    answers += [predict(stacked[start : start + 64]) for start in range(0, len(stacked), 64)]
-    live = np.concatenate(answers).argmax(axis=1)
+    probs += [predict(stacked[start : start + 64]) for start in range(0, len(stacked), 64)]
+    live = np.concatenate(probs).argmax(axis=1)
     return LiveFigures(
         way=way,
         images=len(labels),

@@ -1,9 +1,9 @@
-"""A training run's folder and the options that decide it; known without TensorFlow.
+"""The options of a training run and the files in its folder. Needs no TensorFlow.
 
-``config.json`` (the options), ``history.csv`` (one line an epoch), ``best.keras`` (the averaged weights
-of the epoch best on PublicTest), ``state.npz`` (what the next epoch starts from),
-``curves.svg`` (the history to look at) and, with ``--framed``, ``framings.npy`` (how our detector frames
-the pictures).
+``config.json``: the options. ``history.csv``: one line per epoch. ``best.keras``: the averaged weights of the
+epoch with the best accuracy on PublicTest. ``state.npz``: the state from which the next epoch starts.
+``curves.svg``: the history as a chart. ``framings.npy``, with ``--framed`` only: how our face detector frames
+the training images.
 """
 
 from __future__ import annotations
@@ -22,44 +22,45 @@ from training.dataset import Split, hold_back, load
 from training.errors import RunError
 
 ARCHITECTURE_NAMES: Final = ("cnn", "deep", "teacher", "resnet50")
-"""What ``--arch`` takes; ``training.models.ARCHITECTURES`` builds them."""
+"""Values of ``--arch``; ``training.models.ARCHITECTURES`` builds the networks."""
 
 HELD_BACK_SHARE: Final = 0.05
-"""Share of the training images kept out of training, on which the temperature is fitted."""
+"""Share of the training images that are not trained on; the temperature is fitted on them."""
 
 DEFAULT_SEED: Final = 1
-"""Decides the initial weights, the order of pictures, and which are held back."""
+"""Decides the initial weights, the order of the images, and which images are held back."""
 
 
 @dataclass(frozen=True, slots=True)
 class TrainOptions:
-    """What decides a run; kept beside its weights.
+    """The options of a run, saved beside its weights.
 
     Attributes:
         data: Data set, in a layout of ``training.dataset``.
         run: Folder of the run.
         arch: Name in ``ARCHITECTURE_NAMES``.
-        epochs: Length of the whole schedule, epochs.
-        minutes: Stop after the epoch that passes this many minutes; None for no bound.
-        batch: Pictures a step.
+        epochs: Length of the whole schedule in epochs.
+        minutes: Stop after the first epoch that ends past this many minutes; None for no limit.
+        batch: Images per batch.
         rate: Highest learning rate.
         seed: Seed of weights, order and augmentation.
-        limit: Train on so many pictures only (for tests); None for all.
-        votes: Weight of FER+'s votes against FER-2013's own label in the first epoch, 0..1.
-        votes_end: The same in the last epoch; in between it goes evenly from one to the other.
-        ease: Share of the augmentation left in the last epoch, 0..1, evenly reached.
+        limit: Train on this many images only (for tests); None for all.
+        votes: Weight of the FER+ votes against FER-2013's own label in the first epoch, 0..1.
+        votes_end: The same weight in the last epoch; in between it changes linearly.
+        ease: Share of the augmentation left in the last epoch, 0..1, reached linearly.
         smoothing: Label smoothing, 0..1.
-        average: How far back the average of the weights reaches, epochs.
-        warm_start: ``.keras`` file to begin with, of the same network, a narrower or a shallower one; None
-            for random weights.
-        weights: For ``resnet50``: ``imagenet`` (Keras fetches them), or a file of Keras' weights without the
-            top; None for random ones.
-        teacher: ``.keras`` file whose answers are part of the targets; None for none.
-        distil: Weight of the teacher's answers, 0..1.
-        balance: How far rare expressions weigh more: 0 not at all, 1 until all weigh alike.
-        side: How much of the middle the network looks at, pixels of 48.
-        bfloat16: Convolve in bfloat16: faster on a CPU that has it, other sums in the last places.
-        ranges: How far pictures are changed.
+        average: Time constant of the moving average of the weights, epochs.
+        warm_start: ``.keras`` file with the initial weights, of the same network, a narrower or a shallower
+            one; None for random weights.
+        weights: For ``resnet50``: ``imagenet`` (Keras downloads them), or a file of Keras weights without the
+            top layer; None for random weights.
+        teacher: ``.keras`` file whose predictions are part of the targets; None for no distillation.
+        distil: Weight of the teacher's predictions in the targets, 0..1.
+        balance: Extra weight of rare expressions: 0 for none, 1 until all expressions count the same.
+        side: Side of the central square that the network uses, pixels of 48.
+        bfloat16: Compute convolutions in bfloat16: faster on a CPU that supports it, sums differ in the last
+            digits.
+        ranges: How strongly images are augmented.
     """
 
     data: Path
@@ -86,9 +87,9 @@ class TrainOptions:
     ranges: Ranges = field(default_factory=Ranges)
 
     def along(self, epoch: int, first: float, last: float) -> float:
-        """A figure that goes evenly from its value in the first epoch to that in the last, and stays.
+        """Linear interpolation from ``first`` in the first epoch to ``last`` in the last, constant after it.
 
-        Keras draws batches ahead, of the epoch after the last as well.
+        Keras prepares batches ahead, also for an epoch after the last.
         """
         return first + (last - first) * min(1.0, epoch / max(1, self.epochs - 1))
 
@@ -98,9 +99,9 @@ class BestEpoch:
     """The epoch whose weights are in ``best.keras``.
 
     Attributes:
-        epoch: Its number, from 1.
-        val_accuracy: Its accuracy on PublicTest, 0..1.
-        epochs_done: Epochs of the run so far.
+        epoch: Number of the epoch, from 1.
+        val_accuracy: Accuracy of the epoch on PublicTest, 0..1.
+        epochs_done: Epochs of the run completed so far.
     """
 
     epoch: int
@@ -109,9 +110,9 @@ class BestEpoch:
 
 
 def training_parts(data: Path, seed: int) -> tuple[Split, Split]:
-    """The training images in two parts that share none: (to train on, held back).
+    """The training images in two disjoint parts: (to train on, held back).
 
-    Training and export both ask here, so that the temperature is never fitted on a trained image.
+    Training and export both use this function, so the temperature is never fitted on a trained image.
 
     Raises:
         DatasetError: the data cannot be read.
@@ -120,10 +121,10 @@ def training_parts(data: Path, seed: int) -> tuple[Split, Split]:
 
 
 def claim(options: TrainOptions) -> None:
-    """Make the run folder, or take up the run in it.
+    """Create the run folder, or check that the run in it can be continued.
 
     Raises:
-        RunError: the folder holds a run with other options, or one that cannot be gone on with.
+        RunError: the folder holds a run with other options, or one that cannot be continued.
     """
     options.run.mkdir(parents=True, exist_ok=True)
     config: dict[str, Any] = {
@@ -132,68 +133,69 @@ def claim(options: TrainOptions) -> None:
     config["data"] = str(options.data)
     for name in ("warm_start", "teacher"):
         config[name] = None if config[name] is None else str(config[name])
-    kept = options.run / "config.json"
-    if not kept.exists():
+    path = options.run / "config.json"
+    if not path.exists():
         revision = _revision()
-        atomic.write(kept, (json.dumps(config | {"revision": revision}, indent=2) + "\n").encode())
+        atomic.write(path, (json.dumps(config | {"revision": revision}, indent=2) + "\n").encode())
         return
     before, now = (_flat(one) for one in (read_config(options.run), json.loads(json.dumps(config))))
     changed = [key for key, value in now.items() if before.get(key) != value]
     if changed:
-        raise RunError(f"{options.run} holds a run with another {', '.join(changed)}: name another --run")
+        raise RunError(f"name another --run: {options.run} holds a run with another {', '.join(changed)}")
     if (options.run / "history.csv").exists() and not (options.run / "state.npz").exists():
-        raise RunError(f"{options.run} holds a run without its state.npz to go on from: name another --run")
+        raise RunError(f"name another --run: the run in {options.run} has no state.npz to continue from")
 
 
 def _flat(config: dict[str, Any]) -> dict[str, Any]:
+    """The options with those of ``ranges`` at the same level."""
     ranges = config.get("ranges")
     others = {key: value for key, value in config.items() if key != "ranges"}
     return others | (ranges if isinstance(ranges, dict) else {})
 
 
 def resumed(run: Path) -> TrainOptions:
-    """The options a run was started with, to go on with it.
+    """The options that a run was started with, for continuing it.
 
     Raises:
-        RunError: there is no run in the folder, or one of another version of this program.
+        RunError: the folder holds no run, or one started by another version of this program.
     """
     config = read_config(run)
     names = {one.name for one in fields(TrainOptions)} - {"run", "minutes"}
     if not names <= config.keys():
         missing = ", ".join(sorted(names - config.keys()))
-        raise RunError(f"{run} was begun without {missing}, by another version: name another --run")
-    kept = {name: config[name] for name in names}
+        raise RunError(f"name another --run: another version started {run}, without {missing}")
+    options = {name: config[name] for name in names}
     for name in ("data", "warm_start", "teacher"):
-        kept[name] = None if kept[name] is None else Path(kept[name])
+        options[name] = None if options[name] is None else Path(options[name])
     ranges: dict[str, Any] = {
-        name: tuple(value) if isinstance(value, list) else value for name, value in kept["ranges"].items()
+        name: tuple(value) if isinstance(value, list) else value for name, value in options["ranges"].items()
     }
-    kept["ranges"] = Ranges(**ranges)
-    return TrainOptions(**kept, run=run)
+    options["ranges"] = Ranges(**ranges)
+    return TrainOptions(**options, run=run)
 
 
 def read_config(run: Path) -> dict[str, Any]:
-    """The options a run was started with.
+    """The options that a run was started with, as in its ``config.json``.
 
     Raises:
-        RunError: there is no run in the folder.
+        RunError: the folder holds no run, or ``config.json`` is damaged.
     """
     try:
         config = json.loads((run / "config.json").read_text(encoding="utf-8"))
     except OSError as exc:
-        raise RunError(f"{run} holds no training run: python -m training train makes one") from exc
+        raise RunError(f"{run} holds no training run: start one with python -m training train") from exc
     except ValueError as exc:
-        raise RunError(f"{run / 'config.json'} is damaged: train anew in another --run") from exc
+        raise RunError(f"{run / 'config.json'} is damaged: start again with another --run") from exc
     if not isinstance(config, dict):
-        raise RunError(f"{run / 'config.json'} is damaged: train anew in another --run")
+        raise RunError(f"{run / 'config.json'} is damaged: start again with another --run")
     return config
 
 
 def read_history(run: Path) -> list[dict[str, float]]:
-    """The epochs of a run, as ``history.csv`` has them: at least one.
+    """The epochs of a run from its ``history.csv``: at least one.
 
     Raises:
-        RunError: no epoch of the run was completed.
+        RunError: no epoch of the run was completed, or the file is damaged.
     """
     try:
         with (run / "history.csv").open(newline="", encoding="utf-8") as lines:
@@ -201,30 +203,30 @@ def read_history(run: Path) -> list[dict[str, float]]:
     except OSError as exc:
         raise RunError(f"{run} has no completed epoch: let it train longer") from exc
     except (TypeError, ValueError) as exc:
-        raise RunError(f"{run / 'history.csv'} is damaged: train anew in another --run") from exc
+        raise RunError(f"{run / 'history.csv'} is damaged: start again with another --run") from exc
     if not rows:
         raise RunError(f"{run} has no completed epoch: let it train longer")
     if not all("val_accuracy" in row for row in rows):
-        raise RunError(f"{run / 'history.csv'} is damaged: train anew in another --run")
+        raise RunError(f"{run / 'history.csv'} is damaged: start again with another --run")
     return rows
 
 
 def best_epoch(run: Path) -> BestEpoch:
-    """Which epoch is in ``best.keras``, from ``history.csv``.
+    """The epoch whose weights are in ``best.keras``, derived from ``history.csv``.
 
     Raises:
-        RunError: no epoch of the run was completed.
+        RunError: no epoch of the run was completed, or the file is damaged.
     """
     accuracies = [row["val_accuracy"] for row in read_history(run)]
-    # The first of equals: a later epoch replaces best.keras only if it is better.
+    # The first of equal epochs: a later one replaces best.keras only if it is better.
     best = accuracies.index(max(accuracies))
     return BestEpoch(epoch=best + 1, val_accuracy=accuracies[best], epochs_done=len(accuracies))
 
 
 def _revision() -> str | None:
-    """Commit of this code, or None where it is not a checkout."""
+    """Commit of this code, or None if it is not in a Git checkout."""
     try:
-        found = subprocess.run(
+        completed = subprocess.run(
             ["git", "rev-parse", "--verify", "--quiet", "HEAD"],
             cwd=Path(__file__).parent,
             capture_output=True,
@@ -233,4 +235,4 @@ def _revision() -> str | None:
         )
     except OSError:
         return None
-    return found.stdout.strip() or None
+    return completed.stdout.strip() or None

@@ -21,7 +21,7 @@ from bot.analyze.copies import VideoCopy, prepare_copy, video_copy, write_image_
 from bot.analyze.files import IMAGES, AnalyzeError
 from bot.frames import RawFrame, rotation_of
 from inference.arrays import Image
-from inference.batcher import Reading
+from inference.batcher import FaceAnalysis
 from inference.classifier import EmotionClassifier
 from inference.crops import crop_faces
 from inference.detector import FaceDetector
@@ -52,26 +52,26 @@ class FrameRecord:
         source: Name of the file.
         frame: Number, from 0.
         at_s: Time within the file, seconds; 0 for an image.
-        reading: The faces and their probabilities.
+        analysis: The faces and their probabilities.
         size: Width and height, pixels.
     """
 
     source: str
     frame: int
     at_s: float
-    reading: Reading
+    analysis: FaceAnalysis
     size: tuple[int, int]
 
     def to_json(self) -> str:
         """One JSON line: file, frame, time, size, and per face box, score, label, probabilities, facing."""
         faces: list[dict[str, Any]] = []
-        detected = self.reading.faces
+        detected = self.analysis.faces
         rows = zip(
             detected.boxes,
             detected.scores,
             detected.landmarks,
             detected.sides,
-            self.reading.probs,
+            self.analysis.probs,
             strict=True,
         )
         for box, score, landmarks, side, probs in rows:
@@ -121,10 +121,10 @@ def _analyse_image(path: Path, analyser: Analyser, copy: Path | None) -> FrameRe
     image = _read_image(path)
     gray = np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), np.uint8)
     faces = analyser.still_detector.detect(gray)
-    reading = Reading(faces, analyser.classifier.predict(crop_faces(gray, faces)))
+    analysis = FaceAnalysis(faces, analyser.classifier.predict(crop_faces(gray, faces)))
     if copy is not None:
-        write_image_copy(copy, path, image, reading)
-    return FrameRecord(path.name, 0, 0.0, reading, (image.shape[1], image.shape[0]))
+        write_image_copy(copy, path, image, analysis)
+    return FrameRecord(path.name, 0, 0.0, analysis, (image.shape[1], image.shape[0]))
 
 
 def _read_image(path: Path) -> Image:
@@ -163,14 +163,14 @@ def _analyse_video(path: Path, analyser: Analyser, copy: Path | None) -> Iterato
                 luma = RawFrame(0.0, frame, rotation).luma()
                 size = (luma.shape[1], luma.shape[0])
                 faces = analyser.video_detector.detect(luma)
-                reading = Reading(faces, analyser.classifier.predict(crop_faces(luma, faces)))
+                analysis = FaceAnalysis(faces, analyser.classifier.predict(crop_faces(luma, faces)))
                 if copy is not None:
                     if drawn is None:
                         prepare_copy(copy, path)
                         drawn = stack.enter_context(video_copy(copy, stream, size))
-                    drawn.write(frame, rotation, reading)
+                    drawn.write(frame, rotation, analysis)
                 at_s = float(frame.time) if frame.time is not None else 0.0
-                yield FrameRecord(path.name, number, at_s, reading, size)
+                yield FrameRecord(path.name, number, at_s, analysis, size)
             if number < 0:
                 raise AnalyzeError(f"{path} has no frame that can be decoded: check the file")
     except (av.FFmpegError, OSError, ValueError, ArithmeticError) as exc:

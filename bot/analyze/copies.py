@@ -15,23 +15,23 @@ from av.container import OutputContainer
 from bot.analyze.files import AnalyzeError
 from bot.frames import upright
 from inference.arrays import Image
-from inference.batcher import Reading
+from inference.batcher import FaceAnalysis
 from inference.emotions import EMOTIONS
 
 
-def write_image_copy(copy: Path, source: Path, image: Image, reading: Reading) -> None:
+def write_image_copy(copy: Path, source: Path, image: Image, analysis: FaceAnalysis) -> None:
     """Draw into an image and write it in the format of its source.
 
     Args:
         copy: File to write.
         source: File the image is from.
         image: (height, width, 3) BGR; changed by drawing.
-        reading: The faces to draw.
+        analysis: The faces to draw.
 
     Raises:
         AnalyzeError: the copy cannot be written.
     """
-    draw(image, reading)
+    draw(image, analysis)
     prepare_copy(copy, source)
     try:
         encoded, content = cv2.imencode(source.suffix.lower(), image)
@@ -45,11 +45,11 @@ def write_image_copy(copy: Path, source: Path, image: Image, reading: Reading) -
         raise AnalyzeError(f"give another --out: {copy} cannot be written ({exc.strerror})") from exc
 
 
-def draw(image: Image, reading: Reading) -> None:
+def draw(image: Image, analysis: FaceAnalysis) -> None:
     """Draw boxes, labels and probabilities into a (height, width, 3) BGR image."""
     scale = max(0.4, image.shape[0] / 900)
     thickness = max(1, round(scale * 2))
-    for box, probs in zip(reading.faces.boxes, reading.probs, strict=True):
+    for box, probs in zip(analysis.faces.boxes, analysis.probs, strict=True):
         x0, y0, x1, y1 = (int(edge) for edge in box)
         best = int(np.argmax(probs))
         label = f"{EMOTIONS[best]} {probs[best]:.0%}"
@@ -100,16 +100,16 @@ class VideoCopy:
         self._first_pts: int | None = None
         self._next_pts = 0
 
-    def write(self, frame: av.VideoFrame, rotation: int, reading: Reading) -> None:
+    def write(self, frame: av.VideoFrame, rotation: int, analysis: FaceAnalysis) -> None:
         """Add a frame.
 
         Args:
             frame: The decoded frame.
             rotation: Quarter turns clockwise that set it upright.
-            reading: The faces to draw.
+            analysis: The faces to draw.
         """
         image = np.array(upright(np.asarray(frame.to_ndarray(format="bgr24"), np.uint8), rotation))
-        draw(image, reading)
+        draw(image, analysis)
         width, height = self._stream.width, self._stream.height
         if image.shape[0] < height or image.shape[1] < width:  # the frame size changed within the video
             image = np.asarray(cv2.resize(image, (width, height)), np.uint8)

@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 
 from inference.arrays import Floats, Image
-from inference.batcher import Reading
+from inference.batcher import FaceAnalysis
 from inference.facing import faces_screen
 from reports.summary.windows import NotAnalysed
 
@@ -63,7 +63,7 @@ def black(participant_id: str, at_s: float) -> Observation:
     return Observation(participant_id, at_s, 0, None, NotAnalysed.CAMERA_OFF)
 
 
-def observe(participant_id: str, at_s: float, reading: Reading, limits: ReadingLimits) -> Observation:
+def observe(participant_id: str, at_s: float, reading: FaceAnalysis, limits: ReadingLimits) -> Observation:
     """The observation of a reading. Of several faces the largest is taken for the participant's."""
     count = len(reading.faces)
     if not count:

@@ -19,7 +19,7 @@ from bot.pipeline.observation import Observation, ReadingLimits, black, is_black
 from bot.pipeline.sampler import sample
 from bot.tracks import TrackEnded, VideoTrack
 from inference.arrays import Image
-from inference.batcher import Reading
+from inference.batcher import FaceAnalysis
 
 _log = structlog.get_logger()
 
@@ -27,7 +27,7 @@ _log = structlog.get_logger()
 class ImageReader(Protocol):
     """Reads pictures on threads of its own."""
 
-    def submit(self, image: Image) -> Future[Reading]:
+    def submit(self, image: Image) -> Future[FaceAnalysis]:
         """Queue a (height, width) picture."""
         ...
 

@@ -1,7 +1,7 @@
 """One class from join to end, run as one task.
 
-However a class ends (by the host, by the room or by an error), the steps are the same: close the windows, leave
-the room, store the final state.
+However a class ends (by the host, by the room or by an error), the steps are the same: close the windows,
+leave the room, store the final state.
 """
 
 from __future__ import annotations

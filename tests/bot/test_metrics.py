@@ -16,7 +16,7 @@ from bot.webrtc.decoding import MAX_BACKLOG, FrameDecoder
 from bot.webrtc.jitter_buffer import EncodedFrame
 from bot.webrtc.receive_options import ReceiveOptions
 from inference.arrays import Floats, Image
-from inference.batcher import FaceReader
+from inference.batcher import FaceAnalysisPool
 from inference.detector import Faces
 
 
@@ -45,7 +45,7 @@ def figure(metrics: Metrics, name: str, **labels: str) -> float | None:
 
 def test_readings_models_and_failures_are_counted() -> None:
     metrics = Metrics()
-    reader = FaceReader(CountingDetector, Neutral, 1, metrics.on_model)
+    reader = FaceAnalysisPool(CountingDetector, Neutral, 1, metrics.on_model)
     metered = MeteredReader(reader, metrics)
     futures = [metered.submit(np.full((16, 16), count, np.uint8)) for count in (0, 1, 1, 3, 99)]
     reader.close()

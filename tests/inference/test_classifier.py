@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from inference.batcher import FaceReader
+from inference.batcher import FaceAnalysisPool
 from inference.classifier import DEFAULT_MODEL, CnnClassifier
 from inference.crops import crop_faces
 from inference.detector import BlazeFace
@@ -56,7 +56,7 @@ def test_other_labels_are_refused(tmp_path: Path) -> None:
 
 
 def test_a_smiling_man_is_read_as_happy(faces: Path) -> None:
-    reader = FaceReader(BlazeFace, CnnClassifier, workers=2)
+    reader = FaceAnalysisPool(BlazeFace, CnnClassifier, workers=2)
     try:
         readings = [reader.submit(image) for image in frames(faces / "single_face.mp4", 320, 180, every=4)]
         probs = np.concatenate([reading.result(10).probs for reading in readings])
@@ -68,7 +68,7 @@ def test_a_smiling_man_is_read_as_happy(faces: Path) -> None:
 
 def test_a_bad_picture_fails_alone_and_the_threads_end(faces: Path) -> None:
     (image, *_) = frames(faces / "single_face.mp4", 320, 180)
-    reader = FaceReader(BlazeFace, CnnClassifier, workers=1)
+    reader = FaceAnalysisPool(BlazeFace, CnnClassifier, workers=1)
     futures = [reader.submit(picture) for picture in (image, np.zeros((4, 4, 4), np.uint8), image)]
     reader.close()
     assert isinstance(futures[1].exception(0), ValueError)
@@ -80,7 +80,7 @@ def test_a_bad_picture_fails_alone_and_the_threads_end(faces: Path) -> None:
 
 def test_a_cancelled_picture_is_skipped(faces: Path) -> None:
     (image, *_) = frames(faces / "single_face.mp4", 320, 180)
-    reader = FaceReader(BlazeFace, CnnClassifier, workers=1)
+    reader = FaceAnalysisPool(BlazeFace, CnnClassifier, workers=1)
     futures = [reader.submit(image) for _ in range(20)]
     cancelled = futures[-1].cancel()
     reader.close()

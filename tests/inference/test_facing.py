@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from benchmarks.facing import labelled_turns
 from inference.arrays import Floats
 from inference.detector import BlazeFace
-from inference.facing import LEAST_FACE_PX, MOST_TURN, faces_screen, turn
+from inference.facing import MIN_FACE_PX, MAX_TURN, faces_screen, turn
 from inference.tiling import TiledDetector
 from tests.inference.test_detector import frames
 
@@ -53,8 +53,8 @@ def test_tilt_side_and_size_do_not_matter(yaw: float, tilt: float, scale: float)
 
 
 def test_a_small_face_does_not_tell() -> None:
-    assert faces_screen(head(), LEAST_FACE_PX - 0.1) is None
-    assert faces_screen(head(), LEAST_FACE_PX) is True
+    assert faces_screen(head(), MIN_FACE_PX - 0.1) is None
+    assert faces_screen(head(), MIN_FACE_PX) is True
 
 
 @pytest.mark.parametrize("clip", ["single_face.mp4", "WolfgangLanger_Pexels.mp4"])
@@ -77,8 +77,8 @@ def test_people_in_a_photograph_who_look_ahead_face_it(faces: Path) -> None:
 def test_real_heads_turned_away_are_told_from_those_that_face_the_camera(fer2013: Path) -> None:
     """Heads of FER-2013 labelled by eye before their turn was known; what is left is in docs/model.md."""
     turns = labelled_turns(fer2013)
-    away = np.array(turns["turned"]) > MOST_TURN
-    wrongly = np.array(turns["facing"]) > MOST_TURN
+    away = np.array(turns["turned"]) > MAX_TURN
+    wrongly = np.array(turns["facing"]) > MAX_TURN
     assert len(away) >= 30
     assert len(wrongly) >= 70
     assert away.mean() >= 0.7

@@ -1,4 +1,4 @@
-"""Tiny made-up FER-2013s in every layout; a picture's brightness tells its label and its split."""
+"""Writes small artificial copies of FER-2013 in every layout; an image's brightness encodes label and split."""
 
 import csv
 import zipfile
@@ -14,23 +14,23 @@ from training.dataset import SPLITS
 USAGES = {"train": "Training", "validation": "PublicTest", "private": "PrivateTest"}
 
 
-def count(label: int, split: str) -> int:
-    """Pictures of a label in a split: no two labels alike, so that swapped ones show."""
+def image_count(label: int, split: str) -> int:
+    """Images of a label in a split: different for every label, so that swapped labels show."""
     return label + 1 + (2 if split == "train" else 0)
 
 
-def picture(label: int, split: str) -> Image:
-    """(48, 48), of one brightness, far enough from every other for JPEG."""
+def uniform_image(label: int, split: str) -> Image:
+    """(48, 48), of one brightness that differs from all others by more than JPEG changes it."""
     return np.full((CROP_PX, CROP_PX), 30 * label + 10 * SPLITS.index(split) + 5, np.uint8)
 
 
-def told(images: Image) -> list[tuple[int, str]]:
-    """Label and split of (N, 48, 48) pictures, from their brightness."""
+def labels_and_splits(images: Image) -> list[tuple[int, str]]:
+    """Label and split of (N, 48, 48) images, decoded from their brightness."""
     levels = images.reshape(len(images), -1).mean(axis=1).round().astype(int)
     return [(level // 30, SPLITS[level % 30 // 10]) for level in levels.tolist()]
 
 
-def write_picture(path: Path, image: Image) -> None:
+def write_image(path: Path, image: Image) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     assert cv2.imwrite(str(path), image)
 
@@ -40,13 +40,13 @@ def write_csv(
 ) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / name).open("w", newline="", encoding="utf-8") as file:
-        lines = csv.writer(file)
-        lines.writerow((header or "emotion,pixels,Usage").split(","))
+        writer = csv.writer(file)
+        writer.writerow((header or "emotion,pixels,Usage").split(","))
         for split in splits:
             for label in range(len(EMOTIONS)):
-                for _ in range(count(label, split)):
-                    pixels = " ".join(map(str, picture(label, split).ravel().tolist()))
-                    lines.writerow((label, pixels, USAGES[split]))
+                for _ in range(image_count(label, split)):
+                    pixels = " ".join(map(str, uniform_image(label, split).ravel().tolist()))
+                    writer.writerow((label, pixels, USAGES[split]))
     return folder / name
 
 
@@ -55,21 +55,23 @@ def write_prefixed(folder: Path, splits: tuple[str, ...] = SPLITS) -> Path:
     number = 0
     for split in splits:
         for label, emotion in enumerate(EMOTIONS):
-            for _ in range(count(label, split)):
+            for _ in range(image_count(label, split)):
                 top = "train" if split == "train" else "test"
                 number += 1
-                write_picture(folder / top / emotion / f"{USAGES[split]}_{number}.png", picture(label, split))
+                path = folder / top / emotion / f"{USAGES[split]}_{number}.png"
+                write_image(path, uniform_image(label, split))
     return folder
 
 
-def write_plain(folder: Path) -> Path:
-    """images/train/<emotion>/*.jpg and images/validation/<emotion>/*.jpg: the names tell nothing."""
+def write_numbered(folder: Path) -> Path:
+    """images/train/<emotion>/*.jpg and images/validation/<emotion>/*.jpg: file names without the split."""
     number = 0
     for split in ("train", "validation"):
         for label, emotion in enumerate(EMOTIONS):
-            for _ in range(count(label, split)):
+            for _ in range(image_count(label, split)):
                 number += 1
-                write_picture(folder / "images" / split / emotion / f"{number}.jpg", picture(label, split))
+                path = folder / "images" / split / emotion / f"{number}.jpg"
+                write_image(path, uniform_image(label, split))
     return folder
 
 

@@ -11,7 +11,7 @@ from training.__main__ import main
 from training.compare import Compared, page, rows
 from training.metrics import measure
 
-from . import fer_layouts as made
+from . import fer_layouts
 
 
 def _model(name: str, answers: list[int], face_ms: float) -> Compared:
@@ -34,7 +34,7 @@ def test_the_difference_is_of_the_second_to_the_first() -> None:
 
 
 def test_the_command_writes_page_and_table(tmp_path: Path) -> None:
-    data = made.write_csv(tmp_path)
+    data = fer_layouts.write_csv(tmp_path)
     html, svg = tmp_path / "compare.html", tmp_path / "confusion.svg"
     arguments = [str(DEFAULT_MODEL), "--data", str(data), "--html", str(html)]
     result = CliRunner().invoke(main, ["compare", *arguments])

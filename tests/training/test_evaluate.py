@@ -18,7 +18,7 @@ from training.dataset import load
 from training.errors import RunError
 from training.evaluate import evaluate, exported_predict, keras_predict, measure_split
 
-from . import fer_layouts as made
+from . import fer_layouts
 
 
 def _read_brightness(crops: Floats) -> Floats:
@@ -35,26 +35,26 @@ def card() -> dict[str, Any]:
 
 @pytest.mark.parametrize("split", ["train", "validation", "private"])
 def test_a_reader_that_knows_is_measured_as_such(split: str, tmp_path: Path) -> None:
-    metrics = measure_split(_read_brightness, load(made.write_csv(tmp_path), split))
+    metrics = measure_split(_read_brightness, load(fer_layouts.write_csv(tmp_path), split))
     assert metrics.accuracy == 1.0
-    assert metrics.images == sum(made.count(label, split) for label in range(7))
-    assert [one.support for one in metrics.per_class.values()] == [made.count(n, split) for n in range(7)]
+    assert metrics.images == sum(fer_layouts.image_count(label, split) for label in range(7))
+    assert [one.support for one in metrics.per_class.values()] == [fer_layouts.image_count(n, split) for n in range(7)]
 
 
 def test_a_reader_that_swaps_two_labels_is_found_out(tmp_path: Path) -> None:
     swapped = np.array([0, 1, 2, 4, 3, 5, 6])
     metrics = measure_split(
-        lambda crops: _read_brightness(crops)[:, swapped], load(made.write_csv(tmp_path), "validation")
+        lambda crops: _read_brightness(crops)[:, swapped], load(fer_layouts.write_csv(tmp_path), "validation")
     )
     assert [name for name, one in metrics.per_class.items() if one.recall == 0.0] == ["happy", "sad"]
-    assert metrics.confusion[3][4] == made.count(3, "validation")
+    assert metrics.confusion[3][4] == fer_layouts.image_count(3, "validation")
 
 
 def test_more_pictures_than_one_batch_keep_their_order(tmp_path: Path) -> None:
     for label in range(7):
         for number in range(30):
-            made.write_picture(
-                tmp_path / "train" / EMOTIONS[label] / f"{number}.png", made.picture(label, "train")
+            fer_layouts.write_image(
+                tmp_path / "train" / EMOTIONS[label] / f"{number}.png", fer_layouts.uniform_image(label, "train")
             )
     metrics = measure_split(_read_brightness, load(tmp_path, "train"))
     assert (metrics.images, metrics.accuracy) == (210, 1.0)
@@ -67,8 +67,8 @@ def test_evaluating_an_exported_model_needs_no_tensorflow() -> None:
 
 
 def test_the_shipped_model_reads_made_pictures(tmp_path: Path) -> None:
-    metrics = evaluate(made.write_prefixed(tmp_path), "private")
-    assert metrics.images == sum(made.count(label, "private") for label in range(7))
+    metrics = evaluate(fer_layouts.write_prefixed(tmp_path), "private")
+    assert metrics.images == sum(fer_layouts.image_count(label, "private") for label in range(7))
     assert sum(map(sum, metrics.confusion)) == metrics.images
 
 

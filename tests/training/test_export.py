@@ -22,7 +22,7 @@ from training.export import export, load_keras, multiply_adds  # noqa: E402
 from training.models import ARCHITECTURES  # noqa: E402
 from training.run import TrainOptions, claim, training_parts  # noqa: E402
 
-from . import fer_layouts as made  # noqa: E402
+from . import fer_layouts  # noqa: E402
 
 LEVELS = np.array([(30 * label + 15) / 255 for label in range(7)], np.float32)
 
@@ -42,10 +42,10 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("data")
     for label, emotion in enumerate(EMOTIONS):
         for number in range(20):
-            made.write_picture(
-                folder / "train" / emotion / f"Training_{number}.png", made.picture(label, "train")
+            fer_layouts.write_image(
+                folder / "train" / emotion / f"Training_{number}.png", fer_layouts.uniform_image(label, "train")
             )
-    return made.write_prefixed(folder, ("validation", "private"))
+    return fer_layouts.write_prefixed(folder, ("validation", "private"))
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +64,7 @@ def test_the_exported_model_reads_every_split_as_the_network_does(
         assert evaluate(data, split, exported.model).accuracy == 1.0
         assert evaluate(data, split, run / "best.keras").accuracy == 1.0
     classifier = CnnClassifier.load(exported.model)
-    crops = to_floats(np.stack([made.picture(label, "private") for label in range(7)]))
+    crops = to_floats(np.stack([fer_layouts.uniform_image(label, "private") for label in range(7)]))
     assert classifier.predict(crops).argmax(axis=1).tolist() == list(range(7))
     # The batch is free, and what else is in it does not matter.
     for size in (1, 3, 7):
@@ -179,7 +179,7 @@ def test_another_kind_of_network_is_refused_and_nothing_is_written(data: Path, t
 
 
 def test_too_few_pictures_to_hold_some_back_are_refused(run: Path, tmp_path: Path) -> None:
-    few = made.write_prefixed(tmp_path / "few", ("train", "validation"))
+    few = fer_layouts.write_prefixed(tmp_path / "few", ("train", "validation"))
     with pytest.raises(RunError, match="too few training images"):
         export(run / "best.keras", few, tmp_path / "out")
     assert not (tmp_path / "out").exists()

@@ -12,7 +12,7 @@ from training.augment import Ranges
 from training.dataset import load
 from training.errors import RunError
 
-from . import fer_layouts as made
+from . import fer_layouts
 
 
 def _options(tmp_path: Path) -> run.TrainOptions:
@@ -90,16 +90,16 @@ def test_best_epoch_is_the_first_of_equals(tmp_path: Path) -> None:
 
 def test_held_back_pictures_are_training_pictures_that_training_does_not_see(tmp_path: Path) -> None:
     for number in range(40):
-        image = made.picture(number % 2, "train")
+        image = fer_layouts.uniform_image(number % 2, "train")
         image[0, 0] = number  # so that every picture is one of its own
-        made.write_picture(tmp_path / "train" / ("angry", "disgust")[number % 2] / f"{number}.png", image)
-    made.write_picture(tmp_path / "test" / "angry" / "PublicTest_1.png", made.picture(0, "validation"))
+        fer_layouts.write_image(tmp_path / "train" / ("angry", "disgust")[number % 2] / f"{number}.png", image)
+    fer_layouts.write_image(tmp_path / "test" / "angry" / "PublicTest_1.png", fer_layouts.uniform_image(0, "validation"))
     training, held_back = run.training_parts(tmp_path, seed=1)
     seen, unseen = ({*part.images[:, 0, 0].tolist()} for part in (training, held_back))
     assert not seen & unseen
     assert seen | unseen == set(range(40))
     assert len(unseen) == 2
-    assert {split for _, split in made.told(np.concatenate([training.images, held_back.images]))} == {"train"}
+    assert {split for _, split in fer_layouts.labels_and_splits(np.concatenate([training.images, held_back.images]))} == {"train"}
     assert len(load(tmp_path, "validation")) == 1
 
 

@@ -10,7 +10,7 @@ from click.testing import CliRunner, Result
 from inference.emotions import EMOTIONS
 from training.__main__ import main
 
-from . import fer_layouts as made
+from . import fer_layouts
 
 NO_TENSORFLOW = importlib.util.find_spec("tensorflow") is None
 
@@ -66,7 +66,7 @@ def test_what_goes_wrong_is_1_and_one_line(arguments: tuple[str, ...], said: str
 @pytest.mark.training
 @pytest.mark.skipif(NO_TENSORFLOW, reason="TensorFlow is not here")
 def test_a_run_is_not_resumed_with_other_augmentation(tmp_path: Path) -> None:
-    data = made.write_csv(tmp_path)
+    data = fer_layouts.write_csv(tmp_path)
     begun = (
         "train",
         "--data",
@@ -104,7 +104,7 @@ def test_without_tensorflow_the_way_to_it_is_said(arguments: tuple[str, ...]) ->
 
 
 def test_evaluate_as_json_and_as_a_table(tmp_path: Path) -> None:
-    data = made.write_csv(tmp_path)
+    data = fer_layouts.write_csv(tmp_path)
     result = _run("evaluate", "--data", data, "--split", "private", "--json")
     assert result.exit_code == 0
     found = json.loads(result.output)

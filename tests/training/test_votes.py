@@ -11,7 +11,7 @@ from training.dataset import Split, hold_back, load
 from training.errors import DatasetError
 from training.votes import majority, read_votes, targets
 
-from . import fer_layouts as made
+from . import fer_layouts
 
 HEADER = "file,neutral,happiness,surprise,sadness,anger,disgust,fear,contempt,unknown,NF"
 
@@ -28,10 +28,10 @@ def _write(folder: Path) -> None:
 
 @pytest.mark.parametrize("packed", [False, True])
 def test_votes_come_with_their_pictures(packed: bool, tmp_path: Path) -> None:
-    data = made.write_prefixed(tmp_path / "fer")
+    data = fer_layouts.write_prefixed(tmp_path / "fer")
     assert load(data, "train").votes is None
     _write(data)
-    path = made.zipped(data, tmp_path / "fer.zip") if packed else data
+    path = fer_layouts.zipped(data, tmp_path / "fer.zip") if packed else data
     split = load(path, "train")
     assert split.votes is not None
     rows = split.votes[split.votes.sum(axis=1) > 0]
@@ -41,7 +41,7 @@ def test_votes_come_with_their_pictures(packed: bool, tmp_path: Path) -> None:
         nothing | {"neutral": 1, "happy": 2, "surprise": 3, "sad": 4},
         nothing | {"angry": 5, "disgust": 6, "fear": 7},
     ]
-    assert made.told(split.images) == [(label, "train") for label in split.labels.tolist()]
+    assert fer_layouts.labels_and_splits(split.images) == [(label, "train") for label in split.labels.tolist()]
     other = load(path, "validation").votes
     assert other is not None
     assert other.sum() == 0

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from bot.pipeline.observation import ReadingLimits, is_black, observe
-from inference.batcher import Reading
+from inference.batcher import FaceAnalysis
 from inference.detector import Faces
 from inference.emotions import EMOTIONS
 from reports.summary.windows import NotAnalysed
@@ -41,7 +41,7 @@ def test_the_largest_face_is_the_participants() -> None:
         np.zeros((2, 6, 2), np.float32), np.array([30, 90], np.float32),
     )  # fmt: skip
     probs = np.eye(7, dtype=np.float32)[[EMOTIONS.index("angry"), EMOTIONS.index("happy")]]
-    observation = observe("a", 1.0, Reading(faces, probs), LIMITS)
+    observation = observe("a", 1.0, FaceAnalysis(faces, probs), LIMITS)
     assert observation.faces == 2
     assert observation.probs is not None
     assert observation.probs[EMOTIONS.index("happy")] == 1
