@@ -1,4 +1,4 @@
-"""A connection that is not there, under a receiver."""
+"""A transport without network and encryption, to test a receiver packet by packet."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import time
 from collections.abc import Callable
 
 
-class Session:
-    """Stands in for SRTP: what comes is taken for genuine, as it is of a hostile student."""
+class FakeSrtp:
+    """Stands in for the SRTP session: accepts every packet, as SRTP does if the student is hostile."""
 
     def unprotect(self, data: bytes) -> bytes:
         return data
@@ -16,26 +16,30 @@ class Session:
     unprotect_rtcp = unprotect
 
 
-class Wire:
-    """Stands in for the connection under the receiver, and keeps what it was asked to send."""
+class FakeTransport:
+    """Stands in for the transports and the socket below a receiver, and records what the receiver sends.
+
+    Attributes:
+        sent: The packets sent and when, monotonic seconds.
+    """
 
     def __init__(self) -> None:
         self.transport = self._connection = self
         self._protocols = [self]
-        self._rx_srtp = Session()
-        self.sent: list[tuple[bytes, float]] = []  # and when, monotonic seconds
-        self._news = asyncio.Event()
+        self._rx_srtp = FakeSrtp()
+        self.sent: list[tuple[bytes, float]] = []
+        self._sent_more = asyncio.Event()
 
     def datagram_received(self, data: bytes, address: object) -> None:
-        """Not for the receiver."""
+        """Receives what is neither RTP nor RTCP; the receiver replaces it while it listens."""
 
     async def _send_rtp(self, data: bytes) -> None:
         self.sent.append((data, time.monotonic()))
-        self._news.set()
+        self._sent_more.set()
 
-    async def until(self, true: Callable[[], bool]) -> None:
-        """Wait until enough was sent."""
+    async def until(self, condition: Callable[[], bool]) -> None:
+        """Wait until the packets sent satisfy a condition."""
         async with asyncio.timeout(10):
-            while not true():
-                self._news.clear()
-                await self._news.wait()
+            while not condition():
+                self._sent_more.clear()
+                await self._sent_more.wait()

@@ -10,7 +10,7 @@ import pytest
 
 from bot.webrtc.batch_ticks import BatchTicks
 from bot.webrtc.intake import MAX_WAITING, Intake
-from tests.bot.webrtc.fake_transport import Wire
+from tests.bot.webrtc.fake_transport import FakeTransport
 
 FROM = ("192.0.2.1", 9)
 EVERY_S = 0.08
@@ -21,12 +21,12 @@ class Camera:
     """An intake and what came out of it: when, and when it says that it came."""
 
     def __init__(self, moments: BatchTicks | None, on_rtp: Callable[[], None] = lambda: None) -> None:
-        self.wire = Wire()
+        self.transport = FakeTransport()
         self.rtp: list[tuple[bytes, float, float]] = []
         self.rtcp: list[tuple[bytes, float]] = []
         self.taken = on_rtp
         self.intake = Intake(
-            self.wire,  # type: ignore[arg-type]
+            self.transport,  # type: ignore[arg-type]
             self._on_rtp,
             lambda packet, at_s: self.rtcp.append((packet, at_s)),
             time.monotonic,
@@ -44,7 +44,7 @@ async def test_packets_of_all_cameras_are_taken_in_one_go_at_a_shared_moment() -
     cameras = [Camera(moments) for _ in range(3)]
     for number in range(4):
         for camera in cameras:
-            camera.wire.datagram_received(RTP + bytes([number]), FROM)
+            camera.transport.datagram_received(RTP + bytes([number]), FROM)
         await asyncio.sleep(0)
     assert not any(camera.rtp for camera in cameras)
     await asyncio.sleep(2 * EVERY_S)
@@ -57,7 +57,7 @@ async def test_packets_of_all_cameras_are_taken_in_one_go_at_a_shared_moment() -
 
 async def test_a_packet_says_when_it_came_not_when_it_was_taken() -> None:
     camera, before_s = Camera(BatchTicks(EVERY_S)), time.monotonic()
-    camera.wire.datagram_received(RTP, FROM)
+    camera.transport.datagram_received(RTP, FROM)
     after_s = time.monotonic()
     await asyncio.sleep(2 * EVERY_S)
     ((_, at_s, _),) = camera.rtp
@@ -67,10 +67,10 @@ async def test_a_packet_says_when_it_came_not_when_it_was_taken() -> None:
 async def test_reports_and_everything_else_do_not_wait() -> None:
     camera, others = Camera(BatchTicks(1e6)), []
     camera.intake.close()
-    camera.wire.datagram_received = lambda data, _: others.append(data)  # type: ignore[method-assign]
+    camera.transport.datagram_received = lambda data, _: others.append(data)  # type: ignore[method-assign]
     camera.intake.open()
-    camera.wire.datagram_received(RTCP, FROM)
-    camera.wire.datagram_received(STUN, FROM)
+    camera.transport.datagram_received(RTCP, FROM)
+    camera.transport.datagram_received(STUN, FROM)
     assert [packet for packet, _ in camera.rtcp] == [RTCP]
     assert others == [STUN]
 
@@ -78,13 +78,13 @@ async def test_reports_and_everything_else_do_not_wait() -> None:
 async def test_a_flood_is_taken_at_once_and_nothing_of_it_is_lost() -> None:
     camera = Camera(BatchTicks(1e6))
     for number in range(2 * MAX_WAITING):
-        camera.wire.datagram_received(RTP + number.to_bytes(2, "big"), FROM)
+        camera.transport.datagram_received(RTP + number.to_bytes(2, "big"), FROM)
     assert [int.from_bytes(packet[-2:], "big") for packet, *_ in camera.rtp] == list(range(2 * MAX_WAITING))
 
 
 async def test_without_moments_packets_are_taken_as_they_come() -> None:
     camera = Camera(None)
-    camera.wire.datagram_received(RTP, FROM)
+    camera.transport.datagram_received(RTP, FROM)
     assert len(camera.rtp) == 1
 
 
@@ -97,7 +97,7 @@ async def test_an_error_in_one_camera_keeps_nothing_from_the_others() -> None:
     moments = BatchTicks(EVERY_S)
     broken, whole = Camera(moments, fail), Camera(moments)
     for camera in (broken, whole):
-        camera.wire.datagram_received(RTP, FROM)
+        camera.transport.datagram_received(RTP, FROM)
     await asyncio.sleep(2 * EVERY_S)
     assert len(whole.rtp) == 1
     assert [type(error) for error in told] == [ZeroDivisionError]
@@ -105,7 +105,7 @@ async def test_an_error_in_one_camera_keeps_nothing_from_the_others() -> None:
 
 async def test_what_waits_when_a_camera_is_closed_is_dropped() -> None:
     camera = Camera(BatchTicks(EVERY_S))
-    camera.wire.datagram_received(RTP, FROM)
+    camera.transport.datagram_received(RTP, FROM)
     camera.intake.close()
     await asyncio.sleep(2 * EVERY_S)
     assert not camera.rtp

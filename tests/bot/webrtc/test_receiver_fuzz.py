@@ -27,7 +27,7 @@ from bot.webrtc.jitter_buffer import EncodedFrame, JitterBuffer
 from bot.webrtc.packets import fragment
 from bot.webrtc.receive_options import ReceiveOptions
 from bot.webrtc.receiver import VideoReceiver
-from tests.bot.webrtc.fake_transport import Wire
+from tests.bot.webrtc.fake_transport import FakeTransport
 
 pytestmark = pytest.mark.slow
 
@@ -65,22 +65,22 @@ def good_picture() -> list[bytes]:
 async def receive(datagrams: list[bytes]) -> None:
     """Take the datagrams, then a good picture, which must be shown."""
     loop = asyncio.get_running_loop()
-    wire, camera = Wire(), LatestFrameTrack("t", "p")
+    transport, camera = FakeTransport(), LatestFrameTrack("t", "p")
     with ThreadPoolExecutor(1) as threads:
         options = ReceiveOptions(WebrtcSettings(), threads, wanted_fps=4.0)
-        receiver = VideoReceiver(wire, 1, options, loop.time)  # type: ignore[arg-type]
+        receiver = VideoReceiver(transport, 1, options, loop.time)  # type: ignore[arg-type]
         receiver.add_stream(camera)
         await receiver.receive(RTCRtpReceiveParameters([VP8, H264, AGAIN]))
         for datagram in datagrams:
-            wire.datagram_received(datagram, ("192.0.2.1", 9))
+            transport.datagram_received(datagram, ("192.0.2.1", 9))
         await asyncio.sleep(0)
         camera.clear()
         for datagram in good_picture():
-            wire.datagram_received(datagram, ("192.0.2.1", 9))
+            transport.datagram_received(datagram, ("192.0.2.1", 9))
         async with asyncio.timeout(10):
             while (await camera.recv()).luma().shape != (144, 160):
                 pass
-        assert len(wire.sent) <= len(datagrams) + 5
+        assert len(transport.sent) <= len(datagrams) + 5
         await receiver.stop()
 
 
