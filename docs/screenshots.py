@@ -1,7 +1,7 @@
-"""Makes the pictures of the README: a demo class in a real Chromium. Run by ``make screenshots``.
+"""Takes the screenshots of the README: a demo class in a real Chromium. Run by ``make screenshots``.
 
-The students are drawn, so the pictures show nobody. It takes as long as the class it holds, three minutes and
-a half: the word for a class needs three minutes to know what is usual for it.
+The students are drawn, so the screenshots show no person. The script runs as long as its class, three minutes
+and a half: the indicator needs three minutes of a class for its baseline.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ from bot.demo.students import run_students
 _IMAGES: Final = Path(__file__).parent / "images"
 _CHROMIUM: Final = "/usr/bin/chromium"
 _STUDENTS: Final = 8
-SECONDS: Final = 190
-"""Just longer than the page takes to settle on what is usual."""
+CLASS_S: Final = 190
+"""Just longer than the indicator needs for its baseline."""
 
 _BEGIN_S: Final = 60.0
-"""Where in their story the students begin: just before it gets hard, so that it is well again at the end."""
+"""Where the students' story begins: just before the hard part, so that the class is well again at the end."""
 
 _MARKER_S: Final = 100
 
 
 async def main() -> None:
-    """Hold a class, look at it, keep what is seen."""
+    """Run a class and save screenshots of its pages."""
     _IMAGES.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         settings = Settings(
@@ -55,13 +55,13 @@ async def main() -> None:
             context = await browser.new_context(viewport={"width": 1100, "height": 900})
             page = await context.new_page()
             await page.goto(server.host_link)
-            await page.locator("#start-class").wait_for()  # the link's page has gone on to the list
+            await page.locator("#start-class").wait_for()  # the host link leads on to the list of classes
             await page.goto(f"{server.url}/classes/{info.id}")
-            for second in tqdm(range(SECONDS), desc="holding the class", unit="s"):
+            for second in tqdm(range(CLASS_S), desc="running the class", unit="s"):
                 if second == _MARKER_S:
                     await server.sessions.mark(info.id, "mitosis")
                 await asyncio.sleep(1)
-            await take_whole(page, _IMAGES / "live.png")
+            await screenshot_whole_page(page, _IMAGES / "live.png")
             small = await context.new_page()
             await small.set_viewport_size({"width": 320, "height": 660})
             await small.goto(f"{server.url}/classes/{info.id}?view=small")
@@ -79,8 +79,8 @@ async def main() -> None:
             await browser.close()
 
 
-async def take_whole(page: Page, file: Path) -> None:
-    """Take a page whole: its footer sticks to the bottom of the window, which is made as tall as the page."""
+async def screenshot_whole_page(page: Page, file: Path) -> None:
+    """Take a screenshot in a window as tall as the page, whose footer sticks to the window's bottom."""
     height = await page.evaluate("document.documentElement.scrollHeight")
     await page.set_viewport_size({"width": 1100, "height": height})
     await page.screenshot(path=file)
@@ -88,4 +88,4 @@ async def take_whole(page: Page, file: Path) -> None:
 
 if __name__ == "__main__":
     asyncio.run(main())
-    sys.stdout.write(f"Pictures are in {_IMAGES}.\n")
+    sys.stdout.write(f"Screenshots are in {_IMAGES}.\n")

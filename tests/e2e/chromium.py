@@ -28,7 +28,7 @@ _ARGUMENTS = [
 
 @asynccontextmanager
 async def chromium(camera: Path | None = None) -> AsyncIterator[Browser]:
-    """A browser; with ``camera``, an MJPEG file that plays as its camera."""
+    """A browser; ``camera`` is an MJPEG file that it plays as its camera."""
     arguments = list(_ARGUMENTS)
     if camera is not None:
         arguments += [
@@ -45,12 +45,12 @@ async def chromium(camera: Path | None = None) -> AsyncIterator[Browser]:
 
 
 def as_camera(clip: Path, folder: Path) -> Path:
-    """The clip as the MJPEG file a fake camera plays, in a loop."""
+    """Convert a clip to the MJPEG file that Chromium's fake camera plays in a loop."""
     target = folder / f"{clip.stem}.mjpeg"
     with av.open(str(clip)) as source, target.open("wb") as file:
         for frame in source.decode(video=0):
-            picture = frame.reformat(640, 360, "bgr24").to_ndarray()
-            coded, jpeg = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, 92])
+            image = frame.reformat(640, 360, "bgr24").to_ndarray()
+            coded, jpeg = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, 92])
             assert coded
             file.write(jpeg.tobytes())
     return target

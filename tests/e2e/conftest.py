@@ -1,4 +1,4 @@
-"""A host's desk, the pages served over a store in a temporary folder; a class and a student's page of it."""
+"""Fixtures: the host's pages on a store in a temporary folder; an embedded room and its student page."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.host_server import HostDesk, host_desk
-from tests.e2e.student_page import page, served
+from tests.e2e.student_page import page, served_room
 
-__all__ = ["desk", "page", "served"]
+__all__ = ["desk", "page", "served_room"]
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""What a student's browser sends from the companion page: no more than is looked at."""
+"""The student page sends no more video than the analysis uses."""
 
 from __future__ import annotations
 
@@ -16,28 +16,28 @@ from tests.e2e.chromium import as_camera, chromium, needs_chromium
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, needs_chromium, needs_network]
 
-KEEP_CONNECTIONS = """
-  const Made = RTCPeerConnection;
-  window.made = [];
-  window.RTCPeerConnection = class extends Made {
-    constructor(...given) { super(...given); window.made.push(this); }
+RECORD_CONNECTIONS = """
+  const Original = RTCPeerConnection;
+  window.connections = [];
+  window.RTCPeerConnection = class extends Original {
+    constructor(...options) { super(...options); window.connections.push(this); }
   };
 """
-SENT = """async () => {
-  const report = await window.made.at(-1).getStats();
-  const sent = [...report.values()].find((entry) => entry.type === "outbound-rtp");
-  const {framesSent, keyFramesEncoded, frameHeight, scalabilityMode} = sent;
-  const encoding = window.made.at(-1).getSenders()[0].getParameters().encodings[0];
+SENDING_STATISTICS = """async () => {
+  const report = await window.connections.at(-1).getStats();
+  const stream = [...report.values()].find((entry) => entry.type === "outbound-rtp");
+  const {framesSent, keyFramesEncoded, frameHeight, scalabilityMode} = stream;
+  const encoding = window.connections.at(-1).getSenders()[0].getParameters().encodings[0];
   return {framesSent, keyFramesEncoded, frameHeight, scalabilityMode, maxFramerate: encoding.maxFramerate};
 }"""
 
 
-async def sent(page: Page) -> dict[str, Any]:
-    found: dict[str, Any] = await page.evaluate(SENT)
-    return found
+async def sending_statistics(page: Page) -> dict[str, Any]:
+    statistics: dict[str, Any] = await page.evaluate(SENDING_STATISTICS)
+    return statistics
 
 
-async def test_a_browser_sends_twice_what_is_looked_at_in_layers_and_key_frames_when_asked_only(
+async def test_a_browser_sends_twice_the_sampling_rate_in_layers_and_key_frames_on_request_only(
     faces: Path, tmp_path: Path
 ) -> None:
     settings = Settings(
@@ -49,21 +49,21 @@ async def test_a_browser_sends_twice_what_is_looked_at_in_layers_and_key_frames_
     async with serving(settings) as server, chromium(camera) as browser:
         info = await server.sessions.start("companion:", "Maths")
         page = await browser.new_page()
-        await page.add_init_script(KEEP_CONNECTIONS)
+        await page.add_init_script(RECORD_CONNECTIONS)
         await page.goto(f"{server.url}/c/{info.code}")
         await page.check("#consent")
         await page.click("#join")
         await expect(page.locator("#status")).to_contain_text("camera is on", timeout=20_000)
         await asyncio.sleep(4)
-        first, clock = await sent(page), asyncio.get_running_loop().time
-        began_s = clock()
+        first, clock = await sending_statistics(page), asyncio.get_running_loop().time
+        start_s = clock()
         await asyncio.sleep(5)
-        then, took_s = await sent(page), clock() - began_s
+        then, elapsed_s = await sending_statistics(page), clock() - start_s
         assert (then["maxFramerate"], then["scalabilityMode"], then["frameHeight"]) == (
             wanted_fps,
             "L1T3",
             180,
         )
-        assert 0 < then["framesSent"] - first["framesSent"] <= (wanted_fps + 1) * took_s
+        assert 0 < then["framesSent"] - first["framesSent"] <= (wanted_fps + 1) * elapsed_s
         assert first["keyFramesEncoded"] >= 1
         assert then["keyFramesEncoded"] == first["keyFramesEncoded"]

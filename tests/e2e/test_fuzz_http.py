@@ -1,7 +1,7 @@
-"""The HTTP interface sent what its description allows and what it does not, by schemathesis, on loopback.
+"""Fuzzing of the HTTP interface by schemathesis, with valid and invalid requests, on loopback.
 
-Bounded in count, the same requests in every run. No answer of 500 and above, none that the description
-does not know, none that takes longer than ten seconds.
+The number of requests is limited, and every run sends the same ones. No answer may have a status of 500 or
+above, differ from the description, or take longer than ten seconds.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ pytestmark = pytest.mark.slow
 
 TOKEN = "a-token-for-fuzzing"
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
-LONGEST_S = 10
+TIMEOUT_S = 10
 CHECKS = [
     not_a_server_error,
     status_code_conformance,
@@ -63,9 +63,9 @@ OPERATIONS = {
 
 
 @dataclass
-class Fuzzed:
-    """A server in a thread of its own, with real sessions and the embedded room only: no request leads
-    to another machine."""
+class FuzzedServer:
+    """A server in its own thread, with real sessions. It has the embedded room only, so that no request makes it
+    connect to another machine."""
 
     folder: Path
     url: str = ""
@@ -100,48 +100,48 @@ class Fuzzed:
             self.ready.set()
             await self.stop.wait()
 
-    def ask(self, path: str, fields: object) -> dict[str, Any]:
+    def post(self, path: str, fields: object) -> dict[str, Any]:
         headers = {**BEARER, "Content-Type": "application/json"}
         request = Request(self.url + path, json.dumps(fields).encode(), headers)
-        with urlopen(request, timeout=LONGEST_S) as response:
-            found: dict[str, Any] = json.load(response)
-            return found
+        with urlopen(request, timeout=TIMEOUT_S) as response:
+            answer: dict[str, Any] = json.load(response)
+            return answer
 
 
 @pytest.fixture(scope="module")
-def fuzzed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fuzzed]:
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FuzzedServer]:
     with pytest.MonkeyPatch.context() as patched:
-        # The limits would answer everything with 429 after a while; they have tests of their own.
+        # Without this the rate limiters would soon answer every request with 429. They have their own tests.
         for module, limit in (
             (student_routes, "_JOINS"), (student_routes, "_REQUESTS"), (student_routes, "_UNKNOWN_CODES"),
             (room, "_REJOINS"), (room, "_REPORTS"),
         ):  # fmt: skip
             patched.setattr(module, limit, (1_000_000, 1_000_000.0))
-        server = Fuzzed(tmp_path_factory.mktemp("fuzzed"))
-        thread = threading.Thread(target=server.run)
+        running = FuzzedServer(tmp_path_factory.mktemp("fuzzed"))
+        thread = threading.Thread(target=running.run)
         thread.start()
         try:
-            assert server.ready.wait(30)
-            yield server
+            assert running.ready.wait(30)
+            yield running
         finally:
-            if server.loop is not None:
-                server.loop.call_soon_threadsafe(server.stop.set)
+            if running.loop is not None:
+                running.loop.call_soon_threadsafe(running.stop.set)
             thread.join(30)
 
 
 @pytest.mark.parametrize("name", OPERATIONS)
-def test_nothing_sent_breaks_the_server_or_its_description(fuzzed: Fuzzed, name: str) -> None:
+def test_no_request_breaks_the_server_or_its_description(server: FuzzedServer, name: str) -> None:
     operation = OPERATIONS[name]
-    made = fuzzed.ask("/api/classes", {"title": f"Fuzzing {name}"})
-    student = fuzzed.ask(f"/api/companion/{made['code']}/offer", {"consent": True})
+    started = server.post("/api/classes", {"title": f"Fuzzing {name}"})
+    student = server.post(f"/api/companion/{started['code']}/offer", {"consent": True})
     if operation.path.endswith("/live"):
-        fuzzed.ask(f"/api/classes/{made['id']}/end", {})  # else the stream goes on, as it should
-    known = {"class_id": made["id"], "code": made["code"], "version": "0", "name": "base.css"}
-    parameters = {key: value for key, value in known.items() if f"{{{key}}}" in operation.path}
+        server.post(f"/api/classes/{started['id']}/end", {})  # otherwise the stream would not end
+    values = {"class_id": started["id"], "code": started["code"], "version": "0", "name": "base.css"}
+    parameters = {key: value for key, value in values.items() if f"{{{key}}}" in operation.path}
     strategies = [operation.as_strategy(mode, path_parameters=parameters or None) for mode in GenerationMode]
     if parameters:
         strategies.append(operation.as_strategy())
-    sent: list[int] = []
+    statuses: list[int] = []
 
     @settings(
         max_examples=40, deadline=None, derandomize=True, database=None,
@@ -151,11 +151,11 @@ def test_nothing_sent_breaks_the_server_or_its_description(fuzzed: Fuzzed, name:
     def send(case: Case, as_student: bool) -> None:
         if as_student and isinstance(case.body, dict) and "token" in case.body:
             case.body["token"] = student["token"]
-        response = case.call(base_url=fuzzed.url, headers=BEARER, timeout=LONGEST_S)
-        sent.append(response.status_code)
+        response = case.call(base_url=server.url, headers=BEARER, timeout=TIMEOUT_S)
+        statuses.append(response.status_code)
         case.validate_response(response, checks=CHECKS)
 
     send()
-    print(f"{name}: {len(sent)} requests, answers {sorted(set(sent))}")
-    alive = urlopen(f"{fuzzed.url}/healthz", timeout=LONGEST_S)
-    assert alive.status == 200
+    print(f"{name}: {len(statuses)} requests, statuses {sorted(set(statuses))}")
+    health = urlopen(f"{server.url}/healthz", timeout=TIMEOUT_S)
+    assert health.status == 200

@@ -1,4 +1,4 @@
-"""The pictures of the README: the live page is taken whole, once the class is long enough for a word."""
+"""The screenshots of the README: complete, and taken when the class is long enough for an indicator."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import cv2
 import pytest
 from playwright.async_api import expect
 
-from docs.screenshots import SECONDS, take_whole
+from docs.screenshots import CLASS_S, screenshot_whole_page
 from tests.e2e.chromium import needs_chromium
 from tests.e2e.host_server import HostDesk
 from tests.e2e.live_page_classes import LIVE, running_class, steady
@@ -16,11 +16,11 @@ from tests.e2e.live_page_classes import LIVE, running_class, steady
 pytestmark = [pytest.mark.browser, needs_chromium]
 
 
-async def test_nothing_of_the_live_page_is_cut_off(desk: HostDesk, tmp_path: Path) -> None:
+async def test_the_screenshot_of_the_live_page_is_complete(desk: HostDesk, tmp_path: Path) -> None:
     await running_class(desk, steady(900))
     page = await desk.page(LIVE)
     await expect(page.locator("#timeline svg")).to_be_visible()
-    await take_whole(page, tmp_path / "live.png")
+    await screenshot_whole_page(page, tmp_path / "live.png")
     end, footer = (
         await page.locator("#end-class").bounding_box(),
         await page.locator("footer").bounding_box(),
@@ -28,13 +28,13 @@ async def test_nothing_of_the_live_page_is_cut_off(desk: HostDesk, tmp_path: Pat
     assert end is not None
     assert footer is not None
     assert end["y"] + end["height"] < footer["y"]
-    taken = cv2.imread(str(tmp_path / "live.png"))
-    assert taken is not None
-    assert taken.shape[0] == round(footer["y"] + footer["height"])
+    screenshot = cv2.imread(str(tmp_path / "live.png"))
+    assert screenshot is not None
+    assert screenshot.shape[0] == round(footer["y"] + footer["height"])
 
 
-async def test_the_class_held_for_them_is_just_long_enough_for_a_word(desk: HostDesk) -> None:
-    await running_class(desk, steady(SECONDS - SECONDS % 5))
+async def test_the_class_is_just_long_enough_for_an_indicator(desk: HostDesk) -> None:
+    await running_class(desk, steady(CLASS_S - CLASS_S % 5))
     page = await desk.page(LIVE)
     await expect(page.locator("#word")).to_have_text("Steady")
-    assert SECONDS < 240
+    assert CLASS_S < 240
