@@ -14,7 +14,7 @@ from bot.config import WebrtcSettings
 from bot.webrtc.decoding import CameraTrack
 from bot.webrtc.peer import PeerState, ReceivingPeer
 from tests.cameras import Sender, needs_network
-from tests.followed_room import left_since
+from tests.room_recorder import unfinished_tasks
 
 
 async def close_at_the_moment_of_success() -> None:
@@ -50,7 +50,7 @@ async def test_closing_while_connecting_leaves_a_task_of_stock_behind(
     monkeypatch.setattr("aiortc.rtcicetransport.Connection", aioice.Connection)
     before = asyncio.all_tasks()
     await close_at_the_moment_of_success()
-    assert "Connection.query_consent" in await left_since(before, 1.0)
+    assert "Connection.query_consent" in await unfinished_tasks(before, 1.0)
     for task in asyncio.all_tasks() - before:
         task.cancel()
 
@@ -59,7 +59,7 @@ async def test_closing_while_connecting_leaves_a_task_of_stock_behind(
 async def test_closing_while_connecting_leaves_nothing_behind() -> None:
     before = asyncio.all_tasks()
     await close_at_the_moment_of_success()
-    assert await left_since(before, 10.0) == []
+    assert await unfinished_tasks(before, 10.0) == []
 
 
 @needs_network
@@ -74,7 +74,7 @@ async def test_closing_at_any_moment_leaves_nothing_behind() -> None:
             await asyncio.sleep(turn * 0.004)
             await peer.close()
             await sender.close()
-    assert await left_since(before, 10.0) == []
+    assert await unfinished_tasks(before, 10.0) == []
 
 
 @needs_network
@@ -91,7 +91,7 @@ async def test_a_receiver_that_was_stopped_does_not_start() -> None:
         await peer.close()
         await receiver.receive(RTCRtpReceiveParameters(codecs=[codec]))
         await sender.close()
-    assert await left_since(before, 5.0) == []
+    assert await unfinished_tasks(before, 5.0) == []
 
 
 @needs_network
@@ -112,5 +112,5 @@ async def test_giving_up_while_servers_are_asked_for_addresses_leaves_nothing_be
         await asyncio.wait([answering])
         assert peer.state is PeerState.CLOSED
         await sender.close()
-    assert await left_since(before, 10.0) == []
+    assert await unfinished_tasks(before, 10.0) == []
     assert open_sockets() == sockets_before
