@@ -18,8 +18,8 @@ from reports.summary.windows import WindowSummary
 from tests.cameras import needs_network
 from tests.e2e.chromium import as_camera, needs_chromium
 from tests.e2e.janus_page import browser_students
-from tests.followed_room import Followed
 from tests.janus_server import OPEN_ROOM, JanusServer, needs_janus
+from tests.room_recorder import RoomRecorder
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, needs_chromium, needs_janus, needs_network]
 
@@ -75,9 +75,9 @@ async def test_simulcast_comes_in_its_smallest_useful_size_and_lowest_rate(
 ) -> None:
     camera = await asyncio.to_thread(as_camera, faces / "single_face.mp4", tmp_path)
     room = Adapter(RoomContext(settings(tmp_path))).open(janus.room_url())
-    async with Followed(room) as followed, browser_students(camera) as (student,):
+    async with RoomRecorder(room) as recorder, browser_students(camera) as (student,):
         await student.join(janus.url, OPEN_ROOM, "Ada", scales=scales)
-        added = await followed.until_kind(TrackAdded)
+        added = await recorder.wait_for_kind(TrackAdded)
         times: list[float] = []
         async with asyncio.timeout(40):
             while len(times) < 20:

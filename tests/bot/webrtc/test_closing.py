@@ -13,7 +13,7 @@ from benchmarks.resources import open_sockets
 from bot.config import WebrtcSettings
 from bot.webrtc.peer import PeerState
 from tests.cameras import Sender, needs_network, receiving_peer
-from tests.followed_room import left_since
+from tests.room_recorder import unfinished_tasks
 
 pytestmark = pytest.mark.real_time
 
@@ -51,7 +51,7 @@ async def test_closing_while_connecting_leaves_a_task_of_stock_behind(
     monkeypatch.setattr("aiortc.rtcicetransport.Connection", aioice.Connection)
     before = asyncio.all_tasks()
     await close_at_the_moment_of_success()
-    assert "Connection.query_consent" in await left_since(before, 1.0)
+    assert "Connection.query_consent" in await unfinished_tasks(before, 1.0)
     for task in asyncio.all_tasks() - before:
         task.cancel()
 
@@ -60,7 +60,7 @@ async def test_closing_while_connecting_leaves_a_task_of_stock_behind(
 async def test_closing_while_connecting_leaves_nothing_behind() -> None:
     before = asyncio.all_tasks()
     await close_at_the_moment_of_success()
-    assert await left_since(before, 10.0) == []
+    assert await unfinished_tasks(before, 10.0) == []
 
 
 @needs_network
@@ -75,7 +75,7 @@ async def test_closing_at_any_moment_leaves_nothing_behind() -> None:
             await asyncio.sleep(turn * 0.004)
             await peer.close()
             await sender.close()
-    assert await left_since(before, 10.0) == []
+    assert await unfinished_tasks(before, 10.0) == []
 
 
 @needs_network
@@ -92,7 +92,7 @@ async def test_a_receiver_that_was_stopped_does_not_start() -> None:
         await peer.close()
         await receiver.receive(RTCRtpReceiveParameters(codecs=[codec]))
         await sender.close()
-    assert await left_since(before, 5.0) == []
+    assert await unfinished_tasks(before, 5.0) == []
 
 
 @needs_network
@@ -113,5 +113,5 @@ async def test_giving_up_while_servers_are_asked_for_addresses_leaves_nothing_be
         await asyncio.wait([answering])
         assert peer.state is PeerState.CLOSED
         await sender.close()
-    assert await left_since(before, 10.0) == []
+    assert await unfinished_tasks(before, 10.0) == []
     assert open_sockets() == sockets_before

@@ -1,4 +1,4 @@
-"""Room URLs of Janus rooms."""
+"""The URLs of Janus rooms: what they mean and which are refused."""
 
 import pytest
 
@@ -27,7 +27,7 @@ from bot.rooms.registry import RoomContext, open_room
         ("janus+ws://h/7?name=👩\u200d🏫%20صنف‌ها", "ws://h:8188", 7, None, "👩\u200d🏫 صنف‌ها"),
     ],
 )
-def test_what_a_url_says(url: str, socket_url: str, room: object, pin: str | None, name: str) -> None:
+def test_url_is_parsed(url: str, socket_url: str, room: object, pin: str | None, name: str) -> None:
     address = parse_address(url)
     assert (address.socket_url, address.room, address.pin, address.name) == (socket_url, room, pin, name)
     assert parse_address(address.public_url).socket_url == socket_url
@@ -53,14 +53,14 @@ def test_what_a_url_says(url: str, socket_url: str, room: object, pin: str | Non
         "janus+ws://h/1#?pin=s3cret",
     ],
 )
-def test_a_wrong_url_is_refused_without_its_secret(url: str) -> None:
+def test_error_about_a_wrong_url_does_not_contain_its_secret(url: str) -> None:
     with pytest.raises(RoomUrlError) as caught:
         parse_address(url)
     assert "cret" not in str(caught.value)
     assert caught.value.__suppress_context__ or caught.value.__context__ is None
 
 
-def test_a_mistyped_scheme_does_not_show_the_secret_either() -> None:
+def test_error_about_an_unknown_scheme_does_not_contain_the_secret() -> None:
     adapter = Adapter(RoomContext(Settings()))
     for url in ("janos+ws://h/1?pin=s3cret", "http://u:s3cret@h/1"):
         with pytest.raises(RoomUrlError, match=r"is no room URL: give one like janus\+ws") as caught:
@@ -68,13 +68,13 @@ def test_a_mistyped_scheme_does_not_show_the_secret_either() -> None:
         assert "s3cret" not in str(caught.value)
 
 
-def test_the_room_and_its_description_hold_no_pin() -> None:
+def test_public_url_and_repr_contain_no_pin() -> None:
     room = Adapter(RoomContext(Settings())).open("janus+ws://h/7?pin=s3cret")
     assert room.public_url == "janus+ws://h:8188/7"
     assert "s3cret" not in repr(room)
     assert "s3cret" not in repr(parse_address("janus+ws://h/7?pin=s3cret"))
 
 
-def test_more_samples_ask_for_more_pictures() -> None:
+def test_more_samples_need_a_higher_temporal_layer() -> None:
     assert temporal_layer(AnalysisSettings().samples_per_s) == 0
     assert [temporal_layer(rate) for rate in (0.5, 3, 4, 6, 8, 10)] == [0, 0, 1, 1, 2, 2]

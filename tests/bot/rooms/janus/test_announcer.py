@@ -1,4 +1,4 @@
-"""Everybody in the chat is told once, latecomers together, nobody twice in a minute; who cannot be told."""
+"""The announcer informs everybody in the chat, newcomers together and nobody twice in a minute."""
 
 from __future__ import annotations
 
@@ -9,15 +9,20 @@ import structlog
 from bot.rooms.janus.announcer import REPEAT_S, Announcer
 
 
-class Chat:
-    """Takes down who was told; ``down`` while it passes nothing on, ``deaf`` while it does not whisper."""
+class FakeChat:
+    """Records the messages with their recipients.
+
+    Attributes:
+        is_down: Whether it delivers nothing at all.
+        refuses_whispers: Whether it delivers no private messages.
+    """
 
     def __init__(self, chat_timeout_s: float = 20.0) -> None:
-        self.told: list[tuple[str, list[str]]] = []
-        self.tries = 0
-        self.down = self.deaf = False
+        self.sent: list[tuple[str, list[str]]] = []
+        self.attempts = 0
+        self.is_down = self.refuses_whispers = False
         self.now_s = 0.0
-        self.untold = 0
+        self.unreachable_calls = 0
         self.announcer = Announcer(
             self,
             lambda: self.now_s,
@@ -27,130 +32,130 @@ class Chat:
         )
 
     async def whisper(self, text: str, usernames: list[str]) -> bool:
-        self.tries += 1
-        if self.down or self.deaf:
+        self.attempts += 1
+        if self.is_down or self.refuses_whispers:
             return False
-        self.told.append((text, sorted(usernames)))
+        self.sent.append((text, sorted(usernames)))
         return True
 
     async def send(self, text: str) -> bool:
-        if self.down:
+        if self.is_down:
             return False
-        self.told.append((text, ["everyone"]))
+        self.sent.append((text, ["everyone"]))
         return True
 
     def on_unreachable(self) -> None:
-        self.untold += 1
+        self.unreachable_calls += 1
 
-    def announce(self, *members: str) -> None:
+    def set_notice(self, *informed: str) -> None:
         self.announcer.set_notice("a bot is here")
-        self.announcer.mark_informed(members)
+        self.announcer.mark_informed(informed)
 
 
-async def test_nobody_is_told_before_there_is_a_notice() -> None:
-    chat = Chat(chat_timeout_s=0.01)
+async def test_nothing_is_sent_before_there_is_a_notice() -> None:
+    chat = FakeChat(chat_timeout_s=0.01)
     chat.announcer.on_member_joined("ada")
     chat.announcer.on_chat_joined(["bea"])
     chat.announcer.on_member_left("ada")
     chat.announcer.on_chat_lost()
     await asyncio.sleep(0.1)
-    assert (chat.told, chat.untold) == ([], 0)
+    assert (chat.sent, chat.unreachable_calls) == ([], 0)
     await chat.announcer.close()
 
 
-async def test_latecomers_are_told_together_and_those_who_heard_it_not_again() -> None:
-    chat = Chat()
-    chat.announce("ada")
+async def test_newcomers_are_informed_together_and_nobody_twice() -> None:
+    chat = FakeChat()
+    chat.set_notice("ada")
     for username in ("bea", "ada", "cem", "bea"):
         chat.announcer.on_member_joined(username)
     await asyncio.sleep(0.1)
-    assert chat.told == [("a bot is here", ["bea", "cem"])]
+    assert chat.sent == [("a bot is here", ["bea", "cem"])]
     chat.announcer.on_member_left("bea")
     chat.announcer.on_member_joined("bea")
     await asyncio.sleep(0.1)
-    assert len(chat.told) == 1, "a reload within a minute is not told again"
+    assert len(chat.sent) == 1, "after a reload within a minute the notice is not repeated"
     chat.announcer.on_member_left("bea")
     chat.now_s += REPEAT_S
     chat.announcer.on_member_joined("bea")
     await asyncio.sleep(0.1)
-    assert chat.told[1:] == [("a bot is here", ["bea"])]
+    assert chat.sent[1:] == [("a bot is here", ["bea"])]
     await chat.announcer.close()
 
 
-async def test_who_came_while_the_bot_was_away_is_told_when_it_is_back() -> None:
-    chat = Chat()
-    chat.announce("ada", "dan")
+async def test_members_who_joined_while_the_bot_was_away_are_informed_when_it_is_back() -> None:
+    chat = FakeChat()
+    chat.set_notice("ada", "dan")
     chat.announcer.on_member_joined("bea")
     await chat.announcer.close()
     chat.now_s += REPEAT_S
-    chat.announcer.on_chat_joined(["ada", "bea", "cem"])  # dan has gone
+    chat.announcer.on_chat_joined(["ada", "bea", "cem"])  # dan has left
     await asyncio.sleep(0.1)
-    assert chat.told == [("a bot is here", ["bea", "cem"])]
+    assert chat.sent == [("a bot is here", ["bea", "cem"])]
     chat.announcer.on_member_joined("dan")
     await asyncio.sleep(0.1)
-    assert chat.told[1:] == [("a bot is here", ["dan"])]
+    assert chat.sent[1:] == [("a bot is here", ["dan"])]
     await chat.announcer.close()
 
 
-async def test_where_whispers_fail_everyone_is_told_once_more() -> None:
-    chat = Chat()
-    chat.announce("ada")
-    chat.deaf = True
+async def test_if_private_messages_fail_everybody_gets_the_notice_once_more() -> None:
+    chat = FakeChat()
+    chat.set_notice("ada")
+    chat.refuses_whispers = True
     chat.announcer.on_member_joined("u" * 70_000)
     chat.announcer.on_member_joined("bea")
     await asyncio.sleep(0.3)
-    assert chat.told == [("a bot is here", ["everyone"])]
-    assert (chat.tries, chat.untold) == (3, 0)
+    assert chat.sent == [("a bot is here", ["everyone"])]
+    assert (chat.attempts, chat.unreachable_calls) == (3, 0)
     await chat.announcer.close()
 
 
-async def test_who_cannot_be_told_is_given_up_with_one_line_and_told_when_the_chat_is_back() -> None:
-    chat = Chat()
-    chat.announce("ada")
-    chat.down = True
+async def test_unreachable_members_are_logged_once_and_informed_when_the_chat_is_back() -> None:
+    chat = FakeChat()
+    chat.set_notice("ada")
+    chat.is_down = True
     with structlog.testing.capture_logs() as logs:
         chat.announcer.on_member_joined("bea")
         await asyncio.sleep(0.3)
-    assert (chat.tries, chat.untold, len(logs)) == (3, 1, 1)
+    assert (chat.attempts, chat.unreachable_calls, len(logs)) == (3, 1, 1)
     assert "bea" not in repr(logs)
-    chat.down = False
+    chat.is_down = False
     chat.announcer.on_chat_joined(["ada", "bea"])
     await asyncio.sleep(0.1)
-    assert chat.told == [("a bot is here", ["bea"])]
+    assert chat.sent == [("a bot is here", ["bea"])]
     await chat.announcer.close()
 
 
-async def test_who_goes_before_they_could_be_told_is_not_waited_for() -> None:
-    chat = Chat()
-    chat.announce()
-    chat.down = True
+async def test_members_who_leave_before_they_are_informed_are_dropped() -> None:
+    chat = FakeChat()
+    chat.set_notice()
+    chat.is_down = True
     chat.announcer.on_member_joined("bea")
     chat.announcer.on_member_left("bea")
     await asyncio.sleep(0.3)
-    assert (chat.tries, chat.untold) == (0, 0)
+    assert (chat.attempts, chat.unreachable_calls) == (0, 0)
     await chat.announcer.close()
 
 
-async def test_a_chat_that_stays_away_is_told_and_one_that_comes_back_is_not() -> None:
-    chat = Chat(chat_timeout_s=0.1)
-    chat.announce("ada")
+async def test_a_chat_that_stays_lost_is_reported_and_one_that_comes_back_is_not() -> None:
+    chat = FakeChat(chat_timeout_s=0.1)
+    chat.set_notice("ada")
     chat.announcer.on_chat_lost()
     chat.announcer.on_chat_joined(["ada"])
     await asyncio.sleep(0.2)
-    assert chat.untold == 0
+    assert chat.unreachable_calls == 0
     chat.announcer.on_chat_lost()
     chat.announcer.on_chat_lost()
     await asyncio.sleep(0.2)
-    assert chat.untold == 1
+    assert chat.unreachable_calls == 1
     chat.announcer.on_chat_lost()
     await chat.announcer.close()
     await asyncio.sleep(0.2)
-    assert chat.untold == 1
+    assert chat.unreachable_calls == 1
 
 
-async def test_nobody_who_went_is_remembered_for_longer_than_it_matters() -> None:
-    chat = Chat()
-    chat.announce()
+async def test_former_members_are_forgotten_after_the_repeat_time() -> None:
+    chat = FakeChat()
+    chat.set_notice()
     for number in range(1000):
         chat.announcer.mark_informed([f"student {number}"])
         chat.announcer.on_member_left(f"student {number}")

@@ -1,4 +1,4 @@
-"""Events wait boundedly, and whoever reads them late ends with the same people, cameras and opt-outs."""
+"""The event queue is bounded, and a late reader ends with the same participants, cameras and opt-outs."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ from bot.tracks import TrackEnded
 
 
 @dataclass(frozen=True)
-class Track:
-    """A camera by name only."""
+class FakeTrack:
+    """A track without frames."""
 
     track_id: str
     participant_id: str
@@ -38,7 +38,7 @@ class Track:
         raise TrackEnded(self.track_id)
 
 
-async def test_events_come_in_order_then_the_end_as_often_as_asked() -> None:
+async def test_events_come_in_order_and_then_none_at_every_call() -> None:
     queue = EventQueue()
     reading = asyncio.create_task(queue.get())
     await asyncio.sleep(0)
@@ -50,7 +50,7 @@ async def test_events_come_in_order_then_the_end_as_often_as_asked() -> None:
     assert [await queue.get(), await queue.get(), await queue.get()] == [Muted("a", True), None, None]
 
 
-async def test_an_error_comes_after_what_waits_and_the_first_end_counts() -> None:
+async def test_an_error_comes_after_the_queued_events_and_the_first_end_counts() -> None:
     queue = EventQueue()
     queue.put(Joined("a"))
     queue.end(RoomUnavailable("gone"))
@@ -60,17 +60,22 @@ async def test_an_error_comes_after_what_waits_and_the_first_end_counts() -> Non
         await queue.get()
 
 
-async def test_ten_thousand_who_come_and_go_unread_take_no_room_and_an_opt_out_is_kept() -> None:
+async def test_participants_who_join_and_leave_unread_are_dropped_but_their_opt_outs_are_not() -> None:
     queue = EventQueue(limit=50)
     queue.put(Joined("stays"))
     for number in range(10_000):
-        who = f"p{number}"
-        track = Track(f"t{number}", who)
-        for event in (Joined(who), Muted(who, False), TrackAdded(track), TrackRemoved(track.track_id, who)):
+        participant_id = f"p{number}"
+        track = FakeTrack(f"t{number}", participant_id)
+        for event in (
+            Joined(participant_id),
+            Muted(participant_id, False),
+            TrackAdded(track),
+            TrackRemoved(track.track_id, participant_id),
+        ):
             queue.put(event)
         if number == 7:
-            queue.put(OptedOut(who))
-        queue.put(Left(who))
+            queue.put(OptedOut(participant_id))
+        queue.put(Left(participant_id))
     queue.end()
     read = []
     while (event := await queue.get()) is not None:
@@ -79,75 +84,81 @@ async def test_ten_thousand_who_come_and_go_unread_take_no_room_and_an_opt_out_i
     assert read[:2] == [Joined("stays"), OptedOut("p7")]
 
 
-async def test_more_people_than_can_be_followed_end_the_class_and_say_so() -> None:
+async def test_more_participants_than_the_reader_can_follow_end_the_queue_with_an_error() -> None:
     queue = EventQueue(limit=50)
     for number in range(1000):
         queue.put(Joined(f"p{number}"))
-    with pytest.raises(RoomUnavailable, match="more people came and went than this machine could follow"):
+    with pytest.raises(RoomUnavailable, match="more people joined and left than this machine could follow"):
         await queue.get()
 
 
 @dataclass
-class Reader:
-    """What a class makes of events."""
+class ReaderState:
+    """The state that a reader derives from the events."""
 
-    people: dict[str, RoomEvent | None] = field(default_factory=dict)
+    participants: dict[str, RoomEvent | None] = field(default_factory=dict)
     tracks: set[str] = field(default_factory=set)
     opted_out: set[str] = field(default_factory=set)
     connected: bool = True
 
-    def take(self, event: RoomEvent) -> None:
+    def apply(self, event: RoomEvent) -> None:
         match event:
-            case Joined(who):
-                self.people.setdefault(who, None)
-            case Left(who):
-                self.people.pop(who, None)
-            case Muted(who) | UnsupportedCodec(who):
-                if who in self.people:
-                    self.people[who] = event
+            case Joined(participant_id):
+                self.participants.setdefault(participant_id, None)
+            case Left(participant_id):
+                self.participants.pop(participant_id, None)
+            case Muted(participant_id) | UnsupportedCodec(participant_id):
+                if participant_id in self.participants:
+                    self.participants[participant_id] = event
             case TrackAdded(track):
-                assert track.participant_id in self.people
+                assert track.participant_id in self.participants
                 self.tracks.add(track.track_id)
             case TrackRemoved(track_id):
                 self.tracks.discard(track_id)
-            case OptedOut(who):
-                self.opted_out.add(who)
+            case OptedOut(participant_id):
+                self.opted_out.add(participant_id)
             case Disconnected() | Reconnected():
                 self.connected = isinstance(event, Reconnected)
 
 
-class World:
-    """A room in which anything may happen, told as the adapter tells it."""
+class SimulatedRoom:
+    """A room in which anything may happen; reports it as the adapter does."""
 
     def __init__(self) -> None:
-        self.there: dict[str, str | None] = {}  # who, and their track
+        self.track_ids: dict[str, str | None] = {}  # by participant identifier
         self.tracks = 0
 
-    def happens(self, what: str, who: str) -> list[RoomEvent]:
-        track = self.there.get(who)
-        removed: list[RoomEvent] = [] if track is None else [TrackRemoved(track, who)]
-        match what:
-            case "toggle" if who in self.there:
-                del self.there[who]
-                return [Left(who), *removed]
+    def apply(self, action: str, participant_id: str) -> list[RoomEvent]:
+        track = self.track_ids.get(participant_id)
+        removed: list[RoomEvent] = [] if track is None else [TrackRemoved(track, participant_id)]
+        match action:
+            case "toggle" if participant_id in self.track_ids:
+                del self.track_ids[participant_id]
+                return [Left(participant_id), *removed]
             case "toggle":
-                self.there[who] = None
-                return [Joined(who), Muted(who, True)]
-            case "camera" if who in self.there:
+                self.track_ids[participant_id] = None
+                return [Joined(participant_id), Muted(participant_id, True)]
+            case "camera" if participant_id in self.track_ids:
                 self.tracks += 1
-                name = self.there[who] = f"track {self.tracks}"
-                return [*removed, Muted(who, False), TrackAdded(Track(name, who))]
-            case "codec" if who in self.there:
-                self.there[who] = None
-                return [*removed, UnsupportedCodec(who, "vp9")]
-            case "opt out" if who in self.there:
-                self.there[who] = None
-                return [*removed, OptedOut(who)]
+                name = self.track_ids[participant_id] = f"track {self.tracks}"
+                return [*removed, Muted(participant_id, False), TrackAdded(FakeTrack(name, participant_id))]
+            case "codec" if participant_id in self.track_ids:
+                self.track_ids[participant_id] = None
+                return [*removed, UnsupportedCodec(participant_id, "vp9")]
+            case "opt out" if participant_id in self.track_ids:
+                self.track_ids[participant_id] = None
+                return [*removed, OptedOut(participant_id)]
             case "loss":
-                gone: list[RoomEvent] = [TrackRemoved(one, who) for who, one in self.there.items() if one]
-                self.there = dict.fromkeys(self.there)
-                again = [event for who in self.there for event in (Joined(who), Muted(who, True))]
-                return [Disconnected("cut"), *gone, Reconnected(), *again]
+                removed_tracks: list[RoomEvent] = [
+                    TrackRemoved(one, participant_id) for participant_id, one in self.track_ids.items() if one
+                ]
+                self.track_ids = dict.fromkeys(self.track_ids)
+                joined_again = [
+                    event
+                    for participant_id in self.track_ids
+                    for event in (Joined(participant_id), Muted(participant_id, True))
+                ]
+                return [Disconnected("cut"), *removed_tracks, Reconnected(), *joined_again]
         return []
 
 
@@ -161,23 +172,23 @@ STEPS = st.lists(
 
 
 @given(STEPS)
-def test_a_reader_that_falls_behind_ends_with_the_same(steps: list[tuple[str, str]]) -> None:
-    async def live() -> None:
-        world, queue, late, prompt = World(), EventQueue(limit=34), Reader(), Reader()
-        for what, who in steps:
-            for event in world.happens(what, who):
-                prompt.take(event)
+def test_a_reader_that_falls_behind_ends_with_the_same_state(steps: list[tuple[str, str]]) -> None:
+    async def run() -> None:
+        room, queue, late, prompt = SimulatedRoom(), EventQueue(limit=34), ReaderState(), ReaderState()
+        for action, participant_id in steps:
+            for event in room.apply(action, participant_id):
+                prompt.apply(event)
                 queue.put(event)
-            if what == "read":
-                queue.put(Disconnected("a while"))
+            if action == "read":
+                queue.put(Disconnected("reason"))
                 queue.put(Reconnected())
                 for _ in range(2):
                     event = await queue.get()
                     assert event is not None
-                    late.take(event)
+                    late.apply(event)
         queue.end()
         while (event := await queue.get()) is not None:
-            late.take(event)
+            late.apply(event)
         assert late == prompt
 
-    asyncio.run(live())
+    asyncio.run(run())

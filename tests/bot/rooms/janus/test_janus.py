@@ -10,44 +10,44 @@ from bot.config import PrivacySettings, Settings
 from bot.rooms.contract import Joined, Left, Muted, TrackAdded, TrackRemoved
 from bot.rooms.janus.adapter import DEFAULT_NAME, Adapter
 from bot.rooms.registry import RoomContext
-from tests.bot.rooms.janus.janus_rooms import QUICK, ended, follow, participants
+from tests.bot.rooms.janus.janus_rooms import FAST_SETTINGS, participants, record
 from tests.cameras import HEIGHT, WIDTH, needs_network
-from tests.followed_room import left_since
 from tests.janus_server import JanusServer, needs_janus
 from tests.janus_students import ChatStudent, JanusStudent
+from tests.room_recorder import unfinished_tasks
 
 pytestmark = [pytest.mark.real_time, needs_janus, needs_network]
 
 
 async def test_a_student_comes_stops_the_camera_starts_it_again_and_goes(server: JanusServer) -> None:
-    async with follow(server.room_url()) as followed, JanusStudent(server.url, " Ada ") as ada:
+    async with record(server.room_url()) as recorder, JanusStudent(server.url, " Ada ") as ada:
         await ada.publish()
-        added = await followed.until_kind(TrackAdded)
-        joined = await followed.until_kind(Joined)
+        added = await recorder.wait_for_kind(TrackAdded)
+        joined = await recorder.wait_for_kind(Joined)
         assert (joined.name, joined.consented, joined.individual) == ("Ada", False, False)
         assert added.track.participant_id == joined.participant_id
         async with asyncio.timeout(20):
             assert (await added.track.recv()).luma().shape == (HEIGHT, WIDTH)
 
-        mark = len(followed.events)
+        mark = len(recorder.events)
         await ada.unpublish()
-        off = await followed.until(lambda event: event == Muted(joined.participant_id, True), mark)
-        removed = await followed.until_kind(TrackRemoved, mark)
+        off = await recorder.wait_for(lambda event: event == Muted(joined.participant_id, True), mark)
+        removed = await recorder.wait_for_kind(TrackRemoved, mark)
         assert removed == TrackRemoved(added.track.track_id, joined.participant_id)
-        await ended(followed)
+        await recorder.wait_for_track_end()
 
         await ada.publish()
-        await followed.until(lambda event: event == Muted(joined.participant_id, False), off)
-        again = await followed.until_kind(TrackAdded, off)
+        await recorder.wait_for(lambda event: event == Muted(joined.participant_id, False), off)
+        again = await recorder.wait_for_kind(TrackAdded, off)
         assert again.track.participant_id == joined.participant_id
         assert again.track.track_id != added.track.track_id
         async with asyncio.timeout(20):
             await again.track.recv()
 
         await ada.go()
-        assert await followed.until_kind(Left) == Left(joined.participant_id)
-        await ended(followed, 1)
-        assert sum(isinstance(event, Joined) for event in followed.events) == 1
+        assert await recorder.wait_for_kind(Left) == Left(joined.participant_id)
+        await recorder.wait_for_track_end(1)
+        assert sum(isinstance(event, Joined) for event in recorder.events) == 1
 
 
 async def test_who_is_there_already_is_told_and_the_bot_is_seen_and_publishes_nothing(
@@ -56,33 +56,33 @@ async def test_who_is_there_already_is_told_and_the_bot_is_seen_and_publishes_no
     async with JanusStudent(server.url, "Ada") as ada, JanusStudent(server.url, "Bea") as bea:
         await ada.publish()
         await ada.published()
-        async with follow(server.room_url(query="?name=Class%20bot")) as followed:
-            await followed.until_kind(TrackAdded)
+        async with record(server.room_url(query="?name=Class%20bot")) as recorder:
+            await recorder.wait_for_kind(TrackAdded)
             # Bea has no camera: Janus tells of her only when asked.
-            await followed.until(lambda event: isinstance(event, Joined) and event.name == "Bea")
-            joined = {event.name: event for event in followed.events if isinstance(event, Joined)}
+            await recorder.wait_for(lambda event: isinstance(event, Joined) and event.name == "Bea")
+            joined = {event.name: event for event in recorder.events if isinstance(event, Joined)}
             assert set(joined) == {"Ada", "Bea"}
-            assert Muted(joined["Bea"].participant_id, True) in followed.events
-            assert Muted(joined["Ada"].participant_id, True) not in followed.events
+            assert Muted(joined["Bea"].participant_id, True) in recorder.events
+            assert Muted(joined["Ada"].participant_id, True) not in recorder.events
             people = await participants(bea)
             seen = {person["display"]: person["publisher"] for person in people.values()}
             assert seen == {"Class bot": False, "Ada": True, "Bea": False}
             await bea.go()
-            assert await followed.until_kind(Left) == Left(joined["Bea"].participant_id)
+            assert await recorder.wait_for_kind(Left) == Left(joined["Bea"].participant_id)
         (bot,) = [feed for feed, person in people.items() if person["display"] == "Class bot"]
         await ada.sees_go(bot)
 
 
 async def test_the_bot_says_what_it_does_in_its_name(server: JanusServer) -> None:
-    async with JanusStudent(server.url, "Ada") as ada, follow(server.room_url()):
+    async with JanusStudent(server.url, "Ada") as ada, record(server.room_url()):
         assert DEFAULT_NAME in [person["display"] for person in (await participants(ada)).values()]
 
 
 async def test_leaving_leaves_no_task_and_no_thread_behind(server: JanusServer) -> None:
     async def stay() -> None:
-        async with follow(server.room_url()) as followed:
-            await followed.room.announce("A bot is here.")
-            added = await followed.until_kind(TrackAdded)
+        async with record(server.room_url()) as recorder:
+            await recorder.room.announce("A bot is here.")
+            added = await recorder.wait_for_kind(TrackAdded)
             await added.track.recv()
 
     async with JanusStudent(server.url, "Ada") as ada, ChatStudent(server.url, "Ada"):
@@ -90,7 +90,7 @@ async def test_leaving_leaves_no_task_and_no_thread_behind(server: JanusServer) 
         await stay()  # by then the students' own tasks are all begun
         tasks, threads = asyncio.all_tasks(), set(threading.enumerate())
         await stay()
-        assert await left_since(tasks, 10.0) == []
+        assert await unfinished_tasks(tasks, 10.0) == []
         for thread in set(threading.enumerate()) - threads:
             if "decode" in thread.name:
                 await asyncio.to_thread(thread.join, 10.0)  # nobody waits for the pool's last breath
@@ -100,11 +100,11 @@ async def test_leaving_leaves_no_task_and_no_thread_behind(server: JanusServer) 
 async def test_leaving_at_once_leaves_the_room(server: JanusServer) -> None:
     async with JanusStudent(server.url, "Ada") as ada:
         tasks = asyncio.all_tasks()
-        async with Adapter(RoomContext(QUICK)).open(server.room_url()):
+        async with Adapter(RoomContext(FAST_SETTINGS)).open(server.room_url()):
             (bot,) = [
                 feed for feed, one in (await participants(ada)).items() if one["display"] == DEFAULT_NAME
             ]
-        async with Adapter(RoomContext(QUICK)).open(server.room_url()):
+        async with Adapter(RoomContext(FAST_SETTINGS)).open(server.room_url()):
             pass  # not a moment in it
         assert not {task.get_name() for task in asyncio.all_tasks() - tasks if "janus" in task.get_name()}
         await ada.sees_go(bot)
@@ -115,17 +115,17 @@ async def test_leaving_at_once_leaves_the_room(server: JanusServer) -> None:
 async def test_a_camera_that_sends_nothing_counts_as_off_and_on_again_with_the_first_picture(
     server: JanusServer,
 ) -> None:
-    async with follow(server.room_url()) as followed, JanusStudent(server.url, "Ada") as ada:
+    async with record(server.room_url()) as recorder, JanusStudent(server.url, "Ada") as ada:
         await ada.publish()
-        added = await followed.until_kind(TrackAdded)
+        added = await recorder.wait_for_kind(TrackAdded)
         await added.track.recv()
-        pid, mark = added.track.participant_id, len(followed.events)
+        pid, mark = added.track.participant_id, len(recorder.events)
         ada.camera.running.clear()  # as replaceTrack(null): the connection stays, no packet comes
-        off = await followed.until(lambda event: event == Muted(pid, True), mark)
-        assert not any(isinstance(event, Left) for event in followed.events)
+        off = await recorder.wait_for(lambda event: event == Muted(pid, True), mark)
+        assert not any(isinstance(event, Left) for event in recorder.events)
         ada.camera.running.set()
-        await followed.until(lambda event: event == Muted(pid, False), off)
-        newest = [event for event in followed.events if isinstance(event, TrackAdded)][-1]
+        await recorder.wait_for(lambda event: event == Muted(pid, False), off)
+        newest = [event for event in recorder.events if isinstance(event, TrackAdded)][-1]
         async with asyncio.timeout(20):
             await newest.track.recv()
 
@@ -133,12 +133,12 @@ async def test_a_camera_that_sends_nothing_counts_as_off_and_on_again_with_the_f
 async def test_a_server_that_sends_its_addresses_one_by_one_is_received_from(tmp_path: Path) -> None:
     async with (
         JanusServer(tmp_path, full_trickle=True) as server,
-        follow(server.room_url()) as followed,
+        record(server.room_url()) as recorder,
         JanusStudent(server.url, "Ada") as ada,
     ):
-        assert await followed.room.announce("A bot is here.") is True
+        assert await recorder.room.announce("A bot is here.") is True
         await ada.publish()
-        added = await followed.until_kind(TrackAdded)
+        added = await recorder.wait_for_kind(TrackAdded)
         async with asyncio.timeout(20):
             await added.track.recv()
 
@@ -146,21 +146,21 @@ async def test_a_server_that_sends_its_addresses_one_by_one_is_received_from(tmp
 async def test_an_h264_camera_is_received_too(tmp_path: Path) -> None:
     async with (
         JanusServer(tmp_path, videocodec="h264,vp8") as server,
-        follow(server.room_url()) as followed,
+        record(server.room_url()) as recorder,
         JanusStudent(server.url, "Ada") as ada,
     ):
         await ada.publish("video/H264")
-        added = await followed.until_kind(TrackAdded)
+        added = await recorder.wait_for_kind(TrackAdded)
         async with asyncio.timeout(20):
             assert (await added.track.recv()).luma().shape == (HEIGHT, WIDTH)
 
 
 async def test_where_faces_must_not_be_read_no_camera_is_received(server: JanusServer) -> None:
-    settings = Settings(webrtc=QUICK.webrtc, privacy=PrivacySettings(jurisdiction="eu-education"))
-    async with follow(server.room_url(), settings) as followed, JanusStudent(server.url, "Ada") as ada:
+    settings = Settings(webrtc=FAST_SETTINGS.webrtc, privacy=PrivacySettings(jurisdiction="eu-education"))
+    async with record(server.room_url(), settings) as recorder, JanusStudent(server.url, "Ada") as ada:
         await ada.publish()
-        joined = await followed.until_kind(Joined)
-        on = await followed.until(lambda event: event == Muted(joined.participant_id, False))
+        joined = await recorder.wait_for_kind(Joined)
+        on = await recorder.wait_for(lambda event: event == Muted(joined.participant_id, False))
         await ada.unpublish()
-        await followed.until(lambda event: event == Muted(joined.participant_id, True), on)
-        assert not any(isinstance(event, TrackAdded) for event in followed.events)
+        await recorder.wait_for(lambda event: event == Muted(joined.participant_id, True), on)
+        assert not any(isinstance(event, TrackAdded) for event in recorder.events)

@@ -11,9 +11,9 @@ from bot.rooms.contract import Joined, TrackAdded, TrackRemoved, UnsupportedCode
 from bot.rooms.janus.adapter import Adapter
 from bot.rooms.registry import RoomContext
 from tests.cameras import SyntheticCamera, needs_network
-from tests.followed_room import Followed
 from tests.janus_server import JanusServer, needs_janus
 from tests.janus_students import JanusStudent
+from tests.room_recorder import RoomRecorder
 
 pytestmark = [pytest.mark.real_time, needs_janus, needs_network, pytest.mark.slow]
 
@@ -38,39 +38,39 @@ class SlowClock(SyntheticCamera):
 async def test_h264_high_is_unsupported_for_that_student_while_the_others_go_on(tmp_path: Path) -> None:
     async with (
         JanusServer(tmp_path, videocodec="h264,vp8") as server,
-        Followed(Adapter(RoomContext(SETTINGS)).open(server.room_url())) as followed,
+        RoomRecorder(Adapter(RoomContext(SETTINGS)).open(server.room_url())) as recorder,
         JanusStudent(server.url, "Ada") as ada,
         JanusStudent(server.url, "Bea") as bea,
     ):
         await ada.publish("video/H264")
-        added = await followed.until_kind(TrackAdded)
+        added = await recorder.wait_for_kind(TrackAdded)
         await bea.publish("video/H264", profile="640c1f")
-        unsupported = await followed.until_kind(UnsupportedCodec)
-        joined = {event.name: event.participant_id for event in followed.events if isinstance(event, Joined)}
+        unsupported = await recorder.wait_for_kind(UnsupportedCodec)
+        joined = {event.name: event.participant_id for event in recorder.events if isinstance(event, Joined)}
         assert unsupported == UnsupportedCodec(joined["Bea"], "H264")
         assert added.track.participant_id == joined["Ada"]
         async with asyncio.timeout(15):
             for _ in range(3):
                 await added.track.recv()
-        assert sum(isinstance(event, TrackAdded) for event in followed.events) == 1
+        assert sum(isinstance(event, TrackAdded) for event in recorder.events) == 1
 
 
 async def test_a_camera_that_falls_behind_is_received_anew(tmp_path: Path) -> None:
     camera = SlowClock()
     async with (
         JanusServer(tmp_path) as server,
-        Followed(Adapter(RoomContext(SETTINGS)).open(server.room_url())) as followed,
+        RoomRecorder(Adapter(RoomContext(SETTINGS)).open(server.room_url())) as recorder,
         JanusStudent(server.url, "Ada") as ada,
     ):
         await ada.publish(track=camera)
-        first = await followed.until_kind(TrackAdded)
+        first = await recorder.wait_for_kind(TrackAdded)
         async with asyncio.timeout(15):
             await first.track.recv()
-        mark, camera.speed = len(followed.events), 0.3
-        removed = await followed.until_kind(TrackRemoved, mark, within_s=30)
+        mark, camera.speed = len(recorder.events), 0.3
+        removed = await recorder.wait_for_kind(TrackRemoved, mark, within_s=30)
         assert removed.track_id == first.track.track_id
         camera.speed = 1.0
-        again = await followed.until_kind(TrackAdded, mark, within_s=30)
+        again = await recorder.wait_for_kind(TrackAdded, mark, within_s=30)
         assert again.track.participant_id == first.track.participant_id
         async with asyncio.timeout(15):
             await again.track.recv()

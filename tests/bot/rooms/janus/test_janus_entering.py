@@ -13,7 +13,7 @@ from bot.config import Settings
 from bot.rooms.contract import Disconnected, Joined, Muted
 from bot.rooms.janus.adapter import Adapter
 from bot.rooms.registry import RoomContext
-from tests.followed_room import Followed
+from tests.room_recorder import RoomRecorder
 
 ADA = {"id": 5, "display": "Ada"}
 CAMERA = {"streams": [{"type": "video", "mindex": 0, "mid": "0", "codec": "vp8"}]}
@@ -61,42 +61,42 @@ class Janus:
 
 
 @asynccontextmanager
-async def entered(janus: Janus) -> AsyncIterator[Followed]:
+async def entered(janus: Janus) -> AsyncIterator[RoomRecorder]:
     app = web.Application()
     app.router.add_get("/{tail:.*}", janus.serve)
     runner = web.AppRunner(app)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     url = f"janus+ws://127.0.0.1:{runner.addresses[0][1]}/5"
-    async with Followed(Adapter(RoomContext(Settings())).open(url)) as followed:
-        yield followed
+    async with RoomRecorder(Adapter(RoomContext(Settings())).open(url)) as recorder:
+        yield recorder
     await runner.cleanup()
 
 
 async def test_a_camera_that_starts_while_the_bot_enters_is_received() -> None:
     janus = Janus()
-    async with entered(janus) as followed:
+    async with entered(janus) as recorder:
         async with asyncio.timeout(10):
             await janus.subscribed.acquire()
-        joined = [event for event in followed.events if isinstance(event, Joined)]
+        joined = [event for event in recorder.events if isinstance(event, Joined)]
         assert [event.name for event in joined] == ["Ada"]
-        muted = [event.muted for event in followed.events if isinstance(event, Muted)]
+        muted = [event.muted for event in recorder.events if isinstance(event, Muted)]
         assert muted[-1] is False
 
 
 @pytest.mark.slow
 async def test_a_camera_whose_request_is_never_answered_is_asked_for_again() -> None:
     janus = Janus()
-    async with entered(janus) as followed, asyncio.timeout(40):
+    async with entered(janus) as recorder, asyncio.timeout(40):
         await janus.subscribed.acquire()
         await janus.subscribed.acquire()
-        assert not any(isinstance(event, Disconnected) for event in followed.events)
+        assert not any(isinstance(event, Disconnected) for event in recorder.events)
 
 
 @pytest.mark.slow
 async def test_a_chat_that_cannot_be_had_at_first_is_tried_again() -> None:
     janus = Janus()
-    async with entered(janus) as followed, asyncio.timeout(40):
-        assert await followed.room.announce("A bot is here.") is False
+    async with entered(janus) as recorder, asyncio.timeout(40):
+        assert await recorder.room.announce("A bot is here.") is False
         await janus.set_up.acquire()
         await janus.set_up.acquire()

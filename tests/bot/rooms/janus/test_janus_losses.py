@@ -25,9 +25,9 @@ from bot.rooms.janus.connection import PARTICIPANT_LIST_INTERVAL_S
 from bot.rooms.janus.reconnect import ReconnectTimeouts
 from bot.rooms.janus.room import JanusRoom
 from tests.cameras import needs_network
-from tests.followed_room import Followed
 from tests.janus_server import OPEN_ROOM, JanusServer, needs_janus
 from tests.janus_students import JanusStudent
+from tests.room_recorder import RoomRecorder
 
 pytestmark = [pytest.mark.real_time, pytest.mark.slow, needs_janus, needs_network]
 
@@ -35,10 +35,10 @@ NOTICED_S = 4.0 + 3.0
 """Four seconds, and some for a machine that does other things too."""
 
 
-def follow(
+def record(
     server: JanusServer, timeouts: ReconnectTimeouts | None = None, must_announce: bool = False
-) -> Followed:
-    return Followed(
+) -> RoomRecorder:
+    return RoomRecorder(
         JanusRoom(
             parse_address(server.room_url()),
             WebrtcSettings(),
@@ -49,50 +49,50 @@ def follow(
     )
 
 
-def ids(followed: Followed, after: int = 0) -> dict[str | None, str]:
+def ids(recorder: RoomRecorder, after: int = 0) -> dict[str | None, str]:
     return {
-        event.name: event.participant_id for event in followed.events[after:] if isinstance(event, Joined)
+        event.name: event.participant_id for event in recorder.events[after:] if isinstance(event, Joined)
     }
 
 
 async def test_a_killed_and_restarted_janus_is_rejoined_and_nobody_counts_twice(server: JanusServer) -> None:
-    async with follow(server) as followed:
+    async with record(server) as recorder:
         greys = {"Ada": 60, "Bea": 200}
         students = [JanusStudent(server.url, name, grey=greys[name]) for name in ("Ada", "Bea", "Bea")]
         for student in students:
-            place = len(followed.events)
+            place = len(recorder.events)
             await student.join()
             await student.publish()
-            await followed.until_kind(TrackAdded, place)
-        before = {event.participant_id for event in followed.events if isinstance(event, Joined)}
+            await recorder.wait_for_kind(TrackAdded, place)
+        before = {event.participant_id for event in recorder.events if isinstance(event, Joined)}
         assert len(before) == 3
 
         killed_s = asyncio.get_running_loop().time()
-        mark = len(followed.events)
+        mark = len(recorder.events)
         await server.kill()
-        lost = await followed.until(lambda event: isinstance(event, Disconnected), mark)
-        assert followed.told[lost][0] - killed_s < NOTICED_S
-        assert "Janus server" in followed.events[lost].reason  # type: ignore[union-attr]
+        lost = await recorder.wait_for(lambda event: isinstance(event, Disconnected), mark)
+        assert recorder.timed_events[lost][0] - killed_s < NOTICED_S
+        assert "Janus server" in recorder.events[lost].reason  # type: ignore[union-attr]
         for student in students:
             await student.go()
         await server.start()
-        back = await followed.until(lambda event: isinstance(event, Reconnected), lost)
-        gone = [event for event in followed.events[mark:back] if isinstance(event, TrackRemoved)]
+        back = await recorder.wait_for(lambda event: isinstance(event, Reconnected), lost)
+        gone = [event for event in recorder.events[mark:back] if isinstance(event, TrackRemoved)]
         assert len(gone) == 3
 
-        names = {event.participant_id: event.name for event in followed.events if isinstance(event, Joined)}
+        names = {event.participant_id: event.name for event in recorder.events if isinstance(event, Joined)}
         again = [JanusStudent(server.url, name, grey=greys[name]) for name in ("Bea", "Ada", "Bea")]
         for student in again:
-            place = len(followed.events)
+            place = len(recorder.events)
             await student.join()
             await student.publish()
-            added = await followed.until_kind(TrackAdded, place)
+            added = await recorder.wait_for_kind(TrackAdded, place)
             async with asyncio.timeout(20):
                 frame = await added.track.recv()
             grey = greys[names[added.track.participant_id] or ""]
             assert abs(float(np.median(frame.luma())) - grey) < 12, "another student's picture"
-        assert {event.participant_id for event in followed.events if isinstance(event, Joined)} == before
-        left = [event.participant_id for event in followed.events[back:] if isinstance(event, Left)]
+        assert {event.participant_id for event in recorder.events if isinstance(event, Joined)} == before
+        left = [event.participant_id for event in recorder.events[back:] if isinstance(event, Left)]
         assert sorted(left) == sorted(before)  # a restarted Janus has nobody in it
         for student in again:
             await student.go()
@@ -101,35 +101,35 @@ async def test_a_killed_and_restarted_janus_is_rejoined_and_nobody_counts_twice(
 @pytest.mark.slow
 async def test_a_halted_janus_is_noticed_and_whole_again_soon_after_it_goes_on(server: JanusServer) -> None:
     clock = asyncio.get_running_loop().time
-    async with follow(server) as followed, JanusStudent(server.url, "Ada") as ada:
+    async with record(server) as recorder, JanusStudent(server.url, "Ada") as ada:
         await ada.publish()
-        added = await followed.until_kind(TrackAdded)
+        added = await recorder.wait_for_kind(TrackAdded)
         await added.track.recv()
-        halted_s, mark = clock(), len(followed.events)
+        halted_s, mark = clock(), len(recorder.events)
         server.stop()
         try:
-            lost = await followed.until(lambda event: isinstance(event, Disconnected), mark)
-            assert followed.told[lost][0] - halted_s < NOTICED_S
+            lost = await recorder.wait_for(lambda event: isinstance(event, Disconnected), mark)
+            assert recorder.timed_events[lost][0] - halted_s < NOTICED_S
             await asyncio.sleep(10 - (clock() - halted_s))
         finally:
             server.go_on()
         on_s = clock()
-        back = await followed.until(lambda event: isinstance(event, Reconnected), lost)
-        again = await followed.until_kind(TrackAdded, back)
+        back = await recorder.wait_for(lambda event: isinstance(event, Reconnected), lost)
+        again = await recorder.wait_for_kind(TrackAdded, back)
         async with asyncio.timeout(15):
             frame = await again.track.recv()
         assert frame.at_s - on_s < 15.0
         assert again.track.participant_id == added.track.participant_id
-        assert not any(isinstance(event, Left) for event in followed.events)
-        assert len(set(ids(followed).values())) == 1
+        assert not any(isinstance(event, Left) for event in recorder.events)
+        assert len(set(ids(recorder).values())) == 1
 
 
 @pytest.mark.slow
 async def test_leaving_a_halted_janus_does_not_hang(server: JanusServer) -> None:
     async with JanusStudent(server.url, "Ada") as ada:
-        async with follow(server) as followed:
+        async with record(server) as recorder:
             await ada.publish()
-            await followed.until_kind(TrackAdded)
+            await recorder.wait_for_kind(TrackAdded)
             server.stop()
             left_s = time.monotonic()
         assert time.monotonic() - left_s < 12.0
@@ -141,26 +141,26 @@ async def test_a_cut_network_is_noticed_and_the_bot_left_behind_is_nobody(server
     wire = Wire(server.port)
     async with wire, JanusStudent(server.url, "Ada") as ada:
         await ada.publish()
-        async with Followed(
+        async with RoomRecorder(
             JanusRoom(
                 parse_address(server.room_url().replace(str(server.port), str(wire.port))),
                 WebrtcSettings(),
                 samples_per_s=2.0,
             )
-        ) as followed:
-            await followed.until_kind(TrackAdded)
-            cut_s, mark = asyncio.get_running_loop().time(), len(followed.events)
+        ) as recorder:
+            await recorder.wait_for_kind(TrackAdded)
+            cut_s, mark = asyncio.get_running_loop().time(), len(recorder.events)
             wire.cut()
-            lost = await followed.until(lambda event: isinstance(event, Disconnected), mark)
-            assert followed.told[lost][0] - cut_s < NOTICED_S
-            back = await followed.until(lambda event: isinstance(event, Reconnected), lost)
-            await followed.until_kind(TrackAdded, back)
+            lost = await recorder.wait_for(lambda event: isinstance(event, Disconnected), mark)
+            assert recorder.timed_events[lost][0] - cut_s < NOTICED_S
+            back = await recorder.wait_for(lambda event: isinstance(event, Reconnected), lost)
+            await recorder.wait_for_kind(TrackAdded, back)
             reply = await ada.ask({"request": "listparticipants", "room": OPEN_ROOM})
             names = [person["display"] for person in reply.data["participants"]]
             assert names.count(DEFAULT_NAME) == 2  # Janus has not missed the first one yet
             await asyncio.sleep(2.2 * PARTICIPANT_LIST_INTERVAL_S)
-            assert set(ids(followed)) == {"Ada"}
-            assert not any(isinstance(event, Left) for event in followed.events)
+            assert set(ids(recorder)) == {"Ada"}
+            assert not any(isinstance(event, Left) for event in recorder.events)
 
 
 class Wire:
@@ -212,61 +212,61 @@ class Wire:
 
 
 async def test_a_janus_that_comes_back_without_the_room_is_given_up_on(server: JanusServer) -> None:
-    async with follow(server, ReconnectTimeouts(server_s=30.0, room_s=1.0)) as followed:
+    async with record(server, ReconnectTimeouts(server_s=30.0, room_s=1.0)) as recorder:
         await server.kill()
-        await followed.until_kind(Disconnected)
+        await recorder.wait_for_kind(Disconnected)
         server.configure(rooms=False)
         await server.start()
-        error = await followed.until_error()
+        error = await recorder.wait_for_error()
         assert isinstance(error, RoomUnavailable)
         assert str(error) == "room 1001 is gone: the Janus server came back without it"
-        assert not any(isinstance(event, Reconnected) for event in followed.events)
+        assert not any(isinstance(event, Reconnected) for event in recorder.events)
 
 
 async def test_where_everyone_must_be_told_a_room_that_lost_its_chat_is_looked_at_no_more(
     server: JanusServer,
 ) -> None:
-    async with follow(server, must_announce=True) as followed:
-        assert await followed.room.announce("A bot is here.")
+    async with record(server, must_announce=True) as recorder:
+        assert await recorder.room.announce("A bot is here.")
         await server.kill()
-        await followed.until_kind(Disconnected)
+        await recorder.wait_for_kind(Disconnected)
         server.configure(chat=False)
         await server.start()
-        error = await followed.until_error(30)
+        error = await recorder.wait_for_error(30)
         assert isinstance(error, RoomDenied)
         assert "came back without its chat" in str(error)
-        assert not any(isinstance(event, Reconnected) for event in followed.events)
+        assert not any(isinstance(event, Reconnected) for event in recorder.events)
 
 
 async def test_a_room_that_is_opened_again_in_time_is_rejoined(server: JanusServer) -> None:
-    async with follow(server, ReconnectTimeouts(server_s=30.0, room_s=30.0)) as followed:
+    async with record(server, ReconnectTimeouts(server_s=30.0, room_s=30.0)) as recorder:
         await server.kill()
         server.configure(rooms=False)
         await server.start()
-        await followed.until_kind(Disconnected)
+        await recorder.wait_for_kind(Disconnected)
         async with JanusStudent(server.url, "Ada", opens={}):
-            await followed.until_kind(Reconnected)
-            await followed.until(lambda event: isinstance(event, Joined) and event.name == "Ada")
+            await recorder.wait_for_kind(Reconnected)
+            await recorder.wait_for(lambda event: isinstance(event, Joined) and event.name == "Ada")
 
 
 async def test_a_janus_that_does_not_come_back_is_given_up_on(server: JanusServer) -> None:
-    async with follow(server, ReconnectTimeouts(server_s=1.0, room_s=1.0)) as followed:
+    async with record(server, ReconnectTimeouts(server_s=1.0, room_s=1.0)) as recorder:
         await server.kill()
-        error = await followed.until_error()
+        error = await recorder.wait_for_error()
         assert isinstance(error, RoomUnavailable)
         assert str(error).startswith("the Janus server was lost and did not come back within 1 s")
 
 
 async def test_a_janus_that_takes_nobody_new_for_a_while_is_waited_for(server: JanusServer) -> None:
-    async with follow(server, ReconnectTimeouts(server_s=30.0, room_s=1.0)) as followed:
+    async with record(server, ReconnectTimeouts(server_s=30.0, room_s=1.0)) as recorder:
         (session,) = (await server.administer({"janus": "list_sessions"}))["sessions"]
         await server.take_nobody_new()
         await server.administer({"janus": "destroy_session", "session_id": session})
-        lost = await followed.until(lambda event: isinstance(event, Disconnected))
+        lost = await recorder.wait_for(lambda event: isinstance(event, Disconnected))
         await asyncio.sleep(2.0)
-        assert followed.error is None
+        assert recorder.error is None
         await server.administer({"janus": "accept_new_sessions", "accept": True})
-        await followed.until_kind(Reconnected, lost)
+        await recorder.wait_for_kind(Reconnected, lost)
 
 
 async def test_a_class_left_while_what_was_lost_is_being_closed_leaves_nothing_behind(
@@ -275,18 +275,18 @@ async def test_a_class_left_while_what_was_lost_is_being_closed_leaves_nothing_b
     async with JanusStudent(server.url, "Ada") as ada:
         await ada.publish()
         tasks = asyncio.all_tasks()
-        async with follow(server) as followed:
-            assert await followed.room.announce("A bot is here.")
-            await followed.until_kind(TrackAdded)
+        async with record(server) as recorder:
+            assert await recorder.room.announce("A bot is here.")
+            await recorder.wait_for_kind(TrackAdded)
             server.stop()
-            await followed.until_kind(Disconnected)
+            await recorder.wait_for_kind(Disconnected)
         ours = {task for task in asyncio.all_tasks() - tasks if task.get_name().startswith(("janus", "peer"))}
         server.go_on()
         assert not {task.get_name() for task in ours if not task.done()}
 
 
 async def test_a_class_can_be_left_while_the_bot_is_trying_to_come_back(server: JanusServer) -> None:
-    async with follow(server) as followed:
+    async with record(server) as recorder:
         await server.kill()
-        await followed.until_kind(Disconnected)
-    assert followed.error is None
+        await recorder.wait_for_kind(Disconnected)
+    assert recorder.error is None

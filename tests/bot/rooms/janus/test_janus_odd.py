@@ -21,31 +21,33 @@ from bot.rooms.contract import (
     TrackRemoved,
 )
 from bot.rooms.janus.adapter import DEFAULT_NAME
-from tests.bot.rooms.janus.janus_rooms import ended, follow
+from tests.bot.rooms.janus.janus_rooms import record
 from tests.cameras import SyntheticCamera, needs_network
-from tests.followed_room import Followed
 from tests.janus_server import OPEN_ROOM, SECRET, JanusServer, needs_janus
 from tests.janus_students import ChatStudent, JanusStudent
+from tests.room_recorder import RoomRecorder
 
 pytestmark = [pytest.mark.real_time, pytest.mark.slow, needs_janus, needs_network]
 
 LONG_NAME = "Ada " * 500
 
 
-async def picture(followed: Followed, after: int = 0) -> tuple[TrackAdded, float]:
+async def picture(recorder: RoomRecorder, after: int = 0) -> tuple[TrackAdded, float]:
     """The next camera that can be received, and how bright its picture is."""
-    added = await followed.until_kind(TrackAdded, after)
+    added = await recorder.wait_for_kind(TrackAdded, after)
     async with asyncio.timeout(20):
         return added, float(np.median((await added.track.recv()).luma()))
 
 
 @asynccontextmanager
-async def named(followed: Followed, url: str, display: str | None) -> AsyncIterator[tuple[JanusStudent, str]]:
+async def named(
+    recorder: RoomRecorder, url: str, display: str | None
+) -> AsyncIterator[tuple[JanusStudent, str]]:
     """A student with a camera, and their identifier."""
-    mark = len(followed.events)
+    mark = len(recorder.events)
     async with JanusStudent(url, display) as student:
         await student.publish()
-        added = await followed.until_kind(TrackAdded, mark)
+        added = await recorder.wait_for_kind(TrackAdded, mark)
         yield student, added.track.participant_id
 
 
@@ -58,20 +60,20 @@ async def test_a_server_whose_rooms_have_names_of_digits_is_joined_with_its_chat
     room = str(OPEN_ROOM)
     async with (
         JanusServer(tmp_path, string_ids=True) as server,
-        follow(server.room_url()) as followed,
+        record(server.room_url()) as recorder,
         JanusStudent(server.url, "Ada", room) as ada,
         ChatStudent(server.url, "Ada", room) as chat,
     ):
         assert isinstance(ada.feed, str)
-        assert await followed.room.announce("A bot is here.")
+        assert await recorder.room.announce("A bot is here.")
         await ada.publish()
-        added, _ = await picture(followed)
+        added, _ = await picture(recorder)
         await chat.hears()
         await chat.send("/optout")
-        assert await followed.until_kind(OptedOut) == OptedOut(added.track.participant_id)
-        mark = len(followed.events)
+        assert await recorder.wait_for_kind(OptedOut) == OptedOut(added.track.participant_id)
+        mark = len(recorder.events)
         await ada.go()
-        assert await followed.until_kind(Left, mark) == Left(added.track.participant_id)
+        assert await recorder.wait_for_kind(Left, mark) == Left(added.track.participant_id)
 
 
 @pytest.mark.parametrize(
@@ -83,81 +85,81 @@ async def test_a_room_of_its_own_kind_is_received_from(server: JanusServer, open
     query = "" if pin is None else "?pin=a+b%26c%23d%20%25%C3%BC🔑"
     async with (
         JanusStudent(server.url, "Ada", room, pin, opens=opens) as ada,
-        follow(server.room_url(room, query)) as followed,
+        record(server.room_url(room, query)) as recorder,
     ):
         await ada.publish()
-        added, _ = await picture(followed)
-        assert Joined(added.track.participant_id, "Ada") in followed.events
+        added, _ = await picture(recorder)
+        assert Joined(added.track.participant_id, "Ada") in recorder.events
         async with JanusStudent(server.url, "Bea", room, pin):
-            await followed.until(lambda event: isinstance(event, Joined) and event.name == "Bea")
-        await followed.until_kind(Left)
+            await recorder.wait_for(lambda event: isinstance(event, Joined) and event.name == "Bea")
+        await recorder.wait_for_kind(Left)
 
 
 async def test_a_camera_a_moderator_switches_off_counts_as_off_until_it_is_on_again(
     server: JanusServer,
 ) -> None:
-    async with follow(server.room_url()) as followed, named(followed, server.url, "Ada") as (ada, pid):
-        mark = len(followed.events)
+    async with record(server.room_url()) as recorder, named(recorder, server.url, "Ada") as (ada, pid):
+        mark = len(recorder.events)
         await moderate(ada, "0", True)
-        removed = await followed.until_kind(TrackRemoved, mark)
+        removed = await recorder.wait_for_kind(TrackRemoved, mark)
         assert removed.participant_id == pid
-        assert Muted(pid, True) in followed.events[mark:]
-        async with follow(server.room_url(query="?name=Late")) as late:  # who comes now is told with the list
-            joined = await late.until_kind(Joined)
-            await late.until(lambda event: event == Muted(joined.participant_id, True))
+        assert Muted(pid, True) in recorder.events[mark:]
+        async with record(server.room_url(query="?name=Late")) as late:  # who comes now is told with the list
+            joined = await late.wait_for_kind(Joined)
+            await late.wait_for(lambda event: event == Muted(joined.participant_id, True))
             assert not any(isinstance(event, Muted) and not event.muted for event in late.events)
-            mark = len(followed.events)
+            mark = len(recorder.events)
             await moderate(ada, "0", False)
-            for one, after in ((followed, mark), (late, 0)):
+            for one, after in ((recorder, mark), (late, 0)):
                 added, _ = await picture(one, after)
                 assert Muted(added.track.participant_id, False) in one.events[after:]
 
 
 async def test_the_camera_is_received_and_not_the_screen_beside_it(server: JanusServer) -> None:
-    async with follow(server.room_url()) as followed, JanusStudent(server.url, "Ada", grey=70) as ada:
+    async with record(server.room_url()) as recorder, JanusStudent(server.url, "Ada", grey=70) as ada:
         await ada.publish(screen=SyntheticCamera(grey=220))
-        added, grey = await picture(followed)
+        added, grey = await picture(recorder)
         assert abs(grey - 70) < 12
-        mark = len(followed.events)
+        mark = len(recorder.events)
         await moderate(ada, "0", True)  # of the screen, which is nobody's camera
         await moderate(ada, "0", False)
         await asyncio.sleep(0.5)
-        assert not followed.events[mark:]
+        assert not recorder.events[mark:]
         await ada.go()
-        assert await followed.until_kind(Left) == Left(added.track.participant_id)
+        assert await recorder.wait_for_kind(Left) == Left(added.track.participant_id)
 
 
 async def test_a_camera_published_again_in_another_codec_is_received_again(tmp_path: Path) -> None:
     async with (
         JanusServer(tmp_path, videocodec="vp8,h264") as server,
-        follow(server.room_url()) as followed,
+        record(server.room_url()) as recorder,
         JanusStudent(server.url, "Ada") as ada,
     ):
         mark, people = 0, set()
         for codec in ("video/VP8", "video/H264", "video/VP8"):
             await ada.publish(codec)
-            added, _ = await picture(followed, mark)
+            added, _ = await picture(recorder, mark)
             people.add(added.track.participant_id)
-            mark = len(followed.events)
+            mark = len(recorder.events)
             await ada.unpublish()
-            await followed.until_kind(TrackRemoved, mark)
+            await recorder.wait_for_kind(TrackRemoved, mark)
         assert len(people) == 1
 
 
 async def test_who_takes_another_name_stays_left_out_under_either(server: JanusServer) -> None:
-    async with follow(server.room_url()) as followed, ChatStudent(server.url, "Bea") as chat:
-        await followed.room.announce("A bot is here.")
+    async with record(server.room_url()) as recorder, ChatStudent(server.url, "Bea") as chat:
+        await recorder.room.announce("A bot is here.")
         await chat.hears()
-        async with named(followed, server.url, "Ada") as (ada, pid):
+        async with named(recorder, server.url, "Ada") as (ada, pid):
             await ada.ask({"request": "configure", "display": "Bea"})
             await chat.send("/optout")
-            assert await followed.until_kind(OptedOut) == OptedOut(pid)
-            await ended(followed)
+            assert await recorder.wait_for_kind(OptedOut) == OptedOut(pid)
+            await recorder.wait_for_track_end()
         for name in ("Ada", "Bea"):
-            mark = len(followed.events)
+            mark = len(recorder.events)
             async with JanusStudent(server.url, name):
-                await followed.until(lambda event: event == OptedOut(pid), mark)
-                assert Joined(pid, name) in followed.events[mark:]
+                await recorder.wait_for(lambda event: event == OptedOut(pid), mark)
+                assert Joined(pid, name) in recorder.events[mark:]
 
 
 @pytest.mark.parametrize(
@@ -171,29 +173,29 @@ async def test_who_takes_another_name_stays_left_out_under_either(server: JanusS
 async def test_names_of_any_script_and_length_opt_out_however_they_are_spelled(
     server: JanusServer, camera: str, chat: str, told: str
 ) -> None:
-    async with follow(server.room_url()) as followed, ChatStudent(server.url, chat) as talking:
-        await followed.room.announce("A bot is here.")
+    async with record(server.room_url()) as recorder, ChatStudent(server.url, chat) as talking:
+        await recorder.room.announce("A bot is here.")
         await talking.hears()
         async with (
-            named(followed, server.url, camera) as (_, pid),
-            named(followed, server.url, camera) as two,
+            named(recorder, server.url, camera) as (_, pid),
+            named(recorder, server.url, camera) as two,
         ):
             assert two[1] != pid, "two of one name are two"
-            assert Joined(pid, told) in followed.events
+            assert Joined(pid, told) in recorder.events
             await talking.send("/optout")
             for one in (pid, two[1]):
-                await followed.until(lambda event, one=one: event == OptedOut(one))  # type: ignore[misc]
+                await recorder.wait_for(lambda event, one=one: event == OptedOut(one))  # type: ignore[misc]
 
 
 async def test_who_goes_and_comes_back_at_once_is_the_same_and_received(server: JanusServer) -> None:
-    async with follow(server.room_url()) as followed:
+    async with record(server.room_url()) as recorder:
         mark, pids = 0, []
         for _ in range(3):
-            async with named(followed, server.url, "Ada") as (_, pid):
+            async with named(recorder, server.url, "Ada") as (_, pid):
                 pids.append(pid)
-                await picture(followed, mark)
-                mark = len(followed.events)
-            assert await followed.until_kind(Left, mark) == Left(pid)
+                await picture(recorder, mark)
+                mark = len(recorder.events)
+            assert await recorder.wait_for_kind(Left, mark) == Left(pid)
         assert len(set(pids)) == 1
 
 
@@ -203,9 +205,9 @@ async def handles(server: JanusServer, session: int) -> int:
 
 async def test_students_who_come_and_go_leave_nothing_behind(server: JanusServer) -> None:
     """Whatever the bot was about when they went: attaching, subscribing, connecting, receiving."""
-    async with follow(server.room_url()) as followed:
+    async with record(server.room_url()) as recorder:
         (session,) = (await server.administer({"janus": "list_sessions"}))["sessions"]
-        assert await followed.room.announce("A bot is here.")
+        assert await recorder.room.announce("A bot is here.")
         before = await handles(server, session)
         tasks = asyncio.all_tasks()
 
@@ -217,8 +219,8 @@ async def test_students_who_come_and_go_leave_nothing_behind(server: JanusServer
 
         await asyncio.gather(*(come_and_go(number) for number in range(12)))
         wanted = 12
-        while wanted > sum(isinstance(event, Left) for event in followed.events):
-            await followed.until_kind(Left, len(followed.events))
+        while wanted > sum(isinstance(event, Left) for event in recorder.events):
+            await recorder.wait_for_kind(Left, len(recorder.events))
         async with asyncio.timeout(20):
             for _ in range(200):
                 if await handles(server, session) == before:
@@ -241,15 +243,15 @@ async def handle_of(server: JanusServer, display: str) -> dict[str, int]:
 
 
 async def test_where_the_server_lets_go_of_the_bot_it_joins_again(server: JanusServer) -> None:
-    async with follow(server.room_url()) as followed, named(followed, server.url, "Ada") as (ada, pid):
-        mark = len(followed.events)
+    async with record(server.room_url()) as recorder, named(recorder, server.url, "Ada") as (ada, pid):
+        mark = len(recorder.events)
         await server.administer({"janus": "detach_handle", **await handle_of(server, DEFAULT_NAME)})
-        lost = await followed.until_kind(Disconnected, mark)
+        lost = await recorder.wait_for_kind(Disconnected, mark)
         assert lost.reason == "The Janus server detached the bot: reconnecting."
-        await followed.until_kind(Reconnected, mark)
-        added, _ = await picture(followed, mark)
+        await recorder.wait_for_kind(Reconnected, mark)
+        added, _ = await picture(recorder, mark)
         assert added.track.participant_id == pid
-        again = [event for event in followed.events[mark:] if isinstance(event, Joined | Left)]
+        again = [event for event in recorder.events[mark:] if isinstance(event, Joined | Left)]
         assert again == [Joined(pid, "Ada")]
         assert ada.feed
 

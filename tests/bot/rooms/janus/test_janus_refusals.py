@@ -19,7 +19,7 @@ from cryptography.x509.oid import NameOID
 from bot.rooms.contract import Joined, Left, RoomDenied, RoomRemoved, RoomUnavailable, TrackAdded
 from bot.rooms.janus.adapter import DEFAULT_NAME
 from bot.rooms.janus.messages import JanusRefused
-from tests.bot.rooms.janus.janus_rooms import ended, follow, kick
+from tests.bot.rooms.janus.janus_rooms import kick, record
 from tests.cameras import needs_network
 from tests.janus_server import OPEN_ROOM, PIN, PIN_ROOM, SECRET, JanusServer, needs_janus
 from tests.janus_students import JanusStudent
@@ -33,12 +33,12 @@ async def test_a_wrong_pin_and_a_missing_room_are_told_apart_and_hold_no_pin(ser
             with pytest.raises(
                 RoomDenied, match=r"^(room 1002 requires a PIN|the PIN of room 1002 is wrong): .*\?pin=PIN"
             ) as denied:
-                await follow(server.room_url(PIN_ROOM, query)).__aenter__()
+                await record(server.room_url(PIN_ROOM, query)).__aenter__()
             assert "guessed-77" not in repr(denied.value) + repr(denied.value.__cause__)
         with pytest.raises(RoomUnavailable, match=r"^there is no room 77 on the Janus server"):
-            await follow(server.room_url(77)).__aenter__()
-        async with follow(server.room_url(PIN_ROOM, f"?pin={PIN}")) as followed:
-            assert followed.room.public_url == server.room_url(PIN_ROOM)
+            await record(server.room_url(77)).__aenter__()
+        async with record(server.room_url(PIN_ROOM, f"?pin={PIN}")) as recorder:
+            assert recorder.room.public_url == server.room_url(PIN_ROOM)
     assert PIN not in repr(logs)
 
 
@@ -58,9 +58,9 @@ async def test_a_room_that_is_full_for_students_still_has_room_for_the_bot(serve
         with pytest.raises(JanusRefused) as full:
             await bea.publish()
         assert full.value.code == 432
-        async with follow(server.room_url(room)) as followed, follow(server.room_url(room)) as another:
-            for one in (followed, another):
-                added = await one.until_kind(TrackAdded)
+        async with record(server.room_url(room)) as recorder, record(server.room_url(room)) as another:
+            for one in (recorder, another):
+                added = await one.wait_for_kind(TrackAdded)
                 async with asyncio.timeout(20):
                     await added.track.recv()
 
@@ -68,7 +68,7 @@ async def test_a_room_that_is_full_for_students_still_has_room_for_the_bot(serve
 async def test_a_server_that_takes_nobody_new_is_unavailable(server: JanusServer) -> None:
     await server.take_nobody_new()
     with pytest.raises(RoomUnavailable, match=r"^the Janus server accepts no new sessions"):
-        await follow(server.room_url()).__aenter__()
+        await record(server.room_url()).__aenter__()
 
 
 async def test_a_room_with_a_list_of_who_may_enter_is_not_said_to_want_a_pin(server: JanusServer) -> None:
@@ -76,13 +76,13 @@ async def test_a_room_with_a_list_of_who_may_enter_is_not_said_to_want_a_pin(ser
         listed = {"action": "enable", "allowed": ["token of somebody"], "secret": SECRET}
         await ada.ask({"request": "allowed", "room": OPEN_ROOM, **listed})
         with pytest.raises(RoomDenied, match=r"^room 1001 admits only holders of a token"):
-            await follow(server.room_url()).__aenter__()
+            await record(server.room_url()).__aenter__()
 
 
 async def test_nobody_there_and_no_janus_are_unavailable_in_one_line(tmp_path: Path) -> None:
     server = JanusServer(tmp_path)  # never started
     with pytest.raises(RoomUnavailable, match=r"^no Janus server answers at ws://127.0.0.1:") as gone:
-        await follow(server.room_url()).__aenter__()
+        await record(server.room_url()).__aenter__()
     assert "\n" not in str(gone.value)
 
     async def greet(request: web.Request) -> web.Response:
@@ -90,7 +90,7 @@ async def test_nobody_there_and_no_janus_are_unavailable_in_one_line(tmp_path: P
 
     runner, url = await serve(greet)
     with pytest.raises(RoomUnavailable, match=r"^no Janus server answers at ws://127.0.0.1:"):
-        await follow(f"janus+{url}/{OPEN_ROOM}").__aenter__()
+        await record(f"janus+{url}/{OPEN_ROOM}").__aenter__()
     await runner.cleanup()
 
 
@@ -100,7 +100,7 @@ async def test_a_certificate_nobody_vouches_for_is_said_to_be_the_trouble(tmp_pa
 
     runner, url = await serve(never, certificate(tmp_path))
     with pytest.raises(RoomUnavailable, match=r"^the certificate of the server at wss://127.0.0.1:"):
-        await follow(f"janus+{url}/{OPEN_ROOM}").__aenter__()
+        await record(f"janus+{url}/{OPEN_ROOM}").__aenter__()
     await runner.cleanup()
 
 
@@ -132,34 +132,34 @@ async def test_refusals_that_a_real_janus_seldom_gives(code: int, kind: type[Exc
 
     runner, url = await serve(refuse)
     with pytest.raises(kind, match=says) as caught:
-        await follow(f"janus+{url}/5?pin={PIN}").__aenter__()
+        await record(f"janus+{url}/5?pin={PIN}").__aenter__()
     assert PIN not in repr(caught.value) + repr(caught.value.__cause__)
     await runner.cleanup()
 
 
 async def test_a_kicked_student_leaves_and_a_kicked_bot_is_removed(server: JanusServer) -> None:
-    async with follow(server.room_url()) as followed, JanusStudent(server.url, "Ada") as ada:
+    async with record(server.room_url()) as recorder, JanusStudent(server.url, "Ada") as ada:
         async with JanusStudent(server.url, "Bea") as bea:
             await bea.publish()
-            joined = await followed.until_kind(Joined)
-            await followed.until_kind(TrackAdded)
+            joined = await recorder.wait_for_kind(Joined)
+            await recorder.wait_for_kind(TrackAdded)
             await kick(ada, "Bea")
-            assert await followed.until_kind(Left) == Left(joined.participant_id)
+            assert await recorder.wait_for_kind(Left) == Left(joined.participant_id)
         await kick(ada, DEFAULT_NAME)
-        error = await followed.until_error()
+        error = await recorder.wait_for_error()
         assert isinstance(error, RoomRemoved)
         assert str(error) == "a moderator removed the bot from the room"
 
 
 async def test_a_room_that_is_closed_ends_the_class_truthfully(server: JanusServer) -> None:
-    async with follow(server.room_url()) as followed, JanusStudent(server.url, "Ada") as ada:
+    async with record(server.room_url()) as recorder, JanusStudent(server.url, "Ada") as ada:
         await ada.publish()
-        await followed.until_kind(TrackAdded)
+        await recorder.wait_for_kind(TrackAdded)
         await ada.ask({"request": "destroy", "room": OPEN_ROOM, "secret": SECRET})
-        error = await followed.until_error()
+        error = await recorder.wait_for_error()
         assert isinstance(error, RoomUnavailable)
         assert str(error) == "the room was closed on the Janus server"
-        await ended(followed)
+        await recorder.wait_for_track_end()
 
 
 async def serve(handler: Any, tls: ssl.SSLContext | None = None) -> tuple[web.AppRunner, str]:

@@ -1,4 +1,4 @@
-"""Who is in the room, by what Janus tells and by its roll; nothing is received here."""
+"""The participants by Janus' notifications and participant lists; no camera is received here."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ ADA, BEA = RoomMember(1, "Ada"), RoomMember(2, "Bea")
 CAMERA = Camera("0", "vp8", False)
 
 
-class Stay:
-    """A stay in a room, and what was told of it."""
+class ParticipantsRecorder:
+    """Participants of a room, and the room events they emitted."""
 
     def __init__(self) -> None:
-        self.told: list[RoomEvent] = []
-        self.people = Participants(self.told.append, receives=False)
+        self.events: list[RoomEvent] = []
+        self.participants = Participants(self.events.append, receives=False)
 
-    def begin(self, own_feed: Feed, *there: RoomMember) -> None:
+    def connect(self, own_feed: Feed, *present: RoomMember) -> None:
         reception = Reception(
             session=JanusSession("ws://192.0.2.1", 1.0),
             address=RoomAddress("ws://192.0.2.1", 1, None, "Bot", ""),
@@ -44,65 +44,75 @@ class Stay:
             temporal=0,
             turnstile=asyncio.Semaphore(1),
         )
-        self.people.connect(reception, own_feed, [Present(person) for person in there])
+        self.participants.connect(reception, own_feed, [Present(member) for member in present])
 
-    def roll(self, *there: RoomMember) -> None:
-        self.people.on_participant_list(list(there), {person.feed for person in there})
+    def list_participants(self, *present: RoomMember) -> None:
+        self.participants.on_participant_list(list(present), {member.feed for member in present})
 
-    def names(self) -> list[str | None]:
-        return [event.name for event in self.told if isinstance(event, Joined)]
+    def joined_names(self) -> list[str | None]:
+        return [event.name for event in self.events if isinstance(event, Joined)]
 
-    def left(self) -> int:
-        return sum(isinstance(event, Left) for event in self.told)
+    def left_count(self) -> int:
+        return sum(isinstance(event, Left) for event in self.events)
 
 
 @pytest.fixture
-async def stay() -> Stay:
-    return Stay()
+async def recorder() -> ParticipantsRecorder:
+    return ParticipantsRecorder()
 
 
-async def test_who_came_while_an_older_roll_was_on_its_way_is_not_taken_for_gone(stay: Stay) -> None:
-    stay.begin(9)
-    stay.roll(ADA)
-    stay.people.on_notification(Publishing(RoomMember(2, "Bea", CAMERA)))
-    stay.roll(ADA)  # called before Bea came
-    assert stay.left() == 0
-    stay.roll(ADA, BEA)
-    stay.roll(ADA)
-    assert stay.left() == 0
-    stay.roll(ADA)
-    assert stay.left() == 1
-    stay.roll(ADA)
-    assert (stay.left(), stay.names()) == (1, ["Ada", "Bea"])
+async def test_a_participant_who_joined_after_the_list_was_made_is_not_removed(
+    recorder: ParticipantsRecorder,
+) -> None:
+    recorder.connect(9)
+    recorder.list_participants(ADA)
+    recorder.participants.on_notification(Publishing(RoomMember(2, "Bea", CAMERA)))
+    recorder.list_participants(ADA)  # made before Bea joined
+    assert recorder.left_count() == 0
+    recorder.list_participants(ADA, BEA)
+    recorder.list_participants(ADA)
+    assert recorder.left_count() == 0
+    recorder.list_participants(ADA)
+    assert recorder.left_count() == 1
+    recorder.list_participants(ADA)
+    assert (recorder.left_count(), recorder.joined_names()) == (1, ["Ada", "Bea"])
 
 
-async def test_the_bots_of_lost_stays_are_nobody_and_somebody_given_their_feed_is(stay: Stay) -> None:
+async def test_bots_of_lost_connections_are_ignored_but_a_participant_with_their_feed_is_not(
+    recorder: ParticipantsRecorder,
+) -> None:
     for own_feed in range(100, 130):
-        stay.begin(own_feed, RoomMember(100, "Bot"), RoomMember(own_feed, "Bot"), ADA)
-    assert set(stay.names()) == {"Ada"}
-    stay.begin(7, RoomMember(100, "Dan"), RoomMember(8, "Bot"))
-    assert set(stay.names()) == {"Ada", "Dan", "Bot"}, (
-        "feeds of a restarted server; a student called as the bot"
+        recorder.connect(own_feed, RoomMember(100, "Bot"), RoomMember(own_feed, "Bot"), ADA)
+    assert set(recorder.joined_names()) == {"Ada"}
+    recorder.connect(7, RoomMember(100, "Dan"), RoomMember(8, "Bot"))
+    assert set(recorder.joined_names()) == {"Ada", "Dan", "Bot"}, (
+        "feeds of a restarted server; a student with the bot's name"
     )
 
 
-async def test_a_moderated_camera_is_off_and_what_is_not_known_changes_nothing(stay: Stay) -> None:
-    stay.begin(9)
-    stay.people.on_notification(Moderated(1, "0", True))
-    stay.people.on_notification(Renamed(1, "Nobody"))
-    assert stay.told == []
-    stay.people.on_notification(Publishing(RoomMember(1, "Ada", CAMERA)))
-    stay.people.on_notification(Moderated(1, "1", True))
-    stay.people.on_notification(Moderated(1, "0", True))
-    stay.people.on_notification(Moderated(1, "0", True))
-    stay.people.on_notification(Moderated(1, "0", False))
-    muted = [event.muted for event in stay.told if isinstance(event, Muted)]
+async def test_a_moderated_camera_is_off_and_unknown_feeds_and_streams_change_nothing(
+    recorder: ParticipantsRecorder,
+) -> None:
+    recorder.connect(9)
+    recorder.participants.on_notification(Moderated(1, "0", True))
+    recorder.participants.on_notification(Renamed(1, "Nobody"))
+    assert recorder.events == []
+    recorder.participants.on_notification(Publishing(RoomMember(1, "Ada", CAMERA)))
+    recorder.participants.on_notification(Moderated(1, "1", True))
+    recorder.participants.on_notification(Moderated(1, "0", True))
+    recorder.participants.on_notification(Moderated(1, "0", True))
+    recorder.participants.on_notification(Moderated(1, "0", False))
+    muted = [event.muted for event in recorder.events if isinstance(event, Muted)]
     assert muted == [False, False, True, False]  # on joining, on publishing, and by the moderator twice
 
 
-async def test_a_moderated_camera_that_cannot_be_decoded_is_off_first(stay: Stay) -> None:
-    stay.begin(9)
-    stay.people.on_notification(Publishing(RoomMember(1, "Ada", Camera("0", "vp9", False, moderated=True))))
-    stay.people.on_notification(Moderated(1, "0", False))
-    assert [type(event) for event in stay.told] == [Joined, Muted, Muted, UnsupportedCodec]
-    assert Muted(stay.told[-1].participant_id, True) in stay.told  # type: ignore[union-attr]
+async def test_a_moderated_camera_with_an_unsupported_codec_is_reported_as_off_first(
+    recorder: ParticipantsRecorder,
+) -> None:
+    recorder.connect(9)
+    recorder.participants.on_notification(
+        Publishing(RoomMember(1, "Ada", Camera("0", "vp9", False, moderated=True)))
+    )
+    recorder.participants.on_notification(Moderated(1, "0", False))
+    assert [type(event) for event in recorder.events] == [Joined, Muted, Muted, UnsupportedCodec]
+    assert Muted(recorder.events[-1].participant_id, True) in recorder.events  # type: ignore[union-attr]

@@ -1,4 +1,4 @@
-"""Who is in the chat, as its messages tell."""
+"""The members of the chat, as derived from its messages."""
 
 from __future__ import annotations
 
@@ -9,43 +9,45 @@ from bot.rooms.janus.textroom import ChatMessage, TextRoom
 from bot.rooms.janus.videoroom import RoomAddress
 
 
-class Ears:
-    """Takes down what happens."""
+class RecordingListener:
+    """Records the events of the chat."""
 
     def __init__(self) -> None:
-        self.lines: list[ChatMessage] = []
-        self.came: list[str] = []
-        self.went: list[str] = []
+        self.messages: list[ChatMessage] = []
+        self.joined: list[str] = []
+        self.left: list[str] = []
 
-    def on_chat_message(self, line: ChatMessage) -> None:
-        self.lines.append(line)
+    def on_chat_message(self, message: ChatMessage) -> None:
+        self.messages.append(message)
 
     def on_chat_member_joined(self, username: str) -> None:
-        self.came.append(username)
+        self.joined.append(username)
 
     def on_chat_member_left(self, username: str) -> None:
-        self.went.append(username)
+        self.left.append(username)
 
     def on_chat_joined(self, usernames: list[str]) -> None:
-        raise AssertionError("nobody was asked")
+        raise AssertionError("the chat was never joined")
 
 
-async def test_nobody_who_left_or_was_put_out_is_kept() -> None:
-    ears = Ears()
-    chat = TextRoom(JanusSession("ws://192.0.2.1", 1.0), RoomAddress("", 1, None, "Bot", ""), ears)
+async def test_members_who_left_or_were_kicked_are_forgotten() -> None:
+    listener = RecordingListener()
+    chat = TextRoom(JanusSession("ws://192.0.2.1", 1.0), RoomAddress("", 1, None, "Bot", ""), listener)
     assert chat.members == []
     for number in range(300):
         for kind in ("join", "leave" if number % 2 else "kicked"):
             chat._on_message(json.dumps({"textroom": kind, "room": 1, "username": f"u{number}"}))
     chat._on_message(json.dumps({"textroom": "join", "room": 1, "username": "ada", "display": "Ada"}))
     assert chat.members == ["ada"]
-    assert ears.went == [f"u{number}" for number in range(300)]
-    assert ears.came[-1] == "ada"
+    assert listener.left == [f"u{number}" for number in range(300)]
+    assert listener.joined[-1] == "ada"
     assert not chat.lost.is_set()
 
 
-async def test_the_bot_put_out_of_the_chat_or_its_end_loses_it() -> None:
+async def test_the_chat_is_lost_when_it_is_destroyed_or_the_bot_is_kicked() -> None:
     for message in ({"textroom": "destroyed"}, {"textroom": "kicked", "username": "ME"}):
-        chat = TextRoom(JanusSession("ws://192.0.2.1", 1.0), RoomAddress("", 1, None, "Bot", ""), Ears())
+        chat = TextRoom(
+            JanusSession("ws://192.0.2.1", 1.0), RoomAddress("", 1, None, "Bot", ""), RecordingListener()
+        )
         chat._on_message(json.dumps(message).replace("ME", chat._username))
         assert chat.lost.is_set()

@@ -1,4 +1,4 @@
-"""The VideoRoom plugin's messages, as documented and as nobody should send them."""
+"""The VideoRoom plugin's messages, as documented and malformed."""
 
 import pytest
 from hypothesis import given
@@ -27,14 +27,14 @@ from bot.rooms.janus.videoroom import (
 )
 
 
-def test_nothing_is_told_by_nothing() -> None:
+def test_an_empty_message_has_no_content() -> None:
     assert list(read_notifications({})) == []
     assert read_participants({}) == []
     assert subscribed_mid({}) == "0"
 
 
-def test_the_answer_to_joining_names_cameras_and_codecs() -> None:
-    told = {
+def test_the_answer_to_joining_describes_cameras_and_codecs() -> None:
+    answer = {
         "videoroom": "joined",
         "id": 5,
         "publishers": [
@@ -53,7 +53,7 @@ def test_the_answer_to_joining_names_cameras_and_codecs() -> None:
         ],
         "attendees": [{"id": 6, "display": "Cem"}],
     }
-    ada, bea, three, four, cem = read_notifications(told)
+    ada, bea, three, four, cem = read_notifications(answer)
     assert ada == Publishing(RoomMember(1, "Ada", Camera("1", "vp8", True)))
     assert bea == Publishing(RoomMember("bea", None, Camera("0", "vp9", False)))
     assert three == Publishing(RoomMember(3, None, None))
@@ -61,34 +61,34 @@ def test_the_answer_to_joining_names_cameras_and_codecs() -> None:
     assert cem == Present(RoomMember(6, "Cem"))
 
 
-def test_of_several_streams_a_camera_that_can_be_decoded_comes_first() -> None:
-    def stream(mid: str, codec: str = "vp8", about: object = None, **more: object) -> dict[str, object]:
-        return {"type": "video", "mid": mid, "codec": codec, "description": about, **more}
+def test_of_several_streams_a_decodable_camera_is_chosen() -> None:
+    def stream(mid: str, codec: str = "vp8", description: object = None, **more: object) -> dict[str, object]:
+        return {"type": "video", "mid": mid, "codec": codec, "description": description, **more}
 
     for streams, chosen in (
-        ([stream("0", about="My Screen"), stream("1", about=7), stream("2")], "1"),
+        ([stream("0", description="My Screen"), stream("1", description=7), stream("2")], "1"),
         ([stream("0", "vp9"), stream("1")], "1"),
-        ([stream("0", about="desktop"), stream("1", "av1")], "1"),
-        ([stream("0", about="screen"), stream("1", disabled=True)], "0"),
+        ([stream("0", description="desktop"), stream("1", "av1")], "1"),
+        ([stream("0", description="screen"), stream("1", disabled=True)], "0"),
     ):
-        (told,) = read_notifications({"publishers": [{"id": 1, "streams": streams}]})
-        assert isinstance(told, Publishing)
-        assert told.member.camera is not None
-        assert told.member.camera.mid == chosen
-    (told,) = read_notifications({"publishers": [{"id": 1, "streams": [stream("0", moderated=True)]}]})
-    assert told == Publishing(RoomMember(1, None, Camera("0", "vp8", False, moderated=True)))
+        (answer,) = read_notifications({"publishers": [{"id": 1, "streams": streams}]})
+        assert isinstance(answer, Publishing)
+        assert answer.member.camera is not None
+        assert answer.member.camera.mid == chosen
+    (answer,) = read_notifications({"publishers": [{"id": 1, "streams": [stream("0", moderated=True)]}]})
+    assert answer == Publishing(RoomMember(1, None, Camera("0", "vp8", False, moderated=True)))
 
 
 @pytest.mark.parametrize(
-    ("codec", "can"),
+    ("codec", "decodable"),
     [("vp8", True), ("h264", True), ("vp9", False), ("av1", False), ("h265", False), ("", True)],
 )
-def test_which_codecs_are_worth_subscribing_to(codec: str, can: bool) -> None:
-    assert Camera("0", codec, False).decodable is can
+def test_which_codecs_are_decodable(codec: str, decodable: bool) -> None:
+    assert Camera("0", codec, False).decodable is decodable
 
 
 @pytest.mark.parametrize(
-    ("data", "news"),
+    ("data", "notifications"),
     [
         ({"joining": {"id": 1, "display": "Ada"}}, [Present(RoomMember(1, "Ada"))]),
         ({"unpublished": 1}, [Unpublished(1)]),
@@ -107,8 +107,8 @@ def test_which_codecs_are_worth_subscribing_to(codec: str, can: bool) -> None:
         ({"publishers": [{"display": "nobody"}, 7, {"id": True}, {"id": [1]}]}, []),
     ],
 )
-def test_what_events_tell(data: dict[str, object], news: list[object]) -> None:
-    assert list(read_notifications({"videoroom": "event", **data})) == news
+def test_notifications_of_events(data: dict[str, object], notifications: list[object]) -> None:
+    assert list(read_notifications({"videoroom": "event", **data})) == notifications
 
 
 JSON = st.recursive(
@@ -141,13 +141,13 @@ KEYS = st.sampled_from(
 
 
 @given(st.dictionaries(KEYS, JSON))
-def test_no_message_of_a_server_raises(data: dict[str, object]) -> None:
+def test_no_message_makes_reading_fail(data: dict[str, object]) -> None:
     list(read_notifications(data))
     read_participants(data)
     subscribed_mid(data)
 
 
-def test_requests_show_the_bot_and_ask_for_one_stream() -> None:
+def test_requests_name_the_bot_and_one_stream() -> None:
     address = RoomAddress("ws://h", 7, "s3", "Bot", "janus+ws://h/7")
     assert join_request(address) == {
         "request": "join",
@@ -156,16 +156,16 @@ def test_requests_show_the_bot_and_ask_for_one_stream() -> None:
         "display": "Bot",
         "pin": "s3",
     }
-    asked = subscribe_request(address, 11, 1, "1", 0, 1)
-    assert asked["ptype"] == "subscriber"
-    assert asked["streams"] == [{"feed": 1, "mid": "1", "substream": 0, "temporal": 1}]
-    assert (asked["private_id"], asked["pin"]) == (11, "s3")
+    subscription = subscribe_request(address, 11, 1, "1", 0, 1)
+    assert subscription["ptype"] == "subscriber"
+    assert subscription["streams"] == [{"feed": 1, "mid": "1", "substream": 0, "temporal": 1}]
+    assert (subscription["private_id"], subscription["pin"]) == (11, "s3")
     open_room = RoomAddress("ws://h", "maths", None, "Bot", "janus+ws://h/maths")
     assert "pin" not in join_request(open_room)
     assert "pin" not in subscribe_request(open_room, None, 1, "1", 0, 0)
 
 
-def test_refusals_are_told_apart() -> None:
+def test_each_refusal_has_its_own_error_and_text() -> None:
     pin, no_pin = (RoomAddress("ws://h", 7, pin, "Bot", "janus+ws://h/7") for pin in ("s3", None))
     codes = (403, 426, 429, 430, 432, 433, 460, 472)
     kinds = {code: type(as_room_error(JanusRefused(code), pin)) for code in codes}
