@@ -1,7 +1,7 @@
 """One class from join to end, run as one task.
 
-However a class ends (by the host, by the room or by an error), the steps are the same: close the windows, leave
-the room, store the final state.
+However a class ends (by the host, by the room or by an error), the steps are the same: close the windows,
+leave the room, store the final state.
 """
 
 from __future__ import annotations
@@ -178,7 +178,7 @@ class RunningClass:
                 on_connection=self._change_connection,
             )
             pipeline = Supervisor(room, services.reader, options, sink)
-            after_leaving.push_async_callback(pipeline.hear_last_words)
+            after_leaving.push_async_callback(pipeline.drain_after_leaving)
             await pipeline.run()
 
     async def _change_connection(self, up: bool, reason: str) -> None:
