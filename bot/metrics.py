@@ -1,7 +1,6 @@
-"""What the server counts, for Prometheus at /metrics. Nothing here names a class or a person.
+"""The server's metrics for Prometheus, served at /metrics. None of them names a class or a person.
 
-Comes in: what sessions and the pipeline tell. Goes out: a registry of its own, which ``reports.web``
-serves; two servers in one process do not share figures.
+The metrics have a registry of their own, so two servers in one process do not share figures.
 """
 
 from __future__ import annotations
@@ -26,71 +25,75 @@ _BEHIND_S = (0.3, 0.5, 1, 1.5, 2, 3, 5, 10)
 
 
 class Metrics:
-    """The server's figures."""
+    """The metrics of one server."""
 
     def __init__(self) -> None:
-        """Begin at nothing."""
+        """Start with all metrics at zero."""
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
         PlatformCollector(registry=self.registry)
-        self.classes = Gauge("classmood_classes_running", "Classes that run.", registry=self.registry)
-        self.cameras = Gauge("classmood_cameras", "Cameras being looked at.", registry=self.registry)
+        self.classes = Gauge(
+            "classmood_classes_running", "Classes that have not ended.", registry=self.registry
+        )
+        self.cameras = Gauge("classmood_cameras", "Cameras being analysed.", registry=self.registry)
         self.reading = Histogram(
             "classmood_reading_seconds",
-            "From a picture's arrival to its reading.",
+            "From a frame's arrival to its observation.",
             buckets=_READING_S,
             registry=self.registry,
         )
         self.samples = Counter(
             "classmood_samples",
-            "Pictures read, by the faces found in them; failed: the models could not read it.",
+            "Images read, by the number of faces detected in them; failed: the models could not read them.",
             ["faces"],
             registry=self.registry,
         )
         self.waiting = Gauge(
-            "classmood_samples_waiting", "Pictures handed in and not read yet.", registry=self.registry
+            "classmood_samples_waiting", "Images queued for the models.", registry=self.registry
         )
         self.dropped = Counter(
             "classmood_pictures_dropped",
-            "Encoded pictures thrown away: decoding cannot keep up, or they are damaged.",
+            "Encoded frames dropped: decoding cannot keep up, or they are damaged.",
             registry=self.registry,
         )
         self.model = Histogram(
             "classmood_model_seconds",
-            "Time a model runs: the detector for a picture, the classifier for a batch of faces.",
+            "Time a model runs: the detector on an image, the classifier on a batch of faces.",
             ["model"],
             buckets=_MODEL_S,
             registry=self.registry,
         )
         self.behind = Histogram(
             "classmood_window_behind_seconds",
-            "From a window's end to its event on the pages.",
+            "From a window's end to its event on the live feed.",
             buckets=_BEHIND_S,
             registry=self.registry,
         )
-        self.pulses = Counter("classmood_pulses", "Taps of students.", ["kind"], registry=self.registry)
+        self.pulses = Counter(
+            "classmood_pulses", "Taps on the pulse buttons.", ["kind"], registry=self.registry
+        )
         self.unsaved = Gauge(
-            "classmood_records_unsaved", "Records the store has not taken yet.", registry=self.registry
+            "classmood_records_unsaved", "Records in the write queue: not stored yet.", registry=self.registry
         )
 
     def on_model(self, model: str, took_s: float) -> None:
-        """A model ran."""
+        """Count a run of a model that took ``took_s`` seconds."""
         self.model.labels(model).observe(took_s)
 
-    def on_dropped(self, pictures: int) -> None:
-        """Encoded pictures were thrown away."""
-        self.dropped.inc(pictures)
+    def on_dropped(self, frames: int) -> None:
+        """Count encoded frames that were dropped."""
+        self.dropped.inc(frames)
 
 
 class MeteredReader:
-    """A picture reader that is counted."""
+    """A face reader whose images are counted."""
 
     def __init__(self, reader: FaceAnalysisPool, metrics: Metrics) -> None:
-        """Count what ``reader`` reads in ``metrics``."""
+        """Wrap ``reader``; ``metrics`` counts its images."""
         self._reader, self._metrics = reader, metrics
 
     def submit(self, image: Image) -> Future[FaceAnalysis]:
-        """As ``FaceAnalysisPool.submit``."""
+        """Queue a (height, width) image, as ``FaceAnalysisPool.submit`` does."""
         future = self._reader.submit(image)
         self._metrics.waiting.inc()
         future.add_done_callback(self._count)

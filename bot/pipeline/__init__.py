@@ -1,1 +1,1 @@
-"""From tracks to windows: sampling, reading, aggregating. Knows no web, store or WebRTC library."""
+"""From tracks to windows: sampling, classification, aggregation. Uses no web, store or WebRTC library."""

@@ -1,14 +1,16 @@
-"""Who may need a word: only of participants who opted in to individual check-ins.
+"""Check-ins: notes that a student may need a word, only about participants who agreed to them.
 
-Comes in: observations and taps of everyone, of which those of others are dropped at the door. Goes out: at
-most one ``CheckIn`` a participant in ``REPEAT_S``. What is known of a participant is held in memory, and
-forgotten when they withdraw, are erased, or the class ends. Pure: no clock, no I/O.
+Observations and taps of other participants are ignored. A participant gets at most one check-in in ``REPEAT_S``
+seconds. What is known about a participant is held in memory only. It is discarded when they withdraw their
+consent, are erased, or the class ends. Pure: no clock, no I/O.
 
-* *tension*: a ``Change`` of the participant's own tension (angry + disgust + fear + sad), against their own
-  baseline, has been risen for ``LASTING_S`` seconds; formulas and limits stand in ``reports.summary.change``.
+A check-in has one of two reasons:
+
+* *tension*: the participant's own tension (angry + disgust + fear + sad) has been above their own baseline for
+  ``LASTING_S`` seconds; ``reports.summary.change`` has the formulas and limits.
 * *lost*: ``TAPS`` taps of *lost* within ``TAPS_S`` seconds, not all in one minute.
 
-Nobody is ranked: there is no score, and presence or a camera that is off is never a reason.
+Participants are not ranked: there is no score. Absence or a camera that is off is never a reason.
 """
 
 from __future__ import annotations
@@ -28,19 +30,27 @@ from reports.summary.shares import tension
 from reports.summary.windows import PulseKind
 
 LASTING_S: Final = 180.0
-"""How long tension must have been risen, seconds."""
+"""How long tension must have been above the baseline, seconds."""
 
 TAPS: Final = 3
 TAPS_S: Final = 600.0
 _SPREAD_S: Final = 60.0
+"""Least time between the first and the last of these taps, seconds."""
 
 REPEAT_S: Final = 1200.0
-"""Least time between two check-ins of one participant, seconds."""
+"""Least time between two check-ins about one participant, seconds."""
 
 
 @dataclass(slots=True, eq=False)
 class _Person:
-    """What is known of a participant who opted in."""
+    """What is known about a participant who agreed to check-ins.
+
+    Attributes:
+        change: Follows their tension against their baseline.
+        total: (7,) sum of the probabilities since the last ``close``.
+        taps_s: When they tapped *lost*, seconds since the class began.
+        next_s: Earliest time of their next check-in, seconds since the class began.
+    """
 
     change: Change = field(default_factory=Change)
     total: Floats = field(default_factory=lambda: np.zeros(len(EMOTIONS), np.float32))
@@ -49,43 +59,45 @@ class _Person:
 
 
 class CheckIns:
-    """Follows those participants of one class who opted in."""
+    """Follows the participants of one class who agreed to check-ins."""
 
     def __init__(self, class_id: str) -> None:
-        """Nobody has opted in."""
+        """Start without participants."""
         self._class_id = class_id
         self._people: dict[str, _Person] = {}
 
-    def agree(self, participant_id: str, individual: bool) -> None:
-        """A participant opted in, or (False) did not or no longer does."""
+    def set_consent(self, participant_id: str, individual: bool) -> None:
+        """Start following a participant, or (False) discard everything known about them."""
         if individual:
             self._people.setdefault(participant_id, _Person())
         else:
             self._people.pop(participant_id, None)
 
     def add(self, observation: Observation) -> None:
-        """Take in an observation since the last ``close``."""
+        """Add an observation made since the last ``close``."""
         person = self._people.get(observation.participant_id)
         if person is not None and observation.probs is not None:
             person.total = person.total + observation.probs
 
     def pulse(self, participant_id: str, kind: PulseKind, at_s: float) -> None:
-        """Take in a tap."""
+        """Add a tap."""
         person = self._people.get(participant_id)
         if person is not None and kind is PulseKind.LOST:
             person.taps_s.append(at_s)
 
     def close(self, start_s: float, length_s: float) -> list[CheckIn]:
-        """A window has ended: the check-ins it gives rise to."""
-        found = []
+        """The check-ins at the end of a window."""
+        check_ins = []
         for participant_id, person in self._people.items():
-            kind_and_reason = self._judge(person, start_s, length_s)
+            kind_and_reason = self._reason(person, start_s, length_s)
             if kind_and_reason is not None and start_s + length_s >= person.next_s:
                 person.next_s = start_s + length_s + REPEAT_S
-                found.append(CheckIn(self._class_id, participant_id, start_s + length_s, *kind_and_reason))
-        return found
+                check_ins.append(
+                    CheckIn(self._class_id, participant_id, start_s + length_s, *kind_and_reason)
+                )
+        return check_ins
 
-    def _judge(self, person: _Person, start_s: float, length_s: float) -> tuple[CheckInKind, str] | None:
+    def _reason(self, person: _Person, start_s: float, length_s: float) -> tuple[CheckInKind, str] | None:
         end_s = start_s + length_s
         weight = float(person.total.sum())
         if weight > 0:

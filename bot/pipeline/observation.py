@@ -1,7 +1,4 @@
-"""What one sampled frame of one participant showed.
-
-Comes from: the track worker. Goes to: the window aggregator, and no further.
-"""
+"""What one sampled frame of one participant showed. An observation never leaves the pipeline."""
 
 from __future__ import annotations
 
@@ -16,20 +13,21 @@ from inference.facing import faces_screen
 from reports.summary.windows import NotAnalysed
 
 _BLACK: Final = 40
-"""Brightest luma of a black picture: video black is 16, and codecs add a little noise."""
+"""Largest luma value in a black frame: video black is 16, and codecs add a little noise."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Observation:
-    """One sample.
+    """The result of one sample.
 
     Attributes:
-        participant_id: Whose camera.
+        participant_id: The owner of the camera.
         at_s: When the frame arrived, seconds since the class began.
-        faces: How many faces were found.
-        probs: (7,) probabilities of the largest face; None if it was not read.
-        reason: Why not; None if it was.
-        facing: Whether that face is turned to the screen; None if it was not read or is too small to tell.
+        faces: How many faces were detected.
+        probs: (7,) probabilities of the largest face; None if it was not classified.
+        reason: Why it was not classified; None if it was.
+        facing: Whether that face is turned to the screen; None if it was not classified or is too small to
+            judge.
     """
 
     participant_id: str
@@ -42,10 +40,10 @@ class Observation:
 
 @dataclass(frozen=True, slots=True)
 class ReadingLimits:
-    """What a face must have to count.
+    """What a face needs to be analysed.
 
     Attributes:
-        min_face_px: Least side of the face, pixels.
+        min_face_px: Least side of the detected face, pixels.
         min_confidence: Least probability of the strongest expression, 0..1.
     """
 
@@ -54,17 +52,17 @@ class ReadingLimits:
 
 
 def is_black(luma: Image) -> bool:
-    """Whether a (height, width) picture is black, as a disabled camera sends it."""
+    """Whether a (height, width) image is black, as a disabled camera sends it."""
     return not luma.size or int(luma[::8, ::8].max()) <= _BLACK
 
 
 def black(participant_id: str, at_s: float) -> Observation:
-    """The observation of a black picture: the camera counts as off."""
+    """The observation of a black frame: the camera counts as off."""
     return Observation(participant_id, at_s, 0, None, NotAnalysed.CAMERA_OFF)
 
 
 def observe(participant_id: str, at_s: float, reading: FaceAnalysis, limits: ReadingLimits) -> Observation:
-    """The observation of a reading. Of several faces the largest is taken for the participant's."""
+    """The observation of a frame that was read. The largest of several faces is the participant's."""
     count = len(reading.faces)
     if not count:
         return Observation(participant_id, at_s, 0, None, NotAnalysed.NO_FACE)

@@ -1,7 +1,6 @@
-"""A few frames a second out of a track that sends many.
+"""Takes a few frames per second from a track that delivers many.
 
-Comes in: a ``VideoTrack``, which keeps only its newest frame. Goes out: that frame, at the sampling
-rate. Between samples nothing is converted and nobody is woken.
+A ``VideoTrack`` holds only its newest frame. Between samples no frame is converted and no task is woken.
 """
 
 from __future__ import annotations
@@ -14,13 +13,13 @@ from bot.tracks import VideoTrack
 
 
 async def sample(track: VideoTrack, samples_per_s: float) -> AsyncIterator[RawFrame]:
-    """The newest frame, at most so many times a second.
+    """The newest frame of a track, at most ``samples_per_s`` times per second.
 
-    A sample that comes late, because frames are rare or the reader is busy, moves the ones after it:
-    samples never bunch up to catch up.
+    A late sample (frames are rare, or the consumer is busy) delays the samples after it: there is no burst to
+    catch up.
 
     Raises:
-        TrackEnded: the track gives no more frames.
+        TrackEnded: the track delivers no more frames.
     """
     interval_s = 1 / samples_per_s
     clock = asyncio.get_running_loop().time

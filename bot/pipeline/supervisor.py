@@ -1,7 +1,6 @@
-"""One class's pipeline: the room's events in, windows out.
+"""The pipeline of one class: from the events of a joined room to windows and records for a ``Sink``.
 
-Comes in: a joined ``Room``. Goes out: windows, pulses and consents, to a ``Sink``. Every task belongs to
-one TaskGroup; when the room's events end, or it raises, all of them are cancelled and awaited.
+All tasks belong to one TaskGroup. When the room's events end or raise, all of them are cancelled and awaited.
 """
 
 from __future__ import annotations
@@ -24,18 +23,18 @@ from reports.summary.windows import NotAnalysed, WindowSummary
 
 _log = structlog.get_logger()
 
-_LAST_WORDS_S: Final = 0.2
-"""Longest for them: they are there already."""
+_DRAIN_S: Final = 0.2
+"""Longest time for the events that are left after the room, seconds; they are queued already."""
 
 GRACE_S: Final = 0.25
-"""How long after its end a window waits for samples still being read, seconds."""
+"""How long after its end a window waits for samples that are still being analysed, seconds."""
 
 
 class Sink(Protocol):
-    """Where a class's data goes."""
+    """Receives what the pipeline of a class produces."""
 
     async def on_window(self, window: WindowSummary, behind_s: float) -> None:
-        """A window closed, ``behind_s`` seconds after its end."""
+        """A window was closed, ``behind_s`` seconds after its end."""
         ...
 
     async def on_pulse(self, pulse: PulseRecord) -> None: ...
@@ -44,28 +43,34 @@ class Sink(Protocol):
         """A participant who opted in to it may need a word."""
         ...
 
-    async def on_erase(self, participant_id: str) -> None: ...
-    async def on_connection(self, up: bool, reason: str) -> None: ...
-    def on_observation(self, took_s: float) -> None:
-        """A sample was read, ``took_s`` seconds after its frame arrived."""
+    async def on_erase(self, participant_id: str) -> None:
+        """A participant opted out; what is stored about them is to be deleted."""
+        ...
+
+    async def on_connection(self, up: bool, reason: str) -> None:
+        """The connection to the room broke (with the reason) or is back."""
+        ...
+
+    def on_observation(self, delay_s: float) -> None:
+        """A sample was analysed, ``delay_s`` seconds after its frame arrived."""
         ...
 
     def on_cameras(self, change: int) -> None:
-        """So many cameras more, or fewer, are being looked at."""
+        """The number of analysed cameras changed by ``change``."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class PipelineOptions:
-    """How a class is looked at.
+    """How a class is analysed.
 
     Attributes:
         class_id: The class.
-        samples_per_s: Pictures looked at a second and camera.
+        samples_per_s: Frames analysed per second and camera.
         window_s: Length of a window, seconds.
-        min_group: Fewest analysed participants whose expressions are given out.
-        limits: What a face must have to count.
-        began_s: When the class began, monotonic seconds.
+        min_group: Fewest analysed participants whose shares are published.
+        limits: What a face needs to be analysed.
+        began_s: When the class began, seconds of the event loop's clock.
     """
 
     class_id: str
@@ -78,7 +83,7 @@ class PipelineOptions:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Worker:
-    """The task that observes a track, and whose track it is."""
+    """The task that observes a track, and the participant whose track it is."""
 
     participant_id: str
     task: asyncio.Task[None]
@@ -90,7 +95,7 @@ class Supervisor:
     def __init__(
         self, room: contract.Room, reader: ImageReader | None, options: PipelineOptions, sink: Sink
     ) -> None:
-        """Set up; ``reader`` is None where faces must not be looked at."""
+        """Set up; ``reader`` is None where faces must not be analysed."""
         self._room, self._reader, self._options, self._sink = room, reader, options, sink
         self._aggregator = WindowAggregator(options.class_id, options.window_s, options.min_group)
         self._check_ins = CheckIns(options.class_id)
@@ -102,7 +107,7 @@ class Supervisor:
         """Follow the room until its events end.
 
         Raises:
-            RoomError: as the room's events raise it; what was seen until then is kept.
+            RoomError: as the room's events raise it; everything until then has been sent to the sink.
         """
         failure: contract.RoomError | None = None
         try:
@@ -116,27 +121,27 @@ class Supervisor:
                 finally:
                     for task in (ticker, *(worker.task for worker in self._workers.values())):
                         task.cancel()
-                    await self._hear_out(group)
+                    await self._drain_events(group)
         finally:
             await self._publish(self._aggregator.close_last(self._now_s()))
         if failure is not None:
             raise failure
 
-    async def _hear_out(self, group: asyncio.TaskGroup) -> None:
-        """Do what waits to be read when the class ends: who asked to be erased was told that it is done."""
-        unread: list[contract.RoomEvent] = []
+    async def _drain_events(self, group: asyncio.TaskGroup) -> None:
+        """Handle the events that are queued when the class ends: erasures were already acknowledged."""
+        queued: list[contract.RoomEvent] = []
         with suppress(TimeoutError, contract.RoomError):
-            async with asyncio.timeout(0):  # what is there already comes without waiting
+            async with asyncio.timeout(0):  # queued events are read without waiting
                 async for event in self._room.events():
-                    unread.append(event)
-        for event in unread:
+                    queued.append(event)
+        for event in queued:
             if isinstance(event, contract.Joined | contract.Left | contract.OptedOut | contract.Pulse):
                 await self._handle(event, group)
 
-    async def hear_last_words(self) -> None:
-        """After the room is left: consents and erasures told while the last windows were being kept."""
+    async def drain_after_leaving(self) -> None:
+        """Handle consents and erasures that arrived while the last windows were stored."""
         with suppress(TimeoutError, contract.RoomError):
-            async with asyncio.timeout(_LAST_WORDS_S):
+            async with asyncio.timeout(_DRAIN_S):
                 async for event in self._room.events():
                     if isinstance(event, contract.OptedOut):
                         await self._sink.on_erase(event.participant_id)
@@ -150,11 +155,11 @@ class Supervisor:
         while True:
             await asyncio.sleep(max(0.01, self._aggregator.next_end_s + GRACE_S - self._now_s()))
             windows = self._aggregator.close_until(self._now_s() - GRACE_S)
-            # Shielded: a class that ends in this very moment loses no window on its way to the store.
+            # Shielded: when the class ends now, a window on its way to the store is not lost.
             await asyncio.shield(asyncio.create_task(self._publish(windows)))
 
     async def _publish(self, windows: list[WindowSummary]) -> None:
-        async with self._publishing:  # one after the other: the last windows wait for those before them
+        async with self._publishing:  # in order: the last windows wait for those being published
             for window in windows:
                 await self._sink.on_window(window, self._now_s() - window.end_s)
                 for check_in in self._check_ins.close(window.start_s, window.length_s):
@@ -164,22 +169,23 @@ class Supervisor:
         at_s = self._now_s()
         match event:
             case contract.Joined():
-                self._aggregator.arrive(event.participant_id, at_s)
+                self._aggregator.join(event.participant_id, at_s)
                 opted_out = event.participant_id in self._opted_out
-                self._check_ins.agree(event.participant_id, event.individual and not opted_out)
+                self._check_ins.set_consent(event.participant_id, event.individual and not opted_out)
                 if event.consented:
                     await self._sink.on_consent(self._consent(event, at_s))
             case contract.Left():
-                self._aggregator.depart(event.participant_id, at_s)
+                self._aggregator.leave(event.participant_id, at_s)
             case contract.TrackAdded():
                 self._observe(event.track, group)
             case contract.TrackRemoved():
-                self._drop(event.track_id)
+                self._stop_worker(event.track_id)
             case contract.Muted():
-                self._aggregator.stand(event.participant_id, NotAnalysed.CAMERA_OFF if event.muted else None)
+                reason = NotAnalysed.CAMERA_OFF if event.muted else None
+                self._aggregator.block(event.participant_id, reason)
             case contract.UnsupportedCodec():
                 _log.info("camera in an unsupported codec", codec=event.codec)
-                self._aggregator.stand(event.participant_id, NotAnalysed.UNSUPPORTED_CODEC)
+                self._aggregator.block(event.participant_id, NotAnalysed.UNSUPPORTED_CODEC)
             case contract.Pulse():
                 self._aggregator.pulse(event.participant_id, event.kind, at_s)
                 self._check_ins.pulse(event.participant_id, event.kind, at_s)
@@ -197,7 +203,7 @@ class Supervisor:
     def _observe(self, track: VideoTrack, group: asyncio.TaskGroup) -> None:
         if self._reader is None or track.participant_id in self._opted_out:
             return
-        self._drop(track.track_id)
+        self._stop_worker(track.track_id)
         options = self._options
         task = group.create_task(
             observe_track(
@@ -206,37 +212,37 @@ class Supervisor:
                 samples_per_s=options.samples_per_s,
                 limits=options.limits,
                 began_s=options.began_s,
-                sink=self._take,
+                sink=self._on_observation,
             ),
             name=f"track-{track.track_id}",
         )
         self._workers[track.track_id] = _Worker(track.participant_id, task)
         self._sink.on_cameras(1)
-        task.add_done_callback(lambda done: self._forget(track.track_id, done))
+        task.add_done_callback(lambda done: self._on_worker_done(track.track_id, done))
 
-    def _take(self, observation: Observation, took_s: float) -> None:
+    def _on_observation(self, observation: Observation, delay_s: float) -> None:
         self._aggregator.add(observation)
         self._check_ins.add(observation)
-        self._sink.on_observation(took_s)
+        self._sink.on_observation(delay_s)
 
-    def _drop(self, track_id: str) -> None:
+    def _stop_worker(self, track_id: str) -> None:
         worker = self._workers.pop(track_id, None)
         if worker is not None:
             worker.task.cancel()
 
-    def _forget(self, track_id: str, done: asyncio.Task[None]) -> None:
+    def _on_worker_done(self, track_id: str, done: asyncio.Task[None]) -> None:
         self._sink.on_cameras(-1)
         worker = self._workers.get(track_id)
-        if worker is not None and worker.task is done:
+        if worker is not None and worker.task is done:  # not if the track has got a new worker
             del self._workers[track_id]
 
     def _opt_out(self, participant_id: str) -> None:
         self._opted_out.add(participant_id)
-        self._aggregator.erase(participant_id)
-        self._check_ins.agree(participant_id, False)
+        self._aggregator.opt_out(participant_id)
+        self._check_ins.set_consent(participant_id, False)
         for track_id, worker in list(self._workers.items()):
             if worker.participant_id == participant_id:
-                self._drop(track_id)
+                self._stop_worker(track_id)
 
     def _consent(self, event: contract.Joined, at_s: float) -> Consent:
         return Consent(

@@ -1,7 +1,6 @@
-"""One task a track: sample, read off the event loop, hand on an observation.
+"""One task for each track: samples it, has the image read by other threads, and passes observations to a callback.
 
-Comes in: a track. Goes out: ``Observation``, by a callback. The frame and its crops live no longer than
-one turn of the loop in here.
+A frame and its crops are released before the next sample is taken.
 """
 
 from __future__ import annotations
@@ -25,10 +24,10 @@ _log = structlog.get_logger()
 
 
 class ImageReader(Protocol):
-    """Reads pictures on threads of its own."""
+    """Detects and classifies faces on threads of its own."""
 
     def submit(self, image: Image) -> Future[FaceAnalysis]:
-        """Queue a (height, width) picture."""
+        """Queue a (height, width) image."""
         ...
 
 
@@ -44,15 +43,15 @@ async def observe_track(
     """Observe a track until it ends.
 
     Args:
-        track: The camera.
-        reader: Finds and reads faces.
-        samples_per_s: Pictures looked at a second.
-        limits: What a face must have to count.
-        began_s: When the class began, monotonic seconds.
-        sink: Given each observation and how long it took from the frame's arrival, seconds.
+        track: The track of one participant.
+        reader: Detects and classifies faces.
+        samples_per_s: Frames analysed per second.
+        limits: What a face needs to be analysed.
+        began_s: When the class began, seconds of the event loop's clock.
+        sink: Called with each observation and the time since its frame arrived, seconds.
     """
     clock = asyncio.get_running_loop().time
-    choked = False
+    failed_before = False
     try:
         async for frame in sample(track, samples_per_s):
             at_s = frame.at_s - began_s
@@ -64,11 +63,11 @@ async def observe_track(
                     reading = await asyncio.wrap_future(reader.submit(luma))
                     observation = observe(track.participant_id, at_s, reading, limits)
             except (ValueError, ArithmeticError, RuntimeError, cv2.error, av.FFmpegError) as exc:
-                # One picture the models choke on must not end the track, let alone the class; a
-                # camera of such pictures is told of once.
-                if not choked:
-                    _log.warning("pictures of a camera cannot be read", error=repr(exc))
-                choked = True
+                # A frame that the models cannot read must not end the track or the class. The first failure
+                # of a track is logged, the others are not.
+                if not failed_before:
+                    _log.warning("frames of a camera cannot be read", error=repr(exc))
+                failed_before = True
                 continue
             sink(observation, clock() - frame.at_s)
     except TrackEnded:

@@ -1,1 +1,1 @@
-"""Classes from start to end: their states, what is written and published, and for how long it is kept."""
+"""Classes from start to end: their states, what is stored and published, and when it is deleted."""

@@ -178,7 +178,7 @@ class RunningClass:
                 on_connection=self._change_connection,
             )
             pipeline = Supervisor(room, services.reader, options, sink)
-            after_leaving.push_async_callback(pipeline.hear_last_words)
+            after_leaving.push_async_callback(pipeline.drain_after_leaving)
             await pipeline.run()
 
     async def _change_connection(self, up: bool, reason: str) -> None:
