@@ -54,7 +54,7 @@ def test_limits_are_those_of_the_code() -> None:
         ("a student page's other requests", room._REPORTS),
         ("joins of a client address", student_routes._JOINS),
         ("other requests of a client address", student_routes._REQUESTS),
-        ("asking for classes", student_routes._UNKNOWN_CODES),
+        ("requests of a client address with unknown class codes", student_routes._UNKNOWN_CODES),
     ):
         rate = {0.5: "one in 2 s", 1.0: "one a second"}.get(per_s, f"{per_s:.0f} a second")
         assert f"{burst} at once, then {rate}" in row(beginning)
