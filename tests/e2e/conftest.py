@@ -1,4 +1,4 @@
-"""A host's desk, the pages served over a store in a temporary folder; a class and a student's page of it."""
+"""A server of the host's pages on a store in a temporary folder; a class and its student's page."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.host_server import HostDesk, host_desk
+from tests.e2e.host_server import HostServer, serve_host
 from tests.e2e.student_page import page, served
 
-__all__ = ["desk", "page", "served"]
+__all__ = ["host_server", "page", "served"]
 
 
 @pytest.fixture
-async def desk(tmp_path: Path) -> AsyncIterator[HostDesk]:
-    async with host_desk(tmp_path) as running:
+async def host_server(tmp_path: Path) -> AsyncIterator[HostServer]:
+    async with serve_host(tmp_path) as running:
         yield running
