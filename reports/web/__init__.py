@@ -1,1 +1,1 @@
-"""The host's pages, JSON API and live event stream, as one aiohttp application."""
+"""The host's pages, JSON API and live stream, as one aiohttp application."""

@@ -1,7 +1,4 @@
-"""What the handlers of the host's pages and API are given, and how they find it.
-
-Made by ``application.build_app``; read by ``api``, ``stream`` and ``pages``.
-"""
+"""The objects that handlers of the host's pages and API use; ``build_app`` puts them into the application."""
 
 from __future__ import annotations
 
@@ -24,15 +21,15 @@ class HostContext:
     """Everything a handler may use.
 
     Attributes:
-        store: What is kept.
-        controller: Who starts, marks and ends classes.
-        feed: What happens now.
-        keys: What lets the host in.
-        ready: Why the server is not ready to run classes, None when it is.
+        store: The database of classes.
+        controller: Starts, marks and ends classes.
+        feed: The live events of running classes.
+        keys: Checks host tokens, links and cookies.
+        ready: Returns why the server cannot run classes, None when it can.
         model_card: The model's card, if there is one.
-        jurisdiction: The privacy profile that is on.
-        heartbeat_s: Seconds between signs of life on a quiet stream.
-        registry: What /metrics serves.
+        jurisdiction: The privacy profile of this server.
+        heartbeat_s: Seconds between heartbeats on a stream without events.
+        registry: The metrics that /metrics serves.
     """
 
     store: Store
@@ -49,14 +46,14 @@ class HostContext:
 CONTEXT: Final = web.AppKey("host_context", HostContext)
 
 CLASS_ID: Final = r"{class_id:[A-Za-z0-9_-]{1,64}}"
-"""The variable part of a class's addresses."""
+"""The identifier of the class in addresses."""
 
 
 async def find_class(request: web.Request) -> ClassInfo:
-    """The class the address names.
+    """The class named in the address.
 
     Raises:
-        HTTPNotFound: there is none.
+        HTTPNotFound: there is no such class.
     """
     info = await request.app[CONTEXT].store.get_class(request.match_info["class_id"])
     if info is None:

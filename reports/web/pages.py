@@ -1,7 +1,7 @@
-"""The host's two pages, the list of classes and the live page of one, and the drawing the latter shows.
+"""The host's two pages, the list of classes and the live page of a class, and the live page's timeline.
 
-Comes in: requests the guard let through. Goes out: HTML from ``templates/``, without inline script or
-style; the figures come afterwards, over the API and the live stream.
+The pages have no inline script or style. They are sent without figures: their scripts load those through the
+API and the live stream.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _DEFAULT_WIDTH: Final = 960
 
 
 async def classes_page(request: web.Request) -> web.Response:
-    """GET /: the classes and the form that starts one."""
+    """GET /: the list of classes, and the form that starts one."""
     jurisdiction = request.app[CONTEXT].jurisdiction
     faces = analyses_faces(jurisdiction)
     return _page(
@@ -57,7 +57,7 @@ async def classes_page(request: web.Request) -> web.Response:
 
 
 async def live_page(request: web.Request) -> web.Response:
-    """GET /classes/ID: a class as it happens; with ``?view=small``, what fits a 320-pixel window."""
+    """GET /classes/ID: the live page; with ``?view=small``, the part of it that fits a 320-pixel window."""
     info = await find_class(request)
     words = {
         "states": dict(STATE_WORDS),
@@ -95,9 +95,9 @@ async def live_page(request: web.Request) -> web.Response:
 
 
 async def timeline(request: web.Request) -> web.Response:
-    """GET /classes/ID/timeline.svg?width=: the class so far, drawn for a width in pixels."""
-    given = request.query.get("width", str(_DEFAULT_WIDTH))
-    if not (given.isascii() and given.isdigit() and len(given) <= 5):
+    """GET /classes/ID/timeline.svg?width=: the timeline of the class so far; the width is in pixels."""
+    width = request.query.get("width", str(_DEFAULT_WIDTH))
+    if not (width.isascii() and width.isdigit() and len(width) <= 5):
         raise web.HTTPBadRequest(text="width must be a whole number of pixels")
     info = await find_class(request)
     store = request.app[CONTEXT].store
@@ -107,7 +107,7 @@ async def timeline(request: web.Request) -> web.Response:
         await store.pulses(info.id),
     )
     svg = await asyncio.to_thread(
-        timeline_svg, windows, markers, pulses, width=int(given), faces=info.analyses_faces
+        timeline_svg, windows, markers, pulses, width=int(width), faces=info.analyses_faces
     )
     return web.Response(text=svg, content_type="image/svg+xml")
 

@@ -1,8 +1,7 @@
-"""The live stream of a class as server-sent events; docs/interface.md lists them.
+"""The live stream of a class: the events of the live feed as server-sent events.
 
-Comes in: a subscription to the live feed. Goes out: one event a message with its ``id``; a follower that
-comes back with ``Last-Event-ID`` gets what it missed, any other one the current ``state`` first. The
-stream ends with the class.
+A client that reconnects with ``Last-Event-ID`` gets the events it missed; any other client first gets the
+current ``state``. The stream ends with the class. docs/interface.md lists the events.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ from reports.web.context import CLASS_ID, CONTEXT, find_class
 from reports.web.feed import Subscription
 
 MAX_FOLLOWERS: Final = 64
-"""Pages that follow one class at a time."""
+"""Most clients that follow one class at the same time."""
 
 _RETRY_MS: Final = 2000
 
@@ -31,9 +30,10 @@ async def follow(request: web.Request) -> web.StreamResponse:
     last_id = _last_id(request)
     if context.feed.followers(info.id) >= MAX_FOLLOWERS:
         raise web.HTTPServiceUnavailable(
-            text=f"{MAX_FOLLOWERS} pages follow this class already: close some", headers={"Retry-After": "10"}
+            text=f"close another page of this class first: {MAX_FOLLOWERS} are open, which is the limit",
+            headers={"Retry-After": "10"},
         )
-    # Subscribed before the class is read again, so that no change falls between the two.
+    # Read the class again: it may have changed between the first read and the subscription.
     with context.feed.subscribe(info.id, last_id) as subscription:
         info = await find_class(request)
         stream = EventSourceResponse(sep="\n", ping_interval=context.heartbeat_s)
@@ -42,12 +42,12 @@ async def follow(request: web.Request) -> web.StreamResponse:
             if last_id is None or not info.running:
                 await _send(stream, subscription.since_id, "state", info.to_json(), _RETRY_MS)
             if info.running:
-                await _pass_on(stream, subscription)
+                await _forward(stream, subscription)
     return stream
 
 
-async def _pass_on(stream: EventSourceResponse, subscription: Subscription) -> None:
-    """Send events until the class ends or the follower is gone, which a failed heartbeat tells."""
+async def _forward(stream: EventSourceResponse, subscription: Subscription) -> None:
+    """Send events until the class ends or a heartbeat fails because the client is gone."""
 
     async def send_all() -> None:
         with suppress(ConnectionError, TimeoutError):
@@ -55,15 +55,15 @@ async def _pass_on(stream: EventSourceResponse, subscription: Subscription) -> N
                 await _send(stream, event.id, event.event, event.data)
 
     sending = asyncio.create_task(send_all())
-    gone = asyncio.create_task(stream.wait())
+    heartbeat = asyncio.create_task(stream.wait())
     try:
-        await asyncio.wait({sending, gone}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({sending, heartbeat}, return_when=asyncio.FIRST_COMPLETED)
     finally:
-        for task in (sending, gone):
+        for task in (sending, heartbeat):
             task.cancel()
-        await asyncio.gather(sending, gone, return_exceptions=True)
+        await asyncio.gather(sending, heartbeat, return_exceptions=True)
     if not sending.cancelled():
-        sending.result()
+        sending.result()  # raises what sending raised
 
 
 async def _send(
@@ -73,11 +73,12 @@ async def _send(
 
 
 def _last_id(request: web.Request) -> int | None:
-    given = request.headers.get(hdrs.LAST_EVENT_ID)
-    if not given:
+    """The last event that the client has seen; None for a new client."""
+    header = request.headers.get(hdrs.LAST_EVENT_ID)
+    if not header:
         return None
-    # An id this feed never gave makes the feed answer with a resync.
-    return int(given) if given.isascii() and given.isdigit() and len(given) < 16 else -1
+    # The feed answers an id that it never assigned, such as -1, with a resync.
+    return int(header) if header.isascii() and header.isdigit() and len(header) < 16 else -1
 
 
 ROUTES: Final = (web.get(f"/api/classes/{CLASS_ID}/live", follow),)

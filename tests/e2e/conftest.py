@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.host_server import HostDesk, host_desk
+from tests.e2e.host_server import HostServer, serve_host
 from tests.e2e.student_page import page, served_room
 
-__all__ = ["desk", "page", "served_room"]
+__all__ = ["host_server", "page", "served_room"]
 
 
 @pytest.fixture
-async def desk(tmp_path: Path) -> AsyncIterator[HostDesk]:
-    async with host_desk(tmp_path) as running:
+async def host_server(tmp_path: Path) -> AsyncIterator[HostServer]:
+    async with serve_host(tmp_path) as running:
         yield running

@@ -1,4 +1,4 @@
-"""A host's server on a real store with classes of simulated windows, for a real browser to look at."""
+"""A host's server on a real store with classes of simulated windows, and a real browser."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ from tests.reports.web.app_client import memory_keys
 
 
 @dataclass(slots=True, eq=False)
-class HostDesk:
-    """A server, its store and feed, and a browser with the host's cookie."""
+class HostServer:
+    """A server, its store and feed, and a browser for the host."""
 
     url: str
     store: Store
     feed: LiveFeed
     browser: Browser
-    live: Indicators
+    indicators: Indicators
     keys: HostKeys
 
     async def add_class(
@@ -43,37 +43,37 @@ class HostDesk:
         markers: Sequence[tuple[float, str]] = (),
         info: ClassInfo | None = None,
     ) -> ClassInfo:
-        """Keep a class that has gone on for a while; its pulses are those of its windows."""
+        """Store a class that began some time ago; its pulses are those of its windows."""
         info = info or a_class()
         await self.store.put_class(info)
         for window in windows:
-            await self._keep(replace(window, class_id=info.id))
+            await self._store_window(replace(window, class_id=info.id))
         for at_s, label in markers:
             await self.store.add_marker(Marker(info.id, at_s, label))
         return info
 
-    async def go_on(self, window: WindowSummary) -> None:
-        """A window closes in the running class, as ``bot.sessions.lifecycle`` passes it on."""
-        await self._keep(window)
+    async def publish_window(self, window: WindowSummary) -> None:
+        """Close a window of the running class: store and publish it as the class sink does."""
+        await self._store_window(window)
         self.feed.publish(window.class_id, "summary", window.to_json())
-        indicator, alert = self.live.add(window)
+        indicator, alert = self.indicators.add(window)
         self.feed.publish(window.class_id, "indicator", indicator.to_json())
         if alert is not None:
             self.feed.publish(window.class_id, "alert", alert.to_json())
 
     async def page(self, path: str, width: int = 1100, height: int = 900, scheme: str = "light") -> Page:
-        """A page of the host."""
+        """Open a page of the host in a context of its own, which a host link has let in."""
         context = await self.browser.new_context(
             viewport={"width": width, "height": height},
             color_scheme="dark" if scheme == "dark" else "light",
         )
         page = await context.new_page()
         await page.goto(f"{self.url}/?token={await self.keys.make_link()}")
-        await page.locator("#start-class").wait_for()  # the link's page has gone on to the list
+        await page.locator("#start-class").wait_for()  # the welcome page has forwarded to the list
         await page.goto(self.url + path)
         return page
 
-    async def _keep(self, window: WindowSummary) -> None:
+    async def _store_window(self, window: WindowSummary) -> None:
         await self.store.add_window(window)
         for kind in PulseKind:
             for tap in range(window.pulses[kind.value]):
@@ -81,8 +81,8 @@ class HostDesk:
 
 
 @asynccontextmanager
-async def host_desk(folder: Path) -> AsyncIterator[HostDesk]:
-    """Serve and browse."""
+async def serve_host(folder: Path) -> AsyncIterator[HostServer]:
+    """Run a host server on a store in ``folder``, with a browser."""
     store = await asyncio.to_thread(Store.open, f"sqlite:///{folder / 'classes.db'}")
     feed, keys = LiveFeed(), memory_keys("token")
     app = await asyncio.to_thread(
@@ -99,7 +99,7 @@ async def host_desk(folder: Path) -> AsyncIterator[HostDesk]:
         await web.TCPSite(runner, "127.0.0.1", 0).start()
         async with chromium() as browser:
             url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-            yield HostDesk(url, store, feed, browser, Indicators(), keys)
+            yield HostServer(url, store, feed, browser, Indicators(), keys)
     finally:
         await runner.cleanup()
         await asyncio.to_thread(store.close)

@@ -1,22 +1,33 @@
-"""Classes for the tests of the live page: kept, followed, going on."""
+"""Classes for the tests of the live page, and the check for accessibility."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from axe_core_python.async_playwright import Axe
+from playwright.async_api import Page
+
 from reports.summary.windows import WindowSummary
-from tests.e2e.host_server import HostDesk
+from tests.e2e.host_server import HostServer
 from tests.reports.summary.simulated_classes import a_window
 
 LIVE = "/classes/c1"
+SMALL = "/classes/c1?view=small"
 
 
 def steady(seconds: float, start_s: float = 0.0, **changes: Any) -> list[WindowSummary]:
+    """Windows of five seconds that are alike; ``changes`` go to each."""
     return [a_window(start_s + 5 * index, **changes) for index in range(round(seconds / 5))]
 
 
-async def running_class(desk: HostDesk, windows: list[WindowSummary], **more: Any) -> None:
-    """A class whose windows are kept and followed, so that it can go on."""
-    await desk.add_class(windows, **more)
+async def add_running_class(host_server: HostServer, windows: list[WindowSummary], **more: Any) -> None:
+    """Store a class whose indicators continue from its windows, so that further windows can be published."""
+    await host_server.add_class(windows, **more)
     for window in windows:
-        desk.live.add(window)
+        host_server.indicators.add(window)
+
+
+async def accessibility_violations(page: Page) -> list[str]:
+    """What axe complains about: the rule and the first element of each violation."""
+    result = await Axe().run(page)
+    return [f"{one['id']}: {one['nodes'][0]['html'][:120]}" for one in result["violations"]]

@@ -8,35 +8,35 @@ import pytest
 from playwright.async_api import expect
 
 from tests.e2e.chromium import needs_chromium
-from tests.e2e.host_server import HostDesk
-from tests.e2e.live_page_classes import LIVE, running_class, steady
+from tests.e2e.host_server import HostServer
+from tests.e2e.live_page_classes import LIVE, add_running_class, steady
 from tests.reports.summary.simulated_classes import a_window, simulate
 
 pytestmark = [pytest.mark.browser, needs_chromium]
 
 
-async def test_a_class_without_any_face(desk: HostDesk) -> None:
-    await running_class(desk, steady(300, analysed=0, camera_off=9, shown=False))
-    page = await desk.page(LIVE)
+async def test_a_class_without_any_face(host_server: HostServer) -> None:
+    await add_running_class(host_server, steady(300, analysed=0, camera_off=9, shown=False))
+    page = await host_server.page(LIVE)
     await expect(page.locator("#word")).to_have_text("Unseen")
     await expect(page.locator("#coverage")).to_have_text("0 of 9 faces seen")
     await expect(page.locator("#not-analysed")).to_contain_text("9 camera off")
     await expect(page.locator("#newest-alert")).to_contain_text("No alert so far")
 
 
-async def test_a_class_of_one(desk: HostDesk) -> None:
-    await running_class(desk, steady(300, analysed=1, camera_off=0, shown=False))
-    page = await desk.page(LIVE)
+async def test_a_class_of_one(host_server: HostServer) -> None:
+    await add_running_class(host_server, steady(300, analysed=1, camera_off=0, shown=False))
+    page = await host_server.page(LIVE)
     await expect(page.locator("#coverage")).to_have_text("1 of 1 face seen")
     await expect(page.locator("#word")).to_have_text("Unseen")
     await expect(page.locator("#shares-note")).to_contain_text("Withheld")
 
 
-async def test_hostile_words_stay_words(desk: HostDesk) -> None:
+async def test_hostile_words_stay_words(host_server: HostServer) -> None:
     hostile = '<img src=x onerror="document.title=1">'
-    info = replace(await desk.add_class([]), title=hostile, reason=hostile)
-    await desk.store.put_class(info)
-    page = await desk.page(LIVE)
+    info = replace(await host_server.add_class([]), title=hostile, reason=hostile)
+    await host_server.store.put_class(info)
+    page = await host_server.page(LIVE)
     wrong: list[str] = []
     page.on("pageerror", lambda error: wrong.append(str(error)))
     await expect(page.locator("h1")).to_have_text(hostile)
@@ -51,22 +51,22 @@ async def test_hostile_words_stay_words(desk: HostDesk) -> None:
     assert wrong == []
 
 
-async def test_a_clock_that_jumps_leaves_a_page_that_works(desk: HostDesk) -> None:
-    await running_class(desk, steady(300))
-    page = await desk.page(LIVE)
+async def test_a_clock_that_jumps_leaves_a_page_that_works(host_server: HostServer) -> None:
+    await add_running_class(host_server, steady(300))
+    page = await host_server.page(LIVE)
     await expect(page.locator("#word")).to_have_text("Steady")
-    await desk.go_on(a_window(86_400))
+    await host_server.publish_window(a_window(86_400))
     await expect(page.locator("#as-of")).to_have_text("at 24:00:05")
-    await desk.go_on(a_window(300))
+    await host_server.publish_window(a_window(300))
     await expect(page.locator("#timeline svg")).to_be_visible()
     await expect(page.locator("#word")).not_to_have_text("–")
 
 
-async def test_ninety_minutes_of_thirty_students_are_all_there(desk: HostDesk) -> None:
+async def test_ninety_minutes_of_thirty_students_are_all_there(host_server: HostServer) -> None:
     """How soon is measured by ``python -m benchmarks pages``."""
     windows = [replace(one, class_id="c1") for one in simulate(1, 90, students=30, shifts=[(2400, 0.2, 0)])]
-    await running_class(desk, windows)
-    page = await desk.page(LIVE)
+    await add_running_class(host_server, windows)
+    page = await host_server.page(LIVE)
     await expect(page.locator("#as-of")).to_have_text("at 1:30:00")
     await expect(page.locator("#timeline svg desc")).to_contain_text("1080 windows over 90.0 minutes")
     await expect(page.locator("#newest-alert")).to_contain_text("Faces look tenser")

@@ -12,7 +12,7 @@ from playwright.async_api import expect
 from reports.summary.classes import ClassState
 from reports.summary.windows import WindowSummary
 from tests.e2e.chromium import needs_chromium
-from tests.e2e.host_server import HostDesk
+from tests.e2e.host_server import HostServer
 from tests.reports.builders import START, a_class
 from tests.reports.summary.simulated_classes import a_window, simulate
 
@@ -40,11 +40,11 @@ def ninety_minutes() -> list[WindowSummary]:
     return made
 
 
-async def test_everything_a_teacher_is_promised(desk: HostDesk) -> None:
+async def test_everything_a_teacher_is_promised(host_server: HostServer) -> None:
     earlier = replace(OVER, id="c0", started_at=START - timedelta(days=7))
-    await desk.add_class(simulate(2, 30), info=earlier)
-    await desk.add_class(ninety_minutes(), MARKERS, OVER)
-    page = await desk.page(REPORT)
+    await host_server.add_class(simulate(2, 30), info=earlier)
+    await host_server.add_class(ninety_minutes(), MARKERS, OVER)
+    page = await host_server.page(REPORT)
     moments = page.locator("section[aria-labelledby=moments] li")
     await expect(moments).to_have_count(3)
     await expect(moments.filter(has_text="say lost")).to_have_count(1)
@@ -70,25 +70,25 @@ async def test_everything_a_teacher_is_promised(desk: HostDesk) -> None:
     await expect(sessions.last.locator("td").nth(4)).to_have_text("90\u00a0%")
 
 
-async def test_it_is_small_and_the_same_every_time(desk: HostDesk) -> None:
+async def test_it_is_small_and_the_same_every_time(host_server: HostServer) -> None:
     """How soon it is there is measured by ``python -m benchmarks pages``."""
-    await desk.add_class(ninety_minutes(), MARKERS, OVER)
-    page = await desk.page("/")
+    await host_server.add_class(ninety_minutes(), MARKERS, OVER)
+    page = await host_server.page("/")
     bodies = []
     for _ in range(3):
-        answer = await page.goto(desk.url + REPORT)
+        answer = await page.goto(host_server.url + REPORT)
         assert answer is not None
         bodies.append(await answer.body())
     assert len(bodies[0]) < 500_000
     assert len(set(bodies)) == 1
 
 
-async def test_the_policy_lets_its_own_style_through(desk: HostDesk) -> None:
-    await desk.add_class(ninety_minutes(), MARKERS, OVER)
-    page = await desk.page("/")
+async def test_the_policy_lets_its_own_style_through(host_server: HostServer) -> None:
+    await host_server.add_class(ninety_minutes(), MARKERS, OVER)
+    page = await host_server.page("/")
     complaints: list[str] = []
     page.on("console", lambda line: complaints.append(line.text) if line.type == "error" else None)
-    await page.goto(desk.url + REPORT)
+    await page.goto(host_server.url + REPORT)
     assert await page.evaluate("[...document.styleSheets].map((sheet) => sheet.cssRules.length > 20)") == [
         True
     ]
@@ -97,9 +97,9 @@ async def test_the_policy_lets_its_own_style_through(desk: HostDesk) -> None:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [320, 1100])
-async def test_for_everyone_and_every_width(desk: HostDesk, width: int, scheme: str) -> None:
-    await desk.add_class(ninety_minutes(), MARKERS, OVER)
-    page = await desk.page(REPORT, width=width, scheme=scheme)
+async def test_for_everyone_and_every_width(host_server: HostServer, width: int, scheme: str) -> None:
+    await host_server.add_class(ninety_minutes(), MARKERS, OVER)
+    page = await host_server.page(REPORT, width=width, scheme=scheme)
     assert await page.evaluate("document.documentElement.scrollWidth") <= width
     # The report allows no script, axe's neither: it is looked at as a saved file.
     saved = await page.context.new_page()
@@ -108,9 +108,9 @@ async def test_for_everyone_and_every_width(desk: HostDesk, width: int, scheme: 
     assert [(one["id"], one["nodes"][0]["html"][:120]) for one in found["violations"]] == []
 
 
-async def test_it_prints(desk: HostDesk) -> None:
-    await desk.add_class(ninety_minutes(), MARKERS, OVER)
-    page = await desk.page(REPORT)
+async def test_it_prints(host_server: HostServer) -> None:
+    await host_server.add_class(ninety_minutes(), MARKERS, OVER)
+    page = await host_server.page(REPORT)
     await page.emulate_media(media="print")
     await page.set_viewport_size({"width": 680, "height": 960})
     assert await page.evaluate("document.documentElement.scrollWidth") <= 680
@@ -118,7 +118,7 @@ async def test_it_prints(desk: HostDesk) -> None:
     assert pdf.startswith(b"%PDF")
 
 
-async def test_odd_classes_have_a_report(desk: HostDesk) -> None:
+async def test_odd_classes_have_a_report(host_server: HostServer) -> None:
     even, brief = "Nothing stands out", "Too little was observed"
     odd = {
         "empty": ([], even),
@@ -129,8 +129,8 @@ async def test_odd_classes_have_a_report(desk: HostDesk) -> None:
     for name, (windows, said) in odd.items():
         # The wall clock was set back during the class.
         info = replace(OVER, id=name, title="عنوان " + name, ended_at=START - timedelta(hours=1))
-        await desk.add_class(windows, info=info)
-        page = await desk.page(f"/api/classes/{name}/report.html")
+        await host_server.add_class(windows, info=info)
+        page = await host_server.page(f"/api/classes/{name}/report.html")
         await expect(page.locator("h1")).to_have_text("عنوان " + name)
         await expect(page.locator("section[aria-labelledby=moments]")).to_contain_text(said)
         await page.context.close()

@@ -10,15 +10,15 @@ from playwright.async_api import expect
 
 from docs.screenshots import CLASS_S, screenshot_whole_page
 from tests.e2e.chromium import needs_chromium
-from tests.e2e.host_server import HostDesk
-from tests.e2e.live_page_classes import LIVE, running_class, steady
+from tests.e2e.host_server import HostServer
+from tests.e2e.live_page_classes import LIVE, add_running_class, steady
 
 pytestmark = [pytest.mark.browser, needs_chromium]
 
 
-async def test_the_screenshot_of_the_live_page_is_complete(desk: HostDesk, tmp_path: Path) -> None:
-    await running_class(desk, steady(900))
-    page = await desk.page(LIVE)
+async def test_the_screenshot_of_the_live_page_is_complete(host_server: HostServer, tmp_path: Path) -> None:
+    await add_running_class(host_server, steady(900))
+    page = await host_server.page(LIVE)
     await expect(page.locator("#timeline svg")).to_be_visible()
     await screenshot_whole_page(page, tmp_path / "live.png")
     end, footer = (
@@ -33,8 +33,8 @@ async def test_the_screenshot_of_the_live_page_is_complete(desk: HostDesk, tmp_p
     assert screenshot.shape[0] == round(footer["y"] + footer["height"])
 
 
-async def test_the_class_is_just_long_enough_for_an_indicator(desk: HostDesk) -> None:
-    await running_class(desk, steady(CLASS_S - CLASS_S % 5))
-    page = await desk.page(LIVE)
+async def test_the_class_is_just_long_enough_for_an_indicator(host_server: HostServer) -> None:
+    await add_running_class(host_server, steady(CLASS_S - CLASS_S % 5))
+    page = await host_server.page(LIVE)
     await expect(page.locator("#word")).to_have_text("Steady")
     assert CLASS_S < 240

@@ -1,33 +1,32 @@
-// Individual check-ins of the students who agreed to them. Closed until the host opens the list: screens are shared.
+// Individual check-ins of the students who agreed to them. The list starts closed, because hosts share their screens.
 import { call, clock } from "./common.js";
-
-const byId = (id) => document.getElementById(id);
+import { api, byId } from "./page.js";
 
 function row(checkIn) {
-  const made = document.createElement("li");
+  const element = document.createElement("li");
   const name = document.createElement("strong");
-  const why = document.createElement("span");
-  const say = document.createElement("q");
+  const reason = document.createElement("span");
+  const phrase = document.createElement("q"); // words with which to begin the talk
   name.textContent = checkIn.name ?? "A student without a name";
   name.dir = "auto";
-  why.textContent = `${checkIn.reason}, at ${clock(checkIn.at_s)}`;
-  say.textContent = checkIn.say;
-  made.append(name, " ", why, " ", say);
-  return made;
+  reason.textContent = `${checkIn.reason}, at ${clock(checkIn.at_s)}`;
+  phrase.textContent = checkIn.say;
+  element.append(name, " ", reason, " ", phrase);
+  return element;
 }
 
-/** Read the check-ins and show them, if there are any. */
-export async function readCheckIns(api) {
-  const found = await call("GET", `${api}/check-ins`);
-  byId("check-ins-title").textContent = `May need a word (${found.length})`;
-  byId("check-in-list").replaceChildren(...found.map(row));
-  byId("check-ins").hidden = found.length === 0;
-  byId("to-check-ins").hidden = found.length === 0;
-  byId("to-check-ins").textContent = `${found.length} may need a word`;
+/** Load the check-ins; show the list if there are any. */
+export async function readCheckIns() {
+  const checkIns = await call("GET", `${api}/check-ins`);
+  byId("check-ins-title").textContent = `May need a word (${checkIns.length})`;
+  byId("check-in-list").replaceChildren(...checkIns.map(row));
+  byId("check-ins").hidden = checkIns.length === 0;
+  byId("to-check-ins").hidden = checkIns.length === 0;
+  byId("to-check-ins").textContent = `${checkIns.length} may need a word`;
 }
 
 byId("to-check-ins").addEventListener("click", (event) => {
-  event.preventDefault(); // following the link would take the focus away again
+  event.preventDefault(); // following the link would move the focus away from the title
   byId("check-ins").open = true;
   byId("check-ins-title").focus();
 });

@@ -1,4 +1,4 @@
-// The list of classes: the form that starts one.
+// The list of classes, and the form that starts one.
 import { call, localTimes } from "./common.js";
 
 localTimes();
@@ -6,16 +6,16 @@ localTimes();
 const form = document.getElementById("start-class");
 form.addEventListener("submit", async (event) => {
   event.preventDefault();
-  const error = document.getElementById("start-error");
+  const message = document.getElementById("start-error");
   const button = form.querySelector("button");
   const room = form.room.value.trim();
-  error.textContent = "";
+  message.textContent = "";
   button.disabled = true;
   try {
-    const made = await call("POST", "/api/classes", { title: form.title.value, ...(room ? { room } : {}) });
-    location.assign(`/classes/${encodeURIComponent(made.id)}`);
-  } catch (refused) {
-    error.textContent = refused.message;
+    const info = await call("POST", "/api/classes", { title: form.title.value, ...(room ? { room } : {}) });
+    location.assign(`/classes/${encodeURIComponent(info.id)}`);
+  } catch (error) {
+    message.textContent = error.message;
     button.disabled = false;
   }
 });

@@ -1,6 +1,6 @@
-// What both pages of the host use: calls to the API, times in the reader's own time zone.
+// Shared by the pages of the host: calls to the API, and times in the reader's time zone.
 
-/** Call the API; returns the parsed answer, null for an empty one; throws an Error with the server's own line. */
+/** Call the API. Returns the parsed answer, null for an empty one; throws an Error with the server's message. */
 export async function call(method, path, body) {
   let response;
   try {
@@ -15,20 +15,22 @@ export async function call(method, path, body) {
   if (response.status === 204) return null;
   const answer = await response.json().catch(() => ({}));
   if (!response.ok) {
-    throw Object.assign(new Error(answer.error ?? `the server answered ${response.status}`), { status: response.status });
+    const message = answer.error ?? `the server answered ${response.status}`;
+    throw Object.assign(new Error(message), { status: response.status });
   }
   return answer;
 }
 
+/** Rewrite the times of the page in the reader's language and time zone. */
 export function localTimes(root = document) {
   const format = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
   for (const time of root.querySelectorAll("time[datetime]")) {
-    const moment = new Date(time.dateTime);
-    if (!Number.isNaN(moment.valueOf())) time.textContent = format.format(moment);
+    const instant = new Date(time.dateTime);
+    if (!Number.isNaN(instant.valueOf())) time.textContent = format.format(instant);
   }
 }
 
-/** Seconds since the class began, as h:mm:ss or m:ss. */
+/** Seconds since the class began as h:mm:ss, or m:ss in the first hour. */
 export function clock(seconds) {
   const whole = Math.max(0, Math.round(seconds));
   const two = (value) => String(value).padStart(2, "0");

@@ -1,20 +1,16 @@
-// Leaving a student out at their word to the host: by what the host knows of them, which is not kept.
+// The form that leaves a student out of the analysis: the host types a name or number, which is not stored.
 import { call } from "./common.js";
+import { api, byId } from "./page.js";
 
-const byId = (id) => document.getElementById(id);
-
-/** Let the form work for the class at ``api``. */
-export function offerLeavingOut(api) {
-  byId("leave-out-form").addEventListener("submit", async (event) => {
-    event.preventDefault();
-    const said = byId("leave-out-said");
-    const who = byId("leave-out-who");
-    try {
-      const { left_out: count } = await call("POST", `${api}/leave-out`, { who: who.value });
-      said.textContent = count === 1 ? "Left out from now on." : `${count} left out from now on.`;
-      who.value = "";
-    } catch (error) {
-      said.textContent = `${error.message}.`;
-    }
-  });
-}
+byId("leave-out-form").addEventListener("submit", async (event) => {
+  event.preventDefault();
+  const result = byId("leave-out-said");
+  const who = byId("leave-out-who");
+  try {
+    const { left_out: count } = await call("POST", `${api}/leave-out`, { who: who.value });
+    result.textContent = count === 1 ? "Left out from now on." : `${count} students left out from now on.`;
+    who.value = "";
+  } catch (error) {
+    result.textContent = `${error.message}.`;
+  }
+});

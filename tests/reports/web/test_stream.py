@@ -1,4 +1,4 @@
-"""The live stream: state first, resuming, signs of life, and its end."""
+"""The live stream: its first event, resuming, heartbeats, limits and its end."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ from tests.reports.web.app_client import BEARER, Host, memory_keys
 
 async def events(response: ClientResponse, count: int) -> list[tuple[str, str, Any]]:
     """The next events of a stream as (id, name, data)."""
-    found: list[tuple[str, str, Any]] = []
+    received: list[tuple[str, str, Any]] = []
     fields: dict[str, str] = {}
     async with asyncio.timeout(2):
-        while len(found) < count:
+        while len(received) < count:
             line = (await response.content.readline()).decode().rstrip("\n")
             if line and not line.startswith(":"):
                 name, _, value = line.partition(": ")
                 fields[name] = value
             elif "data" in fields:
-                found.append((fields["id"], fields["event"], json.loads(fields["data"])))
+                received.append((fields["id"], fields["event"], json.loads(fields["data"])))
                 fields = {}
-    return found
+    return received
 
 
-async def test_stream_begins_with_the_state_and_goes_on_with_events(host: Host) -> None:
+async def test_a_new_stream_sends_the_state_and_then_events(host: Host) -> None:
     await host.store.put_class(a_class())
     host.feed.publish("c1", "summary", {"n": 0})
     async with host.client.get("/api/classes/c1/live", headers=BEARER) as response:
@@ -47,7 +47,7 @@ async def test_stream_begins_with_the_state_and_goes_on_with_events(host: Host) 
         ]
 
 
-async def test_stream_resumes_after_the_last_event(host: Host) -> None:
+async def test_a_stream_resumes_after_the_last_event_id(host: Host) -> None:
     await host.store.put_class(a_class())
     for number in range(4):
         host.feed.publish("c1", "summary", {"n": number})
@@ -57,7 +57,7 @@ async def test_stream_resumes_after_the_last_event(host: Host) -> None:
 
 
 @pytest.mark.parametrize("last_id", ["9", "x", "-1", "9" * 30, "²"])
-async def test_stream_asks_for_a_resync_when_it_cannot_resume(host: Host, last_id: str) -> None:
+async def test_an_unknown_last_event_id_gets_a_resync(host: Host, last_id: str) -> None:
     await host.store.put_class(a_class())
     host.feed.publish("c1", "summary", {"n": 0})
     headers = BEARER | {"Last-Event-ID": last_id}
@@ -65,7 +65,7 @@ async def test_stream_asks_for_a_resync_when_it_cannot_resume(host: Host, last_i
         assert await events(response, 1) == [("1", "resync", {})]
 
 
-async def test_stream_ends_with_the_class(host: Host) -> None:
+async def test_the_stream_ends_with_the_class(host: Host) -> None:
     await host.store.put_class(a_class())
     async with host.client.get("/api/classes/c1/live", headers=BEARER) as response:
         await events(response, 1)
@@ -74,13 +74,13 @@ async def test_stream_ends_with_the_class(host: Host) -> None:
         assert (name, data["state"]) == ("state", "ended")
         async with asyncio.timeout(2):
             assert (await response.content.read()).strip() == b""
-    async with host.client.get("/api/classes/c1/live", headers=BEARER | {"Last-Event-ID": "1"}) as again:
-        assert [(name, data["state"]) for _, name, data in await events(again, 1)] == [("state", "ended")]
+    async with host.client.get("/api/classes/c1/live", headers=BEARER | {"Last-Event-ID": "1"}) as reopened:
+        assert [(name, data["state"]) for _, name, data in await events(reopened, 1)] == [("state", "ended")]
         async with asyncio.timeout(2):
-            await again.content.read()
+            await reopened.content.read()
 
 
-async def test_a_quiet_stream_shows_signs_of_life(host: Host) -> None:
+async def test_a_stream_without_events_sends_heartbeats(host: Host) -> None:
     await host.store.put_class(a_class())
     async with host.client.get("/api/classes/c1/live", headers=BEARER) as response:
         await events(response, 1)
@@ -88,8 +88,8 @@ async def test_a_quiet_stream_shows_signs_of_life(host: Host) -> None:
             assert await response.content.readline() == b": ping\n"
 
 
-async def test_a_follower_that_is_gone_is_let_go(store: Store) -> None:
-    """As served in earnest: the test client's server would cancel the handler by itself."""
+async def test_a_client_that_is_gone_is_unsubscribed(store: Store) -> None:
+    """On a real server: that of the test client would cancel the handler by itself."""
     feed = LiveFeed()
     controller = FakeController(store, feed)
     app = build_app(
@@ -116,7 +116,7 @@ async def test_a_follower_that_is_gone_is_let_go(store: Store) -> None:
         await runner.cleanup()
 
 
-async def test_shutdown_waits_for_no_follower(host: Host) -> None:
+async def test_shutdown_does_not_wait_for_followers(host: Host) -> None:
     await host.store.put_class(a_class())
     async with host.client.get("/api/classes/c1/live", headers=BEARER) as response:
         await events(response, 1)
@@ -124,7 +124,7 @@ async def test_shutdown_waits_for_no_follower(host: Host) -> None:
             await host.client.server.close()
 
 
-async def test_a_class_has_so_many_followers_and_no_more(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_followers_beyond_the_limit_get_503(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stream, "MAX_FOLLOWERS", 2)
     await host.store.put_class(a_class())
     path = "/api/classes/c1/live"
@@ -133,10 +133,10 @@ async def test_a_class_has_so_many_followers_and_no_more(host: Host, monkeypatch
         assert (first.status, second.status) == (200, 200)
         async with host.client.get(path, headers=BEARER) as third:
             assert (third.status, third.headers["Retry-After"]) == (503, "10")
-            assert "2 pages follow" in (await third.json())["error"]
+            assert "2 are open" in (await third.json())["error"]
     first.close()
     async with asyncio.timeout(5):
         while host.feed.followers("c1"):  # noqa: ASYNC110
             await asyncio.sleep(0.01)
-    async with host.client.get(path, headers=BEARER) as again:
-        assert again.status == 200
+    async with host.client.get(path, headers=BEARER) as reopened:
+        assert reopened.status == 200

@@ -1,0 +1,29 @@
+// Loads what the live stream may have missed: on opening the page, after a lost connection, and on request.
+import { showAlerts } from "./alerts.js";
+import { readCheckIns } from "./check_ins.js";
+import { showState } from "./class_state.js";
+import { call } from "./common.js";
+import { addWindow, newestWindow, showFigures } from "./figures.js";
+import { showMarkers } from "./markers.js";
+import { api } from "./page.js";
+import { drawTimeline } from "./timeline.js";
+import { showIndicator } from "./word.js";
+
+/** Load the class, its markers, indicators and check-ins, and the windows from the newest known one on. */
+export async function catchUp() {
+  drawTimeline(); // in parallel: it depends on none of the answers below
+  const newest = newestWindow();
+  const [info, windows, markers, indicators] = await Promise.all([
+    call("GET", api),
+    call("GET", `${api}/windows?since_s=${newest ? newest.start_s : 0}`),
+    call("GET", `${api}/markers`),
+    call("GET", `${api}/indicators`),
+    readCheckIns(),
+  ]);
+  windows.forEach(addWindow);
+  showMarkers(markers);
+  showIndicator(indicators.now);
+  showAlerts(indicators.alerts);
+  showFigures();
+  showState(info);
+}

@@ -1,0 +1,42 @@
+// What the host can do with the class: end it, delete it, copy the student link.
+import { attempt } from "./attempt.js";
+import { catchUp } from "./catch_up.js";
+import { showState } from "./class_state.js";
+import { call } from "./common.js";
+import { api, byId, setText } from "./page.js";
+
+/** Run an action after its dialog is answered with yes. */
+function onConfirmed(dialog, button, action) {
+  button.addEventListener("click", () => {
+    dialog.returnValue = "no"; // Escape leaves the value of the last answer
+    dialog.showModal();
+  });
+  dialog.addEventListener("close", () => {
+    if (dialog.returnValue === "yes") attempt(button, action);
+  });
+}
+
+onConfirmed(byId("end-dialog"), byId("end-class"), async () => {
+  showState(await call("POST", `${api}/end`));
+  byId("report-link").focus(); // the button that had the focus is hidden now
+  await catchUp();
+});
+
+onConfirmed(byId("delete-dialog"), byId("delete-class"), async () => {
+  await call("DELETE", api).catch((error) => {
+    if (error.status !== 404) throw error; // 404: it was deleted in another window
+  });
+  location.assign("/");
+});
+
+byId("copy-link").addEventListener("click", async () => {
+  const link = byId("student-link");
+  try {
+    await navigator.clipboard.writeText(link.href);
+    setText("copied", "copied");
+  } catch {
+    // Browsers give no clipboard without HTTPS: select the link, so that Ctrl+C copies it.
+    getSelection().selectAllChildren(link);
+    setText("copied", "selected: press Ctrl+C to copy it");
+  }
+});

@@ -1,0 +1,33 @@
+// The markers of the class, and the form that sets one.
+import { attempt } from "./attempt.js";
+import { call, clock } from "./common.js";
+import { api, byId, onShortcut, setText } from "./page.js";
+
+export function showMarkers(markers) {
+  const rows = markers.map((marker) => {
+    const row = document.createElement("li");
+    const at = document.createElement("time");
+    const label = document.createElement("bdi"); // keeps the time in place beside a label that runs right to left
+    at.textContent = clock(marker.at_s);
+    label.textContent = marker.label;
+    row.append(at, label);
+    return row;
+  });
+  byId("markers").replaceChildren(...rows);
+}
+
+byId("marker-form").addEventListener("submit", (event) => {
+  event.preventDefault();
+  const input = byId("marker-label");
+  attempt(byId("add-marker"), async () => {
+    const marker = await call("POST", `${api}/markers`, { label: input.value.trim() || "Marker" });
+    input.value = "";
+    setText("marker-said", `Marked at ${clock(marker.at_s)}: ${marker.label}`);
+  });
+});
+
+onShortcut("m", (event) => {
+  if (byId("marker-form").hidden) return;
+  event.preventDefault(); // the letter would be typed into the field
+  byId("marker-label").focus();
+});
