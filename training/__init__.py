@@ -1,1 +1,1 @@
-"""Training, export and measuring of the expression CNN; train and export need the extra ``training``."""
+"""Trains, exports and measures the expression CNN; train and export need the extra ``training``."""

@@ -1,4 +1,4 @@
-"""Files that are whole or not there: a process killed while writing leaves the file it found."""
+"""Atomic file writes: if the process is killed while writing, the old file stays."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from pathlib import Path
 
 
 def write(path: Path, content: bytes) -> None:
-    """Replace a file at once.
+    """Replace a file atomically.
 
     Raises:
-        OSError: the folder is missing, full or not ours to write to.
+        OSError: the folder is missing, full or not writable.
     """
     staged = path.with_name(f".{path.name}.part")
     with staged.open("wb") as file:

@@ -1,7 +1,7 @@
-"""Cheap augmentation for live use: what a webcam, a crop and a codec do to a face.
+"""Cheap augmentation that imitates a call: the webcam, the crop of the detector and the video codec.
 
-Comes in: (N, 48, 48) pictures. Goes out: (N, 48, 48, 1) floats in 0..1. OpenCV affine warps, no
-TensorFlow operations: rotation and zoom as Keras layers double the time of an epoch on a CPU.
+It uses OpenCV's affine warps and no TensorFlow operations: as Keras layers, rotation and zoom double the
+time of an epoch on a CPU.
 """
 
 from __future__ import annotations
@@ -17,19 +17,21 @@ from inference.emotions import CROP_PX
 
 @dataclass(frozen=True, slots=True)
 class Ranges:
-    """How far a picture may be changed; every draw is uniform within its range.
+    """How strongly images are augmented; every random value is uniform within its range.
 
     Attributes:
         scale: Smallest and largest zoom.
         shift_px: Largest shift along each axis, pixels of 48.
         tilt_deg: Largest roll, degrees.
         gamma: Smallest and largest exponent of exposure.
-        thumbnail_share: Share of pictures passed through a smaller size, as a far-off face is.
-        thumbnail_px: Smallest such size.
-        codec_share: Share of pictures blurred, and, drawn by itself, share packed as a poor codec does it.
-        erase_share: Share of pictures with a gray rectangle laid over, as a hand or a frame's edge does it
-            (random erasing, Zhong et al. 2020).
-        framed_share: Share of pictures framed first as our own detector frames them, where that is known.
+        thumbnail_share: Share of images scaled down and up again, like a distant face.
+        thumbnail_px: Smallest size they are scaled down to.
+        codec_share: Share of images that are blurred, and, drawn independently, share that are compressed as
+            by a poor codec.
+        erase_share: Share of images with a gray rectangle drawn over them, like a hand or the edge of the
+            frame (random erasing, Zhong et al. 2020).
+        framed_share: Share of images first cropped the way our own detector crops faces, if framings are
+            known.
     """
 
     scale: tuple[float, float] = (0.87, 1.18)
@@ -43,9 +45,10 @@ class Ranges:
     framed_share: float = 0.0
 
     def eased(self, share: float) -> Ranges:
-        """The same, but going only so far (0: not at all, 1: all the way).
+        """Weaker ranges, from 0 (no augmentation) to 1 (unchanged).
 
-        The thumbnails' size and the share framed as in a call stay: they are no exaggeration.
+        The smallest thumbnail size and the share of framed images stay: both occur in a call as they are, so
+        they are not exaggerated.
         """
         return Ranges(
             scale=(1 + share * (self.scale[0] - 1), 1 + share * (self.scale[1] - 1)),
@@ -61,22 +64,22 @@ class Ranges:
 
 
 def to_floats(images: Image) -> Floats:
-    """Pictures as the CNN takes them: (N, 48, 48) 0..255 to (N, 48, 48, 1) 0..1."""
+    """The input of the CNN: (N, 48, 48) in 0..255 to (N, 48, 48, 1) in 0..1."""
     return (images.astype(np.float32) / np.float32(255.0))[..., np.newaxis]
 
 
 def augment(
     images: Image, rng: np.random.Generator, ranges: Ranges, framings: Floats | None = None
 ) -> Floats:
-    """Change every picture at random.
+    """Change every image at random.
 
-    The same source of randomness gives the same changes, less those whose share is lower.
+    An equal ``rng`` gives equal changes; lowering one share only removes its own changes.
 
     Args:
         images: (N, 48, 48).
         rng: Source of randomness.
-        ranges: How far to go.
-        framings: (N, 3) as ``training.framing`` gives them; without them none is framed so.
+        ranges: How strongly to change the images.
+        framings: (N, 3) from ``training.framing``; None to keep FER-2013's framing for all images.
 
     Returns:
         (N, 48, 48, 1), 0..1.
@@ -90,28 +93,28 @@ def augment(
     small = rng.random(count) < ranges.thumbnail_share
     small_px = rng.integers(ranges.thumbnail_px, CROP_PX, count)
     gamma = rng.uniform(*ranges.gamma, count)
-    # Drawn last, so that without a codec or erasing the other draws are what they were.
+    # Drawn last, so that the values above do not depend on codec and erasing.
     blurred, blocked = (rng.random((2, count)) < ranges.codec_share).tolist()
     sigma, quality = rng.uniform(0.4, 1.2, count), rng.integers(12, 50, count)
     erased = (rng.random(count) < ranges.erase_share).tolist()
-    extent_px, middle_px = rng.integers(6, 25, (count, 2)), rng.integers(0, CROP_PX, (count, 2))
+    extent_px, centre_px = rng.integers(6, 25, (count, 2)), rng.integers(0, CROP_PX, (count, 2))
     gray = rng.integers(0, 256, count)
-    # What is shown is a `part` of the picture around `middle`: all of it, or what our detector would cut.
-    part, middle = np.ones(count), np.zeros((count, 2))
+    # The crop covers a square of side `crop_side` (1: the whole image) around `crop_centre`.
+    crop_side, crop_centre = np.ones(count), np.zeros((count, 2))
     framed = rng.random(count) < ranges.framed_share
     if framings is not None:
-        part[framed], middle[framed] = framings[framed, 0], framings[framed, 1:]
+        crop_side[framed], crop_centre[framed] = framings[framed, 0], framings[framed, 1:]
     centre = (CROP_PX - 1) / 2
     levels = np.arange(256) / 255.0
-    cos, sin = scale / part * np.cos(angle), scale / part * np.sin(angle)
-    middle += centre
+    cos, sin = scale / crop_side * np.cos(angle), scale / crop_side * np.sin(angle)
+    crop_centre += centre
     for index, image in enumerate(images):
         a, b = cos[index] * mirror[index], -sin[index]
         c, d = sin[index] * mirror[index], cos[index]
         matrix = np.array(
             [
-                [a, b, centre - a * middle[index, 0] - b * middle[index, 1] + shift[index, 0]],
-                [c, d, centre - c * middle[index, 0] - d * middle[index, 1] + shift[index, 1]],
+                [a, b, centre - a * crop_centre[index, 0] - b * crop_centre[index, 1] + shift[index, 0]],
+                [c, d, centre - c * crop_centre[index, 0] - d * crop_centre[index, 1] + shift[index, 1]],
             ]
         )
         warped = cv2.warpAffine(
@@ -125,16 +128,16 @@ def augment(
         if blurred[index]:
             warped = cv2.GaussianBlur(warped, (0, 0), float(sigma[index]))
         if blocked[index]:
-            warped = _packed(np.asarray(warped, np.uint8), int(quality[index]))
+            warped = _compressed(np.asarray(warped, np.uint8), int(quality[index]))
         out[index] = cv2.LUT(warped, (levels ** gamma[index] * 255).astype(np.uint8))
         if erased[index]:
-            first = np.maximum(middle_px[index] - extent_px[index] // 2, 0)
-            last = first + extent_px[index]
-            out[index, first[1] : last[1], first[0] : last[0]] = gray[index]
+            start = np.maximum(centre_px[index] - extent_px[index] // 2, 0)
+            end = start + extent_px[index]
+            out[index, start[1] : end[1], start[0] : end[0]] = gray[index]
     return to_floats(out)
 
 
-def _packed(image: Image, quality: int) -> Image:
-    """Through JPEG: blocks and ringing much like VP8's, far cheaper than encoding video."""
-    _, packed = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])
-    return np.asarray(cv2.imdecode(packed, cv2.IMREAD_GRAYSCALE), np.uint8)
+def _compressed(image: Image, quality: int) -> Image:
+    """JPEG compression: blocks and ringing similar to VP8's, far cheaper than encoding video."""
+    _, jpeg = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])
+    return np.asarray(cv2.imdecode(jpeg, cv2.IMREAD_GRAYSCALE), np.uint8)

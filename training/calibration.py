@@ -1,7 +1,7 @@
-"""Temperature scaling: makes a stated probability mean what it says (Guo et al. 2017, arXiv 1706.04599).
+"""Temperature scaling: calibrates the probabilities (Guo et al. 2017, arXiv 1706.04599).
 
-Comes in: logits and labels of pictures the network was not trained on. Goes out: one number by which
-``training.export`` divides the logits inside the exported graph. Answers do not change, confidence does.
+The temperature is fitted on images that the network was not trained on. ``training.export`` divides the
+logits by it inside the exported graph. This changes the confidence, but never the predicted expression.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from inference.arrays import Floats, Labels
 
 LOWEST: Final = 0.05
 HIGHEST: Final = 20.0
-"""Where a temperature is looked for."""
+"""Bounds of the search for a temperature."""
 
 
 def probabilities(logits: Floats, temperature: float = 1.0) -> Floats:
@@ -26,17 +26,18 @@ def probabilities(logits: Floats, temperature: float = 1.0) -> Floats:
 
 
 def fit_temperature(logits: Floats, labels: Labels) -> float:
-    """The temperature at which the mean confidence is the accuracy (Clarté et al. 2023, arXiv 2303.02644).
+    """The temperature at which mean confidence equals accuracy (Clarté et al. 2023, arXiv 2303.02644).
 
-    The temperature of least negative log-likelihood left this network, taught by soft targets, too sure: the
-    gap between confidence and accuracy on PublicTest was larger for each of three steps (docs/model.md).
+    With the temperature of least negative log-likelihood this network, trained on soft targets, stayed
+    overconfident: the gap between confidence and accuracy on PublicTest was larger in each of three training
+    steps (docs/model.md).
 
     Args:
         logits: (N, C).
         labels: (N,).
 
     Returns:
-        ``LOWEST`` to ``HIGHEST``; 1 without a picture.
+        ``LOWEST`` to ``HIGHEST``; 1 without images.
     """
     if not len(labels):
         return 1.0
@@ -44,7 +45,7 @@ def fit_temperature(logits: Floats, labels: Labels) -> float:
     low, high = math.log(LOWEST), math.log(HIGHEST)
     while high - low > 1e-4:
         middle = (low + high) / 2
-        # The hotter, the less sure: one crossing.
+        # Confidence falls as the temperature rises, so there is one solution.
         if probabilities(logits, math.exp(middle)).max(axis=1).mean(dtype=np.float64) > accuracy:
             low = middle
         else:

@@ -1,10 +1,8 @@
-"""The model card a person reads (Mitchell et al. 2019), written beside the one programs read.
-
-Comes in: the card of an export, as its JSON has it. Goes out: Markdown. Every figure in it is the card's.
-"""
+"""The model card for people (Mitchell et al. 2019), generated from the JSON card of an export."""
 
 from __future__ import annotations
 
+import textwrap
 from typing import Any, Final
 
 _MOST_CONFUSIONS: Final = 6
@@ -12,39 +10,42 @@ _MOST_CONFUSIONS: Final = 6
 _PAGE: Final = """\
 # Model card: {file}
 
-Written by `python -m training export`; the JSON file of this name has the same for programs.
+`python -m training export` wrote this page. The JSON file of the same name is the card for programs.
 
-**What it is.** A CNN of {parameters:.2f} million parameters and {multiply_adds:.0f} million multiply-adds a
-face that reads one of seven visible expressions. {megabytes:.1f} MB, SHA-256
+**Model.** A CNN that classifies the visible expression of a face as one of seven. {parameters:.2f} million
+parameters, {multiply_adds:.0f} million multiply-adds per face, {megabytes:.1f} MB, SHA-256
 `{sha256}`.
 
-**In and out.** {input}, cropped as FER-2013 is framed -> (B, 7) probabilities, in the order
-{labels}; calibrated inside the file (temperature {temperature}).
+**Input and output.** Input: {input}, cropped as in FER-2013. Output: (B, 7) probabilities, in
+the order {labels}. The file contains the calibration (temperature
+{temperature}).
 
-**How good.** {accuracy} on {split} ({images} images; 95 % interval {low} to {high}),
-macro-F1 {macro_f1}, expected calibration error {ece}. {split} also chose the epoch; PrivateTest was not used.
+**Accuracy.** {accuracy} on {split} ({images} images; 95 % interval {low} to {high}),
+macro-F1 {macro_f1}, expected calibration error {ece}. {split} was also used to choose the epoch; PrivateTest
+was not used.
 {abstention}
 | expression | recall | precision | images |
 | --- | --- | --- | --- |
 {classes}
 
-**What it takes for something else most often**
+**Most frequent mistakes**
 
 {confusions}
 
-**Meant for.** The share of visible expressions in a group on a video call, shown with how many faces were
-seen, with the consent of those seen.
+**Intended use.** The shares of visible expressions in a group on a video call, shown together with the
+number of faces analysed, with the consent of the people in the video.
 
 **Not for.** Feelings, attention or understanding; grading, discipline, attendance; judging one person.
 Inferring emotions in education is prohibited in the EU (AI Act, Art. 5(1)(f)): the `eu-education` setting
 turns this model off.
 
-**Known limits.** Made for frontal faces of 48 pixels: smaller, turned or covered ones lose accuracy. The
-labels it learned from are noisy. Not measured by age, skin, glasses or head cover, nor on a class.
+**Known limits.** Trained on frontal faces of 48 pixels: accuracy is lower on smaller, turned or covered
+faces. The training labels are noisy. Accuracy was not measured by age, skin colour, glasses or head covering,
+nor in a class.
 
-**Data.** {data}.
+{data}
 
-**Made with**
+**Commands that produced it**
 
 ```sh
 {command}
@@ -52,14 +53,14 @@ labels it learned from are noisy. Not measured by age, skin, glasses or head cov
 """
 
 _ABSTENTION: Final = """
-Better no answer than one below a confidence of {threshold:.2f}: on held-back images the rest, {coverage} of
-the faces, is {risk} wrong.
+Ignore predictions with a confidence below {threshold:.2f}: on held-back images {coverage} of the predictions
+remain, and {risk} of these are wrong.
 """
 
 
 def markdown(card: dict[str, Any]) -> str:
-    """The card as a page."""
-    metrics, found = card["metrics"], card["abstention"]
+    """The card as Markdown."""
+    metrics, point = card["metrics"], card["abstention"]
     low, high = map(_percent, metrics["accuracy_interval_95"])
     return _PAGE.format(
         **{name: card[name] for name in ("file", "sha256", "input", "temperature", "command")},
@@ -73,16 +74,16 @@ def markdown(card: dict[str, Any]) -> str:
         high=high,
         **{name: _percent(metrics[name]) for name in ("accuracy", "macro_f1", "ece")},
         abstention=""
-        if found is None
+        if point is None
         else _ABSTENTION.format(
-            threshold=found["threshold"], coverage=_percent(found["coverage"]), risk=_percent(found["risk"])
+            threshold=point["threshold"], coverage=_percent(point["coverage"]), risk=_percent(point["risk"])
         ),
         classes="\n".join(
             f"| {name} | {_percent(one['recall'])} | {_percent(one['precision'])} | {one['support']} |"
             for name, one in metrics["per_class"].items()
         ),
-        confusions="\n".join(_confusions(card)[:_MOST_CONFUSIONS]) or "Nothing.",
-        data=f"{card['data']['name']}: {card['data']['note']}",
+        confusions="\n".join(_confusions(card)[:_MOST_CONFUSIONS]) or "None.",
+        data=textwrap.fill(f"**Data.** {card['data']['name']}: {card['data']['note']}.", 110),
     )
 
 
@@ -91,14 +92,15 @@ def _percent(share: float) -> str:
 
 
 def _confusions(card: dict[str, Any]) -> list[str]:
-    """A line for each wrong answer that was given, by share of the label's images, largest first."""
+    """A line per confused pair of expressions, sorted by share of the label's images, largest first."""
     labels = card["labels"]
-    found = [
-        (count / sum(row), labels[label], labels[answer])
+    pairs = [
+        (count / sum(row), labels[label], labels[predicted])
         for label, row in enumerate(card["metrics"]["confusion"])
-        for answer, count in enumerate(row)
-        if answer != label and count
+        for predicted, count in enumerate(row)
+        if predicted != label and count
     ]
     return [
-        f"- {label}: {_percent(share)} are called {answer}." for share, label, answer in sorted(found)[::-1]
+        f"- {label}: {_percent(share)} are classified as {predicted}."
+        for share, label, predicted in sorted(pairs)[::-1]
     ]

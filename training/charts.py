@@ -1,6 +1,6 @@
-"""Pictures of figures, as SVG text without a library: confusion, risk over coverage, a run's curves.
+"""SVG charts without a library: confusion matrix, risk over coverage, accuracy by epoch.
 
-Comes in: ``Metrics`` or a run's history. Goes out: one ``<svg>`` element, a file or part of a page.
+Each function returns one ``<svg>`` element, for a file of its own or for a page.
 """
 
 from __future__ import annotations
@@ -22,37 +22,40 @@ Line = Sequence[tuple[float, float]]
 
 
 def confusion_svg(metrics: Metrics, title: str) -> str:
-    """Rows: labels; columns: answers; darker: a larger share of its row; in the cell: share and count."""
+    """The confusion matrix: a row per label, a column per prediction, each cell with share and count.
+
+    The larger a cell's share of its row, the darker it is.
+    """
     width, height = _LEFT + _CELL * len(EMOTIONS) + 10, _TOP + _CELL * len(EMOTIONS) + 10
-    parts = [_text(10, 20, title, size=14), _text(10, 36, "rows: label; columns: answer", size=11)]
+    parts = [_text(10, 20, title, size=14), _text(10, 36, "rows: label; columns: prediction", size=11)]
     for index, emotion in enumerate(EMOTIONS):
         middle = index * _CELL + _CELL / 2
         parts.append(_text(_LEFT + middle, _TOP - 8, emotion, anchor="middle"))
         parts.append(_text(_LEFT - 8, _TOP + middle + 4, emotion, anchor="end"))
     for row, counts in enumerate(metrics.confusion):
-        whole = sum(counts)
+        total = sum(counts)
         for column, count in enumerate(counts):
-            share = count / whole if whole else 0.0
+            share = count / total if total else 0.0
             x, y = _LEFT + column * _CELL, _TOP + row * _CELL
             ink = "#fff" if share > 0.5 else "#111"
             parts.append(
                 f'<rect x="{x}" y="{y}" width="{_CELL}" height="{_CELL}" fill="#1f5fa8" '
                 f'fill-opacity="{share:.3f}" stroke="#999"/>'
             )
-            if whole:
+            if total:
                 parts.append(_text(x + _CELL / 2, y + 26, f"{100 * share:.0f} %", "middle", ink, 13))
                 parts.append(_text(x + _CELL / 2, y + 42, str(count), "middle", ink, 10))
     return _svg(width, height, title, parts)
 
 
-def lines_svg(lines: Mapping[str, Line], title: str, across: str, up: str) -> str:
-    """Lines by name over common axes that hold all of them.
+def lines_svg(lines: Mapping[str, Line], title: str, x_title: str, y_title: str) -> str:
+    """A line chart whose axes cover all points.
 
     Args:
-        lines: At least one point each.
-        title: Above the picture.
-        across: What the x axis shows.
-        up: What the y axis shows.
+        lines: Lines by name, with at least one point each.
+        title: Title above the chart.
+        x_title: Title of the x axis.
+        y_title: Title of the y axis.
     """
     points = [point for line in lines.values() for point in line]
     xs, ys = [x for x, _ in points] or [0.0], [y for _, y in points] or [0.0]
@@ -67,7 +70,7 @@ def lines_svg(lines: Mapping[str, Line], title: str, across: str, up: str) -> st
         x, y = low_x + share * wide, low_y + share * high
         parts.append(_text(place(x, low_y)[0], 276, f"{x:.4g}", anchor="middle", size=10))
         parts.append(_text(64, place(low_x, y)[1] + 4, f"{y:.3g}", anchor="end", size=10))
-    parts += [_text(270, 294, across, anchor="middle"), _text(70, 52, up, size=11)]
+    parts += [_text(270, 294, x_title, anchor="middle"), _text(70, 52, y_title, size=11)]
     for index, (name, line) in enumerate(lines.items()):
         colour = _COLOURS[index % len(_COLOURS)]
         path = " ".join(f"{x:.1f},{y:.1f}" for x, y in (place(*point) for point in line))
@@ -77,16 +80,16 @@ def lines_svg(lines: Mapping[str, Line], title: str, across: str, up: str) -> st
 
 
 def risk_svg(models: Mapping[str, Metrics], title: str) -> str:
-    """Share of wrong answers over the share of pictures answered, a line a model."""
+    """Share of wrong predictions over coverage, one line per model."""
     lines = {
         name: [(100 * point.coverage, 100 * point.risk) for point in metrics.risk_coverage]
         for name, metrics in models.items()
     }
-    return lines_svg(lines, title, "answered, %", "wrong, %")
+    return lines_svg(lines, title, "coverage, %", "wrong, %")
 
 
 def curves_svg(history: Sequence[Mapping[str, float]]) -> str:
-    """Accuracy of a run, epoch by epoch, in training (augmented) and on PublicTest (averaged weights)."""
+    """Accuracy of a run by epoch: on augmented training images, and on PublicTest with averaged weights."""
     lines = {
         name: [(row["epoch"] + 1, 100 * row[key]) for row in history]
         for name, key in (("PublicTest", "val_accuracy"), ("training", "accuracy"))

@@ -1,8 +1,4 @@
-"""Two exported models on one page: which is better, where, and at what cost.
-
-Comes in: a data set and two ``.tflite`` files with their cards. Goes out: a table to read, and an HTML
-page that needs nothing else.
-"""
+"""Compares two exported models: accuracy, time and size, as a table or as a self-contained HTML page."""
 
 from __future__ import annotations
 
@@ -31,13 +27,13 @@ _STYLE: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """One of the two.
+    """One of the two models.
 
     Attributes:
-        name: Its file, with the folder that tells it from another of the same name.
-        card: Its card.
-        metrics: Its figures on the split.
-        face_ms: Milliseconds a face, one thread, one face at a time; median, both models by turns.
+        name: File name with its folder, because both files may have the same name.
+        card: The JSON card.
+        metrics: Figures on the split.
+        face_ms: Median time per face, milliseconds, on one thread, one face at a time.
     """
 
     name: str
@@ -47,45 +43,45 @@ class Compared:
 
 
 def compare(data: Path, split: str, models: tuple[Path, Path]) -> tuple[Compared, Compared]:
-    """Measure two models on the same pictures.
+    """Measure two models on the same images.
 
     Raises:
         DatasetError: the data cannot be read or lacks the split.
-        ModelError: a model is missing, damaged or not the one of its card.
+        ModelError: a model is missing, is damaged or does not match its card.
     """
-    pictures = load(data, split)
+    samples = load(data, split)
     predicts = [exported_predict(model) for model in models]
     times = _face_ms(predicts)
     first, second = (
-        _compared(model, predict, pictures, face_ms)
+        _compared(model, predict, samples, face_ms)
         for model, predict, face_ms in zip(models, predicts, times, strict=True)
     )
     return first, second
 
 
 def rows(first: Compared, second: Compared) -> list[tuple[str, str, str, str]]:
-    """Lines of the table: what, first, second, by how much the second is more."""
+    """Rows of the table: figure, first, second, second minus first."""
     figures: list[tuple[str, float | None, float | None]] = [
         ("accuracy, %", first.metrics.accuracy, second.metrics.accuracy),
         ("macro-F1, %", first.metrics.macro_f1, second.metrics.macro_f1),
         ("calibration error, %", first.metrics.ece, second.metrics.ece),
-        ("as FER+ annotators, %", first.metrics.ferplus_accuracy, second.metrics.ferplus_accuracy),
+        ("agrees with FER+, %", first.metrics.ferplus_accuracy, second.metrics.ferplus_accuracy),
     ]
     for emotion in EMOTIONS:
         one, other = first.metrics.per_class[emotion], second.metrics.per_class[emotion]
         figures.append((f"recall {emotion}, %", one.recall, other.recall))
-    lines = [(what, _percent(before), _percent(after)) for what, before, after in figures]
+    lines = [(name, _percent(before), _percent(after)) for name, before, after in figures]
     lines += [
-        ("ms a face", first.face_ms, second.face_ms),
+        ("ms per face", first.face_ms, second.face_ms),
         ("megabytes", _megabytes(first.card), _megabytes(second.card)),
     ]
     return [
-        (what, _figure(before), _figure(after), _difference(before, after)) for what, before, after in lines
+        (name, _figure(before), _figure(after), _difference(before, after)) for name, before, after in lines
     ]
 
 
 def text(first: Compared, second: Compared, split: str) -> str:
-    """The table for a terminal."""
+    """The table as plain text."""
     head = (f"{SPLIT_TITLES[split]}, {first.metrics.images} images", "first", "second", "second - first")
     table = [head, *rows(first, second)]
     lines = [f"first: {first.name}", f"second: {second.name}", ""]
@@ -93,12 +89,12 @@ def text(first: Compared, second: Compared, split: str) -> str:
 
 
 def page(first: Compared, second: Compared, split: str) -> str:
-    """The same as an HTML page with both confusion matrices and risk over coverage."""
+    """The table as an HTML page, with both confusion matrices and risk over coverage."""
     title = f"Two models on {SPLIT_TITLES[split]}"
     models = {f"first: {first.name}": first.metrics, f"second: {second.name}": second.metrics}
     body = "".join(
-        f"<tr><th scope=row>{escape(what)}</th>{''.join(f'<td>{escape(cell)}</td>' for cell in cells)}</tr>"
-        for what, *cells in rows(first, second)
+        f"<tr><th scope=row>{escape(name)}</th>{''.join(f'<td>{escape(cell)}</td>' for cell in cells)}</tr>"
+        for name, *cells in rows(first, second)
     )
     charts = "".join(confusion_svg(metrics, name) for name, metrics in models.items())
     return (
@@ -106,23 +102,24 @@ def page(first: Compared, second: Compared, split: str) -> str:
         f"<h1>{title}</h1><p>{first.metrics.images} images. First: {escape(first.name)}. "
         f"Second: {escape(second.name)}.</p><table><thead><tr><th>Figure</th><th>first</th><th>second</th>"
         f"<th>second - first</th></tr></thead><tbody>{body}</tbody></table>"
-        f"{risk_svg(models, 'Wrong answers over share answered')}{charts}</html>\n"
+        f"{risk_svg(models, 'Wrong predictions over coverage')}{charts}</html>\n"
     )
 
 
-def _compared(model: Path, predict: Predict, pictures: Split, face_ms: float) -> Compared:
+def _compared(model: Path, predict: Predict, samples: Split, face_ms: float) -> Compared:
     name = f"{model.resolve().parent.name}/{model.name}"
-    return Compared(name, read_card(model), measure_split(predict, pictures), face_ms)
+    return Compared(name, read_card(model), measure_split(predict, samples), face_ms)
 
 
 def _face_ms(predicts: list[Predict]) -> list[float]:
     crop = np.random.default_rng(1).random((1, CROP_PX, CROP_PX, 1)).astype(np.float32)
     times: list[list[float]] = [[] for _ in predicts]
     for _ in range(_ROUNDS):
-        for index, predict in enumerate(predicts):  # by turns, so that what else runs meets both
-            begin = time.perf_counter()
+        # The models take turns, so that other load on the machine slows both down alike.
+        for index, predict in enumerate(predicts):
+            start_s = time.perf_counter()
             predict(crop)
-            times[index].append(1000 * (time.perf_counter() - begin))
+            times[index].append(1000 * (time.perf_counter() - start_s))
     return [float(np.median(one)) for one in times]
 
 

@@ -1,19 +1,16 @@
-"""FER-2013 from any of the layouts people have, into arrays.
-
-Comes in: a CSV, a folder or a zip. Goes out: ``Split`` (images and labels) by name.
+"""Loads FER-2013 into arrays from any of its usual layouts.
 
 Layouts (source: Kaggle's copies of Goodfellow et al. 2013, arXiv 1307.0414):
 
 * ``fer2013.csv`` with the columns ``emotion``, ``pixels``, ``Usage``;
-* ``train/<emotion>/*.png`` and ``test/<emotion>/*.png``, file names carrying ``Training_``,
+* ``train/<emotion>/*.png`` and ``test/<emotion>/*.png``, with file names that start with ``Training_``,
   ``PublicTest_`` or ``PrivateTest_``;
 * ``images/train/<emotion>/*.jpg`` and ``images/validation/<emotion>/*.jpg``;
 * a zip of any of them.
 
-Where ``ferplus_votes.csv`` lies with the pictures, their FER+ votes come along (``training.votes``).
-
-All may lie in further folders. Where a file name says its split, the name decides; else the folder does:
-``test`` and ``validation`` are PublicTest. Where there are pictures and a table, the pictures count.
+Further folders around a layout are allowed. The file name decides the split if it names one, otherwise the
+folder does: ``test`` and ``validation`` are PublicTest. If there are both image files and a CSV, the image
+files are used. A ``ferplus_votes.csv`` beside image files adds their FER+ votes (``training.votes``).
 """
 
 from __future__ import annotations
@@ -49,7 +46,7 @@ _SYNONYMS: Final = {
     "fearful": "fear",
     "disgusted": "disgust",
 }
-_PICTURES: Final = (".png", ".jpg", ".jpeg")
+_IMAGE_SUFFIXES: Final = (".png", ".jpg", ".jpeg")
 _EXPECTED: Final = (
     "expected FER-2013 as fer2013.csv, as train/<emotion>/ and test/<emotion>/, as images/train/<emotion>/ "
     "and images/validation/<emotion>/, or as a zip of one of them"
@@ -63,8 +60,8 @@ class Split:
     Attributes:
         images: (N, 48, 48) grayscale, 0..255.
         labels: (N,) indices into ``EMOTIONS``.
-        votes: (N, 7) votes of FER+ annotators for each expression, 0 where there are none; None if the
-            data set has no such table.
+        votes: (N, 7) votes of FER+ annotators for each expression, 0 where an image has none; None if the
+            data set has no ``ferplus_votes.csv``.
     """
 
     images: Image
@@ -75,12 +72,12 @@ class Split:
         return len(self.labels)
 
     def part(self, rows: npt.NDArray[np.int64] | npt.NDArray[np.bool_]) -> Split:
-        """Some of the pictures, by index or mask."""
+        """The selected images, by index or mask."""
         return Split(self.images[rows], self.labels[rows], None if self.votes is None else self.votes[rows])
 
 
 Row = tuple[Image, int, str]
-"""A picture, its label and its file name (empty in a table)."""
+"""An image, its label and its file name (empty in a CSV)."""
 
 
 def load(path: Path, split: str) -> Split:
@@ -91,10 +88,11 @@ def load(path: Path, split: str) -> Split:
         split: ``train``, ``validation`` (PublicTest) or ``private`` (PrivateTest).
 
     Raises:
-        DatasetError: no such path, no such layout, an unreadable picture, or an empty split.
+        DatasetError: the path does not exist, the layout is unknown, an image cannot be read, or the split is
+            empty.
     """
     if split not in SPLITS:
-        raise DatasetError(f"no split {split!r}: choose one of {', '.join(SPLITS)}")
+        raise DatasetError(f"choose one of the splits {', '.join(SPLITS)}: there is no split {split!r}")
     if not path.exists():
         raise DatasetError(f"{path} does not exist; {_EXPECTED}")
     try:
@@ -110,32 +108,32 @@ def load(path: Path, split: str) -> Split:
     except OSError as exc:
         raise DatasetError(f"{exc.filename or path} cannot be read: {exc.strerror or exc}") from exc
     if not rows:
-        raise DatasetError(f"{path} holds no picture of the split {split!r}; {_EXPECTED}")
+        raise DatasetError(f"{path} holds no image of the split {split!r}; {_EXPECTED}")
     images, labels, names = zip(*rows, strict=True)
-    none = np.zeros(len(EMOTIONS), np.float32)
+    no_votes = np.zeros(len(EMOTIONS), np.float32)
     return Split(
         np.stack(images),
         np.asarray(labels, dtype=np.int64),
-        np.stack([votes.get(name, none) for name in names]) if votes else None,
+        np.stack([votes.get(name, no_votes) for name in names]) if votes else None,
     )
 
 
 def hold_back(split: Split, share: float, seed: int) -> tuple[Split, Split]:
-    """Part a split in two at random, label by label: (the rest, the held-back share)."""
+    """Divide a split in two at random, stratified by label: (the rest, the held-back share)."""
     rng = np.random.default_rng(seed)
-    held: list[int] = []
+    held_back: list[int] = []
     for label in range(len(EMOTIONS)):
         members = np.flatnonzero(split.labels == label)
-        held.extend(rng.permutation(members)[: round(len(members) * share)].tolist())
+        held_back.extend(rng.permutation(members)[: round(len(members) * share)].tolist())
     mask = np.zeros(len(split), dtype=bool)
-    mask[held] = True
+    mask[held_back] = True
     return split.part(~mask), split.part(mask)
 
 
 def _from_folder(path: Path, split: str) -> tuple[list[Row], dict[str, Floats]]:
     names = (PurePosixPath(file.relative_to(path).as_posix()) for file in path.rglob("*") if file.is_file())
-    pictures, table, votes_table = _sorted_out(names)
-    if not pictures and table is not None:
+    images, table, votes_table = _classified_names(names)
+    if not images and table is not None:
         with (path / table).open("rb") as content:
             return list(_from_csv(content, str(path / table), split)), {}
     votes: dict[str, Floats] = {}
@@ -144,7 +142,7 @@ def _from_folder(path: Path, split: str) -> tuple[list[Row], dict[str, Floats]]:
             votes = read_votes(content, str(path / votes_table))
     rows = [
         (_decode((path / name).read_bytes(), str(path / name)), label, name.name)
-        for name in pictures
+        for name in images
         if (label := _label(name, split)) is not None
     ]
     return rows, votes
@@ -153,10 +151,10 @@ def _from_folder(path: Path, split: str) -> tuple[list[Row], dict[str, Floats]]:
 def _from_zip(path: Path, split: str) -> tuple[list[Row], dict[str, Floats]]:
     try:
         with zipfile.ZipFile(path) as archive:
-            # Some packers write ./train/..., which a path drops.
+            # Some archivers write ./train/..., and PurePosixPath drops the dot: remember the name as written.
             written = {PurePosixPath(name): name for name in archive.namelist()}
-            pictures, table, votes_table = _sorted_out(written)
-            if not pictures and table is not None:
+            images, table, votes_table = _classified_names(written)
+            if not images and table is not None:
                 with archive.open(written[table]) as content:
                     return list(_from_csv(content, f"{path}: {table}", split)), {}
             votes: dict[str, Floats] = {}
@@ -165,44 +163,44 @@ def _from_zip(path: Path, split: str) -> tuple[list[Row], dict[str, Floats]]:
                     votes = read_votes(content, f"{path}: {votes_table}")
             rows = [
                 (_decode(archive.read(written[name]), f"{path}: {name}"), label, name.name)
-                for name in pictures
+                for name in images
                 if (label := _label(name, split)) is not None
             ]
             return rows, votes
-    # RuntimeError: encrypted, or packed in a way Python cannot undo.
+    # RuntimeError: the archive is encrypted, or compressed in a way that Python does not support.
     except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as exc:
-        raise DatasetError(f"{path} cannot be unpacked ({exc}): fetch it again") from exc
+        raise DatasetError(f"{path} cannot be unpacked ({exc}): download it again") from exc
 
 
-def _sorted_out(
+def _classified_names(
     names: Iterable[PurePosixPath],
 ) -> tuple[list[PurePosixPath], PurePosixPath | None, PurePosixPath | None]:
-    """The pictures in an emotion's folder, in order; the table of pictures and that of votes, if any."""
-    # A zip packed on a Mac carries a hidden ._twin of every file.
-    shown = sorted(name for name in names if not any(part.startswith((".", "__")) for part in name.parts))
-    pictures = [name for name in shown if name.suffix.lower() in _PICTURES and len(name.parts) >= 3]
-    votes = [name for name in shown if name.name.lower() == VOTES_NAME]
-    tables = [name for name in shown if name.suffix.lower() == ".csv" and name not in votes]
+    """The image files in emotion folders, sorted; the CSV of images and the CSV of votes, if any."""
+    # A zip made on a Mac contains a hidden file ._NAME beside every file.
+    visible = sorted(name for name in names if not any(part.startswith((".", "__")) for part in name.parts))
+    images = [name for name in visible if name.suffix.lower() in _IMAGE_SUFFIXES and len(name.parts) >= 3]
+    votes = [name for name in visible if name.name.lower() == VOTES_NAME]
+    tables = [name for name in visible if name.suffix.lower() == ".csv" and name not in votes]
     original = [name for name in tables if name.name.lower() == "fer2013.csv"]
-    return pictures, next(iter(original + tables), None), next(iter(votes), None)
+    return images, next(iter(original + tables), None), next(iter(votes), None)
 
 
 def _from_csv(content: IO[bytes], name: str, split: str) -> Iterator[Row]:
     try:
-        # utf-8-sig: spreadsheets put a byte-order mark first.
+        # utf-8-sig: spreadsheet programs start the file with a byte-order mark.
         reader = csv.reader(io.TextIOWrapper(content, "utf-8-sig", newline=""))
         # Kaggle's other copy, icml_face_data.csv, has blanks before its column names.
         columns = [column.strip().lower() for column in next(reader, [])]
         if not {"emotion", "pixels", "usage"} <= set(columns):
-            raise DatasetError(f"{name} lacks a column of emotion, pixels, Usage; {_EXPECTED}")
+            raise DatasetError(f"{name} lacks one of the columns emotion, pixels, Usage; {_EXPECTED}")
         emotion, pixels, usage = (columns.index(column) for column in ("emotion", "pixels", "usage"))
-        for row in filter(None, reader):  # no blank lines
+        for row in filter(None, reader):  # skips blank lines
             if len(row) != len(columns):
-                raise DatasetError(f"{name}, line {reader.line_num}: cut short; fetch it again")
+                raise DatasetError(f"{name}, line {reader.line_num}: a column is missing; download it again")
             if _USAGE.get(row[usage].strip().lower()) == split:
                 yield *_parsed(row[emotion], row[pixels], f"{name}, line {reader.line_num}"), ""
     except (UnicodeDecodeError, csv.Error) as exc:
-        raise DatasetError(f"{name} is no CSV file ({exc}); {_EXPECTED}") from exc
+        raise DatasetError(f"{name} is not a CSV file ({exc}); {_EXPECTED}") from exc
 
 
 def _parsed(emotion: str, pixels: str, place: str) -> tuple[Image, int]:
@@ -210,29 +208,29 @@ def _parsed(emotion: str, pixels: str, place: str) -> tuple[Image, int]:
         image = np.array(pixels.split(), dtype=np.uint8).reshape(CROP_PX, CROP_PX)
         label = int(emotion)
     except (ValueError, OverflowError) as exc:
-        raise DatasetError(f"{place}: not 48x48 pixels 0..255 and a label") from exc
+        raise DatasetError(f"{place}: not 48x48 pixels from 0 to 255 and a label") from exc
     if not 0 <= label < len(EMOTIONS):
-        raise DatasetError(f"{place}: {label} is no label of FER-2013 (0..{len(EMOTIONS) - 1})")
+        raise DatasetError(f"{place}: {label} is not a label of FER-2013 (0 to {len(EMOTIONS) - 1})")
     return image, label
 
 
 def _label(name: PurePosixPath, split: str) -> int | None:
-    """Index of the emotion a file's folder names, or None if the file belongs to another split."""
+    """Index of the emotion that a file's folder names, or None if the file belongs to another split."""
     folder = name.parts[-2].lower()
     emotion = _SYNONYMS.get(folder, folder)
     usage = _USAGE.get(name.name.split("_")[0].lower()) or _FOLDERS.get(name.parts[-3].lower())
     if usage != split:
         return None
     if emotion not in EMOTIONS:
-        raise DatasetError(f"{name}: {folder!r} is no emotion of FER-2013 ({', '.join(EMOTIONS)})")
+        raise DatasetError(f"{name}: {folder!r} is not an emotion of FER-2013 ({', '.join(EMOTIONS)})")
     return EMOTIONS.index(emotion)
 
 
 def _decode(data: bytes, name: str) -> Image:
-    # cv2 raises on an empty buffer instead of answering None.
+    # For an empty buffer cv2.imdecode raises instead of returning None.
     image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_GRAYSCALE) if data else None
     if image is None:
-        raise DatasetError(f"{name} is not a picture: fetch the data set again")
+        raise DatasetError(f"{name} is not an image: download the data set again")
     if image.shape != (CROP_PX, CROP_PX):
         image = cv2.resize(image, (CROP_PX, CROP_PX), interpolation=cv2.INTER_AREA)
     return np.asarray(image, dtype=np.uint8)

@@ -1,8 +1,6 @@
-"""Figures of merit of a classifier: pure functions of probabilities and labels.
+"""Metrics of a classifier: pure functions of probabilities and labels.
 
-Comes in: (N, 7) probabilities and (N,) labels. Goes out: ``Metrics``, for the table of
-``training.evaluate`` and the card of ``training.export``. A figure that nothing defines (the recall of
-a class without a picture) is None, never a made-up 0.
+A metric that is undefined (such as the recall of a class without images) is None, never 0.
 """
 
 from __future__ import annotations
@@ -17,10 +15,10 @@ from inference.arrays import Floats, Labels
 from inference.emotions import EMOTIONS
 
 ECE_BINS: Final = 15
-"""Bins of confidence, as Guo et al. 2017 (arXiv 1706.04599) have them."""
+"""Number of confidence bins, as in Guo et al. 2017 (arXiv 1706.04599)."""
 
 COVERAGES: Final = tuple(step / 10 for step in range(1, 11))
-"""Shares of answered pictures at which the risk is stated."""
+"""Coverages at which the risk is reported."""
 
 _Z_95: Final = 1.959964
 """Standard normal quantile of a two-sided 95 % interval."""
@@ -28,12 +26,13 @@ _Z_95: Final = 1.959964
 
 @dataclass(frozen=True, slots=True)
 class ClassMetrics:
-    """How one expression fares; shares 0..1.
+    """Metrics of one expression; shares are 0..1.
 
     Attributes:
-        recall: Share of its pictures that were recognised; None without a picture.
-        precision: Share of the answers naming it that were right; None if it was never named.
-        support: Its pictures.
+        recall: Share of the expression's images that were classified correctly; None without images.
+        precision: Share of the predictions of this expression that are correct; None if it was never
+            predicted.
+        support: Number of images with this label.
     """
 
     recall: float | None
@@ -43,12 +42,12 @@ class ClassMetrics:
 
 @dataclass(frozen=True, slots=True)
 class RiskAt:
-    """What abstaining below a confidence leaves.
+    """Coverage and risk if predictions below a confidence are ignored.
 
     Attributes:
-        threshold: Least confidence that is answered.
-        coverage: Share of pictures answered.
-        risk: Share of the answers that are wrong.
+        threshold: Lowest confidence of a prediction that counts.
+        coverage: Share of images whose prediction counts.
+        risk: Share of these predictions that are wrong.
     """
 
     threshold: float
@@ -66,19 +65,20 @@ class RiskAt:
 
 @dataclass(frozen=True, slots=True)
 class Metrics:
-    """How a model fares on one split; shares 0..1, None where there is nothing to count.
+    """Metrics of a model on one split; shares are 0..1, None if undefined.
 
     Attributes:
-        images: Number of pictures.
-        accuracy: Share recognised.
-        accuracy_interval_95: Wilson interval of it.
-        macro_f1: Mean F1 over the expressions that occur as label or answer.
-        per_class: By label, in the order of ``EMOTIONS``.
+        images: Number of images.
+        accuracy: Share of images classified correctly.
+        accuracy_interval_95: Wilson interval of the accuracy.
+        macro_f1: Mean F1 over the expressions that occur as label or prediction.
+        per_class: Metrics by label, in the order of ``EMOTIONS``.
         ece: Expected calibration error, ``ECE_BINS`` bins.
-        confusion: (7, 7) counts; row: label, column: answer.
-        risk_coverage: At ``COVERAGES``, the most confident answered first; empty without a picture.
-        ferplus_images: Pictures on whose expression most FER+ annotators agree; None without votes.
-        ferplus_accuracy: Share of those recognised as the annotators do.
+        confusion: (7, 7) counts; row: label, column: prediction.
+        risk_coverage: Risk at ``COVERAGES``, counting the most confident predictions first; empty without
+            images.
+        ferplus_images: Number of images with a majority expression among FER+ votes; None without votes.
+        ferplus_accuracy: Share of those images whose prediction is the majority expression.
     """
 
     images: int
@@ -116,16 +116,16 @@ class Metrics:
 
 
 def measure(probabilities: Floats, labels: Labels, annotators: Labels | None = None) -> Metrics:
-    """All figures of one split.
+    """All metrics of one split.
 
     Args:
         probabilities: (N, 7), rows summing to 1.
         labels: (N,).
-        annotators: (N,) what most FER+ annotators saw, -1 where they do not agree; None without votes.
+        annotators: (N,) majority expression among FER+ votes, -1 without a majority; None without votes.
     """
-    answers = probabilities.argmax(axis=1)
+    predictions = probabilities.argmax(axis=1)
     counts = np.zeros((len(EMOTIONS), len(EMOTIONS)), dtype=np.int64)
-    np.add.at(counts, (labels, answers), 1)
+    np.add.at(counts, (labels, predictions), 1)
     hits = int(np.trace(counts))
     agreed = None if annotators is None else annotators >= 0
     return Metrics(
@@ -147,51 +147,53 @@ def measure(probabilities: Floats, labels: Labels, annotators: Labels | None = N
         ferplus_images=None if agreed is None else int(agreed.sum()),
         ferplus_accuracy=None
         if agreed is None
-        else _share(int((answers == annotators)[agreed].sum()), int(agreed.sum())),
+        else _share(int((predictions == annotators)[agreed].sum()), int(agreed.sum())),
     )
 
 
 def risk_coverage(
     probabilities: Floats, labels: Labels, coverages: tuple[float, ...] = COVERAGES
 ) -> tuple[RiskAt, ...]:
-    """How often answers are wrong when only the most confident are given (Geifman & El-Yaniv 2017).
+    """The risk when only the most confident predictions count (Geifman & El-Yaniv 2017).
 
     Args:
         probabilities: (N, C).
         labels: (N,).
-        coverages: Shares answered, 0..1; at least one picture is, and all of one confidence together.
+        coverages: Shares of predictions that count, 0..1. At least one counts, and predictions of equal
+            confidence count together.
 
     Returns:
-        One point a coverage; none without a picture.
+        One point per coverage; none without images.
     """
     if not len(labels):
         return ()
     confidence = probabilities.max(axis=1).astype(np.float64)
     wrong = probabilities.argmax(axis=1) != labels
-    falling = np.sort(confidence)[::-1]
+    descending = np.sort(confidence)[::-1]
     points = []
     for coverage in coverages:
-        threshold = float(falling[max(1, round(coverage * len(labels))) - 1])
-        answered = confidence >= threshold
-        points.append(RiskAt(threshold, float(answered.mean()), float(wrong[answered].mean())))
+        threshold = float(descending[max(1, round(coverage * len(labels))) - 1])
+        covered = confidence >= threshold
+        points.append(RiskAt(threshold, float(covered.mean()), float(wrong[covered].mean())))
     return tuple(points)
 
 
 def abstention(probabilities: Floats, labels: Labels, highest_risk: float) -> RiskAt | None:
-    """The point of most coverage whose risk is not above a bound; None if there is none.
+    """The point with the largest coverage whose risk is at most ``highest_risk``; None if there is none.
 
     Args:
-        probabilities: (N, C) of held-back pictures.
+        probabilities: (N, C) for held-back images.
         labels: (N,).
-        highest_risk: Share of the answers that may be wrong, 0..1.
+        highest_risk: Share of the predictions that may be wrong, 0..1.
     """
-    steps = tuple((count + 1) / len(labels) for count in range(len(labels)))
-    fit = [point for point in risk_coverage(probabilities, labels, steps) if point.risk <= highest_risk]
-    return max(fit, key=lambda point: point.coverage, default=None)
+    coverages = tuple((count + 1) / len(labels) for count in range(len(labels)))
+    points = risk_coverage(probabilities, labels, coverages)
+    acceptable = [point for point in points if point.risk <= highest_risk]
+    return max(acceptable, key=lambda point: point.coverage, default=None)
 
 
 def wilson_interval(hits: int, count: int) -> tuple[float, float]:
-    """95 % interval of a share (Wilson 1927); (0, 1) where nothing was counted."""
+    """95 % interval of the share hits / count (Wilson 1927); (0, 1) if count is 0."""
     if not count:
         return 0.0, 1.0
     share, z2 = hits / count, _Z_95**2
@@ -205,28 +207,28 @@ def macro_f1(confusion: Labels) -> float | None:
     """Mean F1 over the classes that occur.
 
     Args:
-        confusion: (C, C) counts; row: label, column: answer.
+        confusion: (C, C) counts; row: label, column: prediction.
 
     Returns:
         None if no class occurs.
     """
-    named = confusion.sum(axis=0) + confusion.sum(axis=1)
-    occurs = named > 0
+    totals = confusion.sum(axis=0) + confusion.sum(axis=1)
+    occurs = totals > 0
     if not occurs.any():
         return None
-    return float(np.mean(2 * np.diagonal(confusion)[occurs] / named[occurs]))
+    return float(np.mean(2 * np.diagonal(confusion)[occurs] / totals[occurs]))
 
 
 def expected_calibration_error(probabilities: Floats, labels: Labels, bins: int = ECE_BINS) -> float | None:
-    """How far confidence and accuracy lie apart, on average over pictures (Naeini et al. 2015).
+    """Mean distance between confidence and accuracy, weighted by images (Naeini et al. 2015).
 
     Args:
         probabilities: (N, C).
         labels: (N,).
-        bins: Number of equal bins of confidence; a confidence on an edge belongs to the bin below.
+        bins: Number of equal confidence bins; a confidence on an edge belongs to the lower bin.
 
     Returns:
-        0..1, or None without a picture.
+        0..1, or None without images.
     """
     if not len(labels):
         return None

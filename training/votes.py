@@ -1,6 +1,6 @@
-"""FER+: what ten annotators saw in each picture, and how their votes become the target of training.
+"""FER+ votes: the expressions that ten annotators saw in each image, and training targets made from them.
 
-Comes in: ``ferplus_votes.csv`` (a picture's file, then its votes). Goes out: (N, 7) shares to aim at.
+``ferplus_votes.csv`` has a row for each image: the file name, then the votes.
 
 Source: Barsoum et al. 2016, "Training deep networks for facial expression recognition with crowd-sourced
 label distribution" (arXiv 1608.01041).
@@ -30,27 +30,27 @@ COLUMNS: Final = {
     "surprise": "surprise",
     "neutral": "neutral",
 }
-"""The columns that are expressions of FER-2013. Votes for contempt, unknown and NF (no face) are left out."""
+"""FER-2013's expression by column. Votes for contempt, unknown and NF (no face) are ignored."""
 
 
 def read_votes(table: IO[bytes], name: str) -> dict[str, Floats]:
-    """Votes by file name, which is unique in FER-2013 whatever the folders are.
+    """Votes by file name, without its folder: in FER-2013 the file name alone is unique.
 
     Args:
         table: The CSV.
-        name: What to call it in an error.
+        name: Name of the CSV in error messages.
 
     Returns:
-        (7,) votes in the order of ``EMOTIONS``, those of the seven only.
+        By file name, (7,) votes for the seven expressions in the order of ``EMOTIONS``.
 
     Raises:
-        DatasetError: it is no such table.
+        DatasetError: a column is missing, or the file is damaged.
     """
     try:
         rows = csv.DictReader(io.TextIOWrapper(table, "utf-8-sig", newline=""))
         if not {"file", *COLUMNS} <= set(rows.fieldnames or ()):
             raise DatasetError(
-                f"{name} lacks a column of file, {', '.join(COLUMNS)}: fetch it again or take it away"
+                f"{name} lacks one of the columns file, {', '.join(COLUMNS)}: download it again or remove it"
             )
         column = {emotion: title for title, emotion in COLUMNS.items()}
         return {
@@ -60,16 +60,16 @@ def read_votes(table: IO[bytes], name: str) -> dict[str, Floats]:
             for row in rows
         }
     except (UnicodeDecodeError, csv.Error, ValueError, TypeError) as exc:
-        raise DatasetError(f"{name} is damaged ({exc}): fetch it again or take it away") from exc
+        raise DatasetError(f"{name} is damaged ({exc}): download it again or remove it") from exc
 
 
 def targets(labels: Labels, votes: Floats, weight: float) -> Floats:
-    """What training aims at: FER-2013's own label mixed with the shares of FER+'s votes.
+    """Training targets: FER-2013's own label mixed with the shares of the FER+ votes.
 
     Args:
         labels: (N,).
-        votes: (N, 7); a row without a vote leaves the picture its own label alone.
-        weight: Of the votes, 0..1.
+        votes: (N, 7); an image without votes gets its own label only.
+        weight: Weight of the votes, 0..1.
 
     Returns:
         (N, 7), rows summing to 1.
@@ -81,7 +81,7 @@ def targets(labels: Labels, votes: Floats, weight: float) -> Floats:
 
 
 def majority(votes: Floats) -> Labels:
-    """The expression most annotators saw: (N, 7) to (N,), -1 without a vote or where two lead."""
+    """The expression with the most votes: (N, 7) to (N,), -1 without votes or in a tie."""
     ordered = np.sort(votes, axis=1)
     clear = ordered[:, -1] > ordered[:, -2]
     return np.where(clear, votes.argmax(axis=1), -1).astype(np.int64)

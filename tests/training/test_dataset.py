@@ -27,13 +27,22 @@ LAYOUTS: dict[str, tuple[Callable[[Path], Path], tuple[str, ...]]] = {
         ALL,
     ),
     "folder of a csv": (lambda tmp: fer_layouts.write_csv(tmp).parent, ALL),
-    "folder of a csv, nested": (lambda tmp: fer_layouts.write_csv(tmp / "fer2013" / "fer2013").parents[2], ALL),
+    "folder of a csv, nested": (
+        lambda tmp: fer_layouts.write_csv(tmp / "fer2013" / "fer2013").parents[2],
+        ALL,
+    ),
     "folders": (fer_layouts.write_prefixed, ALL),
     "folders, nested": (lambda tmp: fer_layouts.write_prefixed(tmp / "fer" / "2013").parents[1], ALL),
     "images": (fer_layouts.write_numbered, NO_PRIVATE),
     "images, nested": (lambda tmp: fer_layouts.write_numbered(tmp / "face-data").parent, NO_PRIVATE),
-    "zip of a csv": (lambda tmp: fer_layouts.zipped(fer_layouts.write_csv(tmp / "a").parent, tmp / "b.zip"), ALL),
-    "zip of folders": (lambda tmp: fer_layouts.zipped(fer_layouts.write_prefixed(tmp / "a"), tmp / "b.zip"), ALL),
+    "zip of a csv": (
+        lambda tmp: fer_layouts.zipped(fer_layouts.write_csv(tmp / "a").parent, tmp / "b.zip"),
+        ALL,
+    ),
+    "zip of folders": (
+        lambda tmp: fer_layouts.zipped(fer_layouts.write_prefixed(tmp / "a"), tmp / "b.zip"),
+        ALL,
+    ),
     "zip of folders, nested": (
         lambda tmp: fer_layouts.zipped(fer_layouts.write_prefixed(tmp / "a"), tmp / "b.zip", "archive/fer/"),
         ALL,
@@ -42,7 +51,10 @@ LAYOUTS: dict[str, tuple[Callable[[Path], Path], tuple[str, ...]]] = {
         lambda tmp: fer_layouts.zipped(fer_layouts.write_prefixed(tmp / "a"), tmp / "b.zip", "./"),
         ALL,
     ),
-    "zip of images": (lambda tmp: fer_layouts.zipped(fer_layouts.write_numbered(tmp / "a"), tmp / "b.zip"), NO_PRIVATE),
+    "zip of images": (
+        lambda tmp: fer_layouts.zipped(fer_layouts.write_numbered(tmp / "a"), tmp / "b.zip"),
+        NO_PRIVATE,
+    ),
     "zip without the suffix": (
         lambda tmp: fer_layouts.zipped(fer_layouts.write_prefixed(tmp / "a"), tmp / "download"),
         ALL,
@@ -61,7 +73,9 @@ def test_every_layout_gives_every_picture_its_label_and_only_its_split(layout: s
         told = fer_layouts.labels_and_splits(found.images)
         assert [label for label, _ in told] == found.labels.tolist()
         assert {of for _, of in told} == {split}
-        assert np.bincount(found.labels).tolist() == [fer_layouts.image_count(label, split) for label in range(7)]
+        assert np.bincount(found.labels).tolist() == [
+            fer_layouts.image_count(label, split) for label in range(7)
+        ]
 
 
 @pytest.mark.parametrize("layout", ["images", "zip of images"])
@@ -78,8 +92,12 @@ def test_a_csv_without_the_split_is_said(tmp_path: Path) -> None:
 
 
 def test_public_and_private_pictures_of_one_folder_are_told_apart(tmp_path: Path) -> None:
-    fer_layouts.write_image(tmp_path / "test" / "sad" / "PublicTest_1.png", fer_layouts.uniform_image(4, "validation"))
-    fer_layouts.write_image(tmp_path / "test" / "sad" / "PrivateTest_2.png", fer_layouts.uniform_image(4, "private"))
+    fer_layouts.write_image(
+        tmp_path / "test" / "sad" / "PublicTest_1.png", fer_layouts.uniform_image(4, "validation")
+    )
+    fer_layouts.write_image(
+        tmp_path / "test" / "sad" / "PrivateTest_2.png", fer_layouts.uniform_image(4, "private")
+    )
     assert fer_layouts.labels_and_splits(load(tmp_path, "validation").images) == [(4, "validation")]
     assert fer_layouts.labels_and_splits(load(tmp_path, "private").images) == [(4, "private")]
 

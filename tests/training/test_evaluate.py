@@ -38,7 +38,9 @@ def test_a_reader_that_knows_is_measured_as_such(split: str, tmp_path: Path) -> 
     metrics = measure_split(_read_brightness, load(fer_layouts.write_csv(tmp_path), split))
     assert metrics.accuracy == 1.0
     assert metrics.images == sum(fer_layouts.image_count(label, split) for label in range(7))
-    assert [one.support for one in metrics.per_class.values()] == [fer_layouts.image_count(n, split) for n in range(7)]
+    assert [one.support for one in metrics.per_class.values()] == [
+        fer_layouts.image_count(n, split) for n in range(7)
+    ]
 
 
 def test_a_reader_that_swaps_two_labels_is_found_out(tmp_path: Path) -> None:
@@ -54,7 +56,8 @@ def test_more_pictures_than_one_batch_keep_their_order(tmp_path: Path) -> None:
     for label in range(7):
         for number in range(30):
             fer_layouts.write_image(
-                tmp_path / "train" / EMOTIONS[label] / f"{number}.png", fer_layouts.uniform_image(label, "train")
+                tmp_path / "train" / EMOTIONS[label] / f"{number}.png",
+                fer_layouts.uniform_image(label, "train"),
             )
     metrics = measure_split(_read_brightness, load(tmp_path, "train"))
     assert (metrics.images, metrics.accuracy) == (210, 1.0)

@@ -43,7 +43,8 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for label, emotion in enumerate(EMOTIONS):
         for number in range(20):
             fer_layouts.write_image(
-                folder / "train" / emotion / f"Training_{number}.png", fer_layouts.uniform_image(label, "train")
+                folder / "train" / emotion / f"Training_{number}.png",
+                fer_layouts.uniform_image(label, "train"),
             )
     return fer_layouts.write_prefixed(folder, ("validation", "private"))
 

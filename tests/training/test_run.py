@@ -92,14 +92,21 @@ def test_held_back_pictures_are_training_pictures_that_training_does_not_see(tmp
     for number in range(40):
         image = fer_layouts.uniform_image(number % 2, "train")
         image[0, 0] = number  # so that every picture is one of its own
-        fer_layouts.write_image(tmp_path / "train" / ("angry", "disgust")[number % 2] / f"{number}.png", image)
-    fer_layouts.write_image(tmp_path / "test" / "angry" / "PublicTest_1.png", fer_layouts.uniform_image(0, "validation"))
+        fer_layouts.write_image(
+            tmp_path / "train" / ("angry", "disgust")[number % 2] / f"{number}.png", image
+        )
+    fer_layouts.write_image(
+        tmp_path / "test" / "angry" / "PublicTest_1.png", fer_layouts.uniform_image(0, "validation")
+    )
     training, held_back = run.training_parts(tmp_path, seed=1)
     seen, unseen = ({*part.images[:, 0, 0].tolist()} for part in (training, held_back))
     assert not seen & unseen
     assert seen | unseen == set(range(40))
     assert len(unseen) == 2
-    assert {split for _, split in fer_layouts.labels_and_splits(np.concatenate([training.images, held_back.images]))} == {"train"}
+    assert {
+        split
+        for _, split in fer_layouts.labels_and_splits(np.concatenate([training.images, held_back.images]))
+    } == {"train"}
     assert len(load(tmp_path, "validation")) == 1
 
 

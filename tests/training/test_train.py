@@ -66,7 +66,9 @@ def test_a_run_saves_its_history_and_the_best_weights(finished_run: Path, data: 
     assert accuracy == pytest.approx(best.val_accuracy, abs=1e-6)
 
 
-def test_a_longer_average_moves_the_saved_weights_less(finished_run: Path, data: Path, tmp_path: Path) -> None:
+def test_a_longer_average_moves_the_saved_weights_less(
+    finished_run: Path, data: Path, tmp_path: Path
+) -> None:
     """With an average over very many epochs the saved weights stay at the initial ones."""
     initial = load_keras(finished_run / "best.keras").get_layer("logits").get_weights()[0]
     changes = []

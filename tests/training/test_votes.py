@@ -41,7 +41,9 @@ def test_votes_come_with_their_pictures(packed: bool, tmp_path: Path) -> None:
         nothing | {"neutral": 1, "happy": 2, "surprise": 3, "sad": 4},
         nothing | {"angry": 5, "disgust": 6, "fear": 7},
     ]
-    assert fer_layouts.labels_and_splits(split.images) == [(label, "train") for label in split.labels.tolist()]
+    assert fer_layouts.labels_and_splits(split.images) == [
+        (label, "train") for label in split.labels.tolist()
+    ]
     other = load(path, "validation").votes
     assert other is not None
     assert other.sum() == 0
