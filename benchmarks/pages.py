@@ -49,7 +49,7 @@ def simulate(minutes: float, students: int, seed: int = 1) -> SimulatedClass:
     aggregator = WindowAggregator(_CLASS_ID, _WINDOW_S, 5)
     names = [f"s{number}" for number in range(students)]
     for name in names:
-        aggregator.arrive(name, 0.0)
+        aggregator.join(name, 0.0)
     pulses = []
     for index in range(round(minutes * 60 / _WINDOW_S)):
         at_s = index * _WINDOW_S + 1

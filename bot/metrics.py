@@ -17,7 +17,7 @@ from prometheus_client import (
 )
 
 from inference.arrays import Image
-from inference.batcher import FaceAnalysisPool, FaceAnalysis
+from inference.batcher import FaceAnalysis, FaceAnalysisPool
 
 _READING_S = (0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5)
 _MODEL_S = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5)

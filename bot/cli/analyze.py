@@ -45,7 +45,7 @@ def analyze(settings: Settings, paths: tuple[Path, ...], out: Path, jsonl: bool)
             with tqdm(desc=file.name, unit=" frames", file=sys.stderr, leave=False) as bar:
                 for record in analyse_file(file, analyser, copy):
                     frames += 1
-                    faces += len(record.reading.faces)
+                    faces += len(record.analysis.faces)
                     bar.update()
                     if jsonl:
                         click.echo(record.to_json())

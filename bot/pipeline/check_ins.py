@@ -1,13 +1,13 @@
 """Check-ins: notes that a student may need a word, only about participants who agreed to them.
 
-Observations and taps of other participants are ignored. A participant gets at most one check-in in ``REPEAT_S``
-seconds. What is known about a participant is held in memory only. It is discarded when they withdraw their
-consent, are erased, or the class ends. Pure: no clock, no I/O.
+Observations and taps of other participants are ignored. A participant gets at most one check-in in
+``REPEAT_S`` seconds. What is known about a participant is held in memory only. It is discarded when they
+withdraw their consent, are erased, or the class ends. Pure: no clock, no I/O.
 
 A check-in has one of two reasons:
 
-* *tension*: the participant's own tension (angry + disgust + fear + sad) has been above their own baseline for
-  ``LASTING_S`` seconds; ``reports.summary.change`` has the formulas and limits.
+* *tension*: the participant's own tension (angry + disgust + fear + sad) has been above their own baseline
+  for ``LASTING_S`` seconds; ``reports.summary.change`` has the formulas and limits.
 * *lost*: ``TAPS`` taps of *lost* within ``TAPS_S`` seconds, not all in one minute.
 
 Participants are not ranked: there is no score. Absence or a camera that is off is never a reason.

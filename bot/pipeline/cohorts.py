@@ -3,18 +3,19 @@
 The attack: the mean over {a, b, c, d, e} and the mean over {a, b, c, d, e, f}, five seconds later, reveal f's
 share as far as the others' did not change. Three or more windows together can reveal the same less obviously.
 
-The rule: each participant who is published gets a weight of +1 or -1, once and for the whole class. (If a class
-begins with an odd number, one participant gets +2 or -2.) A window is published only over participants whose
-weights add up to 0.
+The rule: each participant who is published gets a weight of +1 or -1, once and for the whole class. (If a
+class begins with an odd number, one participant gets +2 or -2.) A window is published only over participants
+whose weights add up to 0.
 
-Why it works: add any amount times their weight to everyone's share, and no published mean changes. Whatever is
-published, in however many windows, and whatever is computed from it, also fits a class in which a given
-person's share is different. So nobody's share can be computed, even by someone who knows who was in each window,
-and even if no expression ever changed. In particular, no two published windows are over groups that differ by
-one person.
+Why it works: add any amount times their weight to everyone's share, and no published mean changes. Whatever
+is published, in however many windows, and whatever is computed from it, also fits a class in which a given
+person's share is different. So nobody's share can be computed, even by someone who knows who was in each
+window, and even if no expression ever changed. In particular, no two published windows are over groups that
+differ by one person.
 
-What it costs: a participant who joins alone waits for a second one, and while one face is not detected another
-participant is left out. Near the minimum group that withholds windows; in a larger class it is hardly seen.
+What it costs: a participant who joins alone waits for a second one, and while one face is not detected
+another participant is left out. Near the minimum group that withholds windows; in a larger class it is hardly
+seen.
 
 What it does not hide: shares that follow from the mean itself (a mean of 100 % happy), and what someone can
 subtract who knows the others' shares from elsewhere (docs/privacy.md).
@@ -74,7 +75,7 @@ class Cohorts:
         return frozenset(weights)
 
     def _left_out(self, weights: Mapping[str, int]) -> list[str]:
-        """The fewest participants without whom the weights add up to 0; among equals, those published least."""
+        """The fewest participants without whom the weights add up to 0; of equals, those published least."""
         excess, left_out = sum(weights.values()), []
         candidates = sorted(weights, key=lambda who: (self._times_published[who], who))
         while excess:

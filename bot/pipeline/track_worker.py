@@ -1,4 +1,4 @@
-"""One task for each track: samples it, has the image read by other threads, and passes observations to a callback.
+"""One task for each track: samples frames, has them analysed on other threads, passes on observations.
 
 A frame and its crops are released before the next sample is taken.
 """

@@ -64,8 +64,8 @@ OPERATIONS = {
 
 @dataclass
 class FuzzedServer:
-    """A server in its own thread, with real sessions. It has the embedded room only, so that no request makes it
-    connect to another machine."""
+    """A server in its own thread, with real sessions. It has the embedded room only, so that no request makes
+    it connect to another machine."""
 
     folder: Path
     url: str = ""

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from benchmarks.facing import labelled_turns
 from inference.arrays import Floats
 from inference.detector import BlazeFace
-from inference.facing import MIN_FACE_PX, MAX_TURN, faces_screen, turn
+from inference.facing import MAX_TURN, MIN_FACE_PX, faces_screen, turn
 from inference.tiling import TiledDetector
 from tests.inference.test_detector import frames
 

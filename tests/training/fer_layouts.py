@@ -1,4 +1,4 @@
-"""Writes small artificial copies of FER-2013 in every layout; an image's brightness encodes label and split."""
+"""Small artificial copies of FER-2013 in every layout; an image's brightness encodes label and split."""
 
 import csv
 import zipfile

@@ -1,4 +1,4 @@
-"""Networks: seven logits that do not depend on exposure, the central square, batch-normalisation statistics."""
+"""Networks: seven logits that do not depend on exposure, the central square, batch statistics."""
 
 import numpy as np
 import pytest

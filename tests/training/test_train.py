@@ -214,8 +214,8 @@ def test_a_run_with_every_option_survives_an_interruption(
     finished_run: Path, data: Path, tmp_path: Path
 ) -> None:
     options = replace(
-        _options(data, tmp_path / "one"), epochs=2, teacher=finished_run / "best.keras", balance=0.5, ease=0.3,
-        smoothing=0.05, average=2, warm_start=finished_run / "best.keras", side=40,
+        _options(data, tmp_path / "one"), epochs=2, teacher=finished_run / "best.keras", balance=0.5,
+        ease=0.3, smoothing=0.05, average=2, warm_start=finished_run / "best.keras", side=40,
         ranges=Ranges(codec_share=0.3, erase_share=0.3, framed_share=0.3),
     )  # fmt: skip
     train(options)
