@@ -17,7 +17,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, 
 
 from reports.store import Store, StoreError
 from reports.web import api, pages, stream
-from reports.web.auth import LinkSpent, auth_middleware, target_without_token
+from reports.web.auth import InvalidLink, auth_middleware, target_without_token
 from reports.web.context import CONTEXT, HostContext
 from reports.web.controller import ClassController
 from reports.web.feed import LiveFeed
@@ -148,7 +148,7 @@ async def _answer_errors(request: web.Request, handler: Handler) -> web.StreamRe
 
 def _from_http(request: web.Request, exc: web.HTTPException) -> _Failure:
     headers = {str(name): exc.headers[name] for name in _KEPT_HEADERS if name in exc.headers}
-    target = target_without_token(request) if isinstance(exc, LinkSpent) else None
+    target = target_without_token(request) if isinstance(exc, InvalidLink) else None
     return _Failure(exc.status, _one_line(exc), headers, target)
 
 
@@ -166,7 +166,7 @@ def _wants_page(request: web.Request) -> bool:
 def _one_line(exc: web.HTTPException) -> str:
     match exc.status:
         case 404 if exc.text == f"404: {exc.reason}":  # aiohttp's own text
-            return "nothing is here: check the address"
+            return "check the address: nothing exists there"
         case 405:
             return f"{exc.reason}: use {exc.headers.get(hdrs.ALLOW, 'another method')}"
     return " ".join((exc.text or exc.reason).split())

@@ -103,7 +103,7 @@ class HostKeys:
         # One access at a time: keys read before a change must not overwrite the result of the change.
         self._store_lock = asyncio.Lock()
 
-    async def token_fits(self, token: str) -> bool:
+    async def is_valid_token(self, token: str) -> bool:
         """Whether this is the host token, or the code of an unopened link.
 
         Anyone who has an unopened link could exchange it for a cookie, so accepting its code grants no more.
@@ -113,7 +113,7 @@ class HostKeys:
             keys.links, token, self._now()
         )
 
-    async def cookie_fits(self, cookie: str) -> bool:
+    async def is_valid_cookie(self, cookie: str) -> bool:
         """Whether this is the cookie of a signed-in browser."""
         return _is_valid((await self._current()).cookies, cookie, self._now())
 

@@ -71,8 +71,8 @@ def test_video_with_a_rotation_is_analysed_and_copied_upright(tmp_path: Path, an
         next(iter(analyse_file(tmp_path / name, analyser, tmp_path / "copies" / name)))
         for name in ("rotated.mp4", "upright.mp4")
     ]
-    assert [(record.size, len(record.reading.faces.boxes)) for record in records] == [((640, 360), 1)] * 2
-    boxes = [record.reading.faces.boxes[0] for record in records]
+    assert [(record.size, len(record.analysis.faces.boxes)) for record in records] == [((640, 360), 1)] * 2
+    boxes = [record.analysis.faces.boxes[0] for record in records]
     assert np.abs(boxes[0] - boxes[1]).max() < 6
     with av.open(str(tmp_path / "copies" / "rotated.mp4")) as container:
         frame = next(container.decode(video=0))
