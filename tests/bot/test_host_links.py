@@ -151,7 +151,7 @@ def test_short_token_and_missing_folder_are_refused(web: WebSettings, tmp_path: 
     with pytest.raises(ConfigError, match=r"choose a longer web\.token"):
         open_host_access(load_settings(None, {"CLASSMOOD_WEB__TOKEN": "short"}).web)
     for command in (open_host_access, rotate_token):
-        with pytest.raises(ConfigError, match=r"set web\.token_file to a place that can be written"):
+        with pytest.raises(ConfigError, match=r"set web\.token_file to a writable path"):
             command(web.model_copy(update={"token_file": tmp_path / "no" / "token"}))
 
 
