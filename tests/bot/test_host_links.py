@@ -74,7 +74,7 @@ async def test_rotating_revokes_token_links_and_cookies_of_a_running_server(web:
     cookie = await server.keys.open_link(await server.keys.make_link())
     assert cookie is not None
     token, link = await to_thread(rotate_token, web)
-    uncached = HostKeys(KeyFile(web.token_file))  # the server itself may use its cached keys for a second
+    uncached = HostKeys(KeyFile(web.token_file))  # the server may use its cached keys for a second
     assert not await uncached.is_valid_token(old_token)
     assert not await uncached.is_valid_cookie(cookie)
     assert await uncached.is_valid_token(token)
@@ -189,7 +189,7 @@ def test_links_and_cookies_expire_and_the_oldest_of_over_100_links_is_dropped() 
 
 
 class SlowKeyStore(MemoryKeyStore):
-    """Reads the keys at once, and returns them when ``answer`` is set."""
+    """Reads the keys at once, but returns them only when ``answer`` is set."""
 
     def __init__(self, keys: Keys) -> None:
         super().__init__(keys)
