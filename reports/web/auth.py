@@ -71,8 +71,8 @@ def auth_middleware(
             raise _unauthorized()
         if request.method not in _SAFE_METHODS and not _same_origin(request):
             raise web.HTTPForbidden(
-                text="use ClassMood's own page; a program sends the header Authorization: Bearer TOKEN: "
-                "the request comes from another site"
+                text="do this on ClassMood's own page, or send the header Authorization: Bearer TOKEN: the "
+                "request comes from another site"
             )
         return await handler(request)
 
