@@ -1,4 +1,4 @@
-"""An embedded room with a client to its routes, for the tests of the room."""
+"""An embedded room on a test server, with a client that calls its routes and records its events."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -19,43 +19,44 @@ from tests.cameras import Sender
 CODE = "test-room"
 
 
-class Class:
-    """An entered room, a client to its routes, and what the room has told."""
+class RoomClient:
+    """A client of an open room, and the events that the room has published."""
 
-    def __init__(self, client: TestClient[Any, Any], room: CompanionRoom) -> None:
-        self.client, self.room = client, room
-        self.told: list[RoomEvent] = []
+    def __init__(self, http: TestClient[Any, Any], room: CompanionRoom) -> None:
+        self.http, self.room = http, room
+        self.events: list[RoomEvent] = []
         self.senders: list[Sender] = []
         self.ended = False
-        self._news = asyncio.Event()
+        self._new_event = asyncio.Event()
 
-    async def listen(self) -> None:
+    async def record_events(self) -> None:
         async for event in self.room.events():
-            self.told.append(event)
-            self._news.set()
+            self.events.append(event)
+            self._new_event.set()
         self.ended = True
 
-    async def until(self, true: Callable[[list[RoomEvent]], bool], within_s: float = 20.0) -> None:
+    async def wait_until(self, condition: Callable[[list[RoomEvent]], bool], within_s: float = 20.0) -> None:
+        """Wait until the condition is true for the events published so far."""
         async with asyncio.timeout(within_s):
-            while not true(self.told):
-                self._news.clear()
-                await self._news.wait()
+            while not condition(self.events):
+                self._new_event.clear()
+                await self._new_event.wait()
 
-    async def track(self, number: int = 0) -> VideoTrack:
-        await self.until(lambda told: len(self.tracks()) > number)
-        return self.tracks()[number]
+    async def wait_for_track(self, number: int = 0) -> VideoTrack:
+        await self.wait_until(lambda events: len(self.added_tracks()) > number)
+        return self.added_tracks()[number]
 
-    def tracks(self) -> list[VideoTrack]:
-        return [event.track for event in self.told if isinstance(event, TrackAdded)]
+    def added_tracks(self) -> list[VideoTrack]:
+        return [event.track for event in self.events if isinstance(event, TrackAdded)]
 
     async def post(self, path: str, **fields: Any) -> ClientResponse:
-        return await self.client.post(f"/api/companion/{CODE}/{path}", json=fields)
+        return await self.http.post(f"/api/companion/{CODE}/{path}", json=fields)
 
     async def erase(self, token: str) -> ClientResponse:
-        return await self.client.delete(f"/api/companion/{CODE}/me", json={"token": token})
+        return await self.http.delete(f"/api/companion/{CODE}/me", json={"token": token})
 
     async def join(self, **fields: Any) -> dict[str, Any]:
-        """Join with a camera that really sends."""
+        """Join with a synthetic camera that sends over WebRTC."""
         sender = Sender()
         self.senders.append(sender)
         response = await self.post("offer", sdp=await sender.offer(), type="offer", consent=True, **fields)
@@ -75,22 +76,23 @@ QUICK = Settings(webrtc=WebrtcSettings(connect_timeout_s=15.0, silence_timeout_s
 
 
 @asynccontextmanager
-async def held(settings: Settings) -> AsyncIterator[Class]:
-    """A class in an entered room, its routes served."""
+async def serve_room(settings: Settings) -> AsyncIterator[RoomClient]:
+    """Open a room and serve its routes."""
     adapter = Adapter(RoomContext(settings))
     app = web.Application()
     app.add_routes(adapter.routes())
-    async with TestClient(TestServer(app)) as client:
+    async with TestClient(TestServer(app)) as http:
         room = adapter.open(f"companion:{CODE}")
         assert isinstance(room, CompanionRoom)
         async with room:
-            holding = Class(client, room)
-            listener = asyncio.create_task(holding.listen())
-            yield holding
-            await asyncio.gather(*(sender.close() for sender in holding.senders))
-        await asyncio.wait_for(listener, 10)
-        assert holding.ended
+            client = RoomClient(http, room)
+            recording = asyncio.create_task(client.record_events())
+            yield client
+            await asyncio.gather(*(sender.close() for sender in client.senders))
+        await asyncio.wait_for(recording, 10)
+        assert client.ended
 
 
-def kinds(told: list[RoomEvent]) -> list[str]:
-    return [type(event).__name__ for event in told]
+def kinds(events: list[RoomEvent]) -> list[str]:
+    """The class names of the events."""
+    return [type(event).__name__ for event in events]
