@@ -129,8 +129,8 @@ def tell_story(seed: int, count: int) -> tuple[StudentStory, ...]:
 
 def _student_story(rng: np.random.Generator, lost: bool) -> StudentStory:
     sway = tuple(
-        (most * float(rng.uniform(0.5, 1)), float(rng.uniform(0.2, 0.7)), float(rng.uniform(0, 2 * np.pi)))
-        for most in (4.0, 2.0, 4.0, 0.5, 0.5)
+        (limit * float(rng.uniform(0.5, 1)), float(rng.uniform(0.2, 0.7)), float(rng.uniform(0, 2 * np.pi)))
+        for limit in (4.0, 2.0, 4.0, 0.5, 0.5)
     )
     return StudentStory(lost, _beats(rng, lost), _blinks(rng), _taps(rng, lost), sway)
 

@@ -214,7 +214,7 @@ class CompanionRoom:
         """
         student = self._presence.find(token)
         async with student.lock:
-            if self._presence.closed:  # nobody reads the events any more
+            if self._presence.closed:  # the events are no longer read
                 raise RoomEnded("the class has ended")
             await self._opt_out(student)
 

@@ -1,5 +1,5 @@
 // The student page: consent, joining, rejoining after a lost connection, pulses, leaving, erasing.
-// Nothing is sent before the student joins. When the student leaves or the class ends, the camera is turned off.
+// Nothing is sent before the student joins. Leaving and the end of the class turn the camera off.
 import { openCamera, stopCamera } from "./camera.js";
 import { makeOffer, newConnection } from "./connection.js";
 import {
@@ -10,7 +10,7 @@ import {
 const DISCONNECTED_MS = 3000; // time for a connection to recover before it is replaced
 const RETRY_MS = [500, 1000, 2000, 4000, 8000, 15000];
 const MANY_FAILURES = 4; // reached after about ten seconds; the page then says how to turn the camera off
-const MANY_FAILED_CONNECTIONS = 3; // reached after about forty seconds; the page then continues without a camera
+const MANY_FAILED_CONNECTIONS = 3; // reached after about forty seconds; the page then turns the camera off
 const REPORT_MS = 5000;
 const NUMBER_CHARS = 6; // same as NUMBER_CHARS in student.py
 const NOT_IN_CLASS = new Set(["ended", "erased", "left", "idle"]);
@@ -23,7 +23,7 @@ const OTHER_TAB =
   "You are now taking part in another tab of this browser. This tab has left the class, and its camera is off. You can join again here.";
 const CANNOT_CONNECT =
   "the browser could not connect it. Turn it on to try again, or open the link in another browser.";
-const NETWORK_BLOCKS_VIDEO = "this network lets no video through. Turn the camera on to try again, or use another network.";
+const NETWORK_BLOCKS_VIDEO = "this network blocks video. Turn the camera on to try again, or use another network.";
 
 const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
@@ -63,7 +63,8 @@ function finish(state, message) {
   show();
 }
 
-// Handle the statuses that mean the same for every request. False if the status is an error that the caller must show.
+// Handle the statuses that mean the same for every request.
+// False if the status is an error that the caller must show.
 function handleStatus(status) {
   if (status === 404) finish("ended", "The class has ended. Your camera is off.");
   else if (status === 410) finish("erased", LEFT_OUT);
@@ -81,7 +82,7 @@ async function report() {
   try {
     const on = page.cameraWanted && Boolean(page.stream);
     const { status, answer } = await send("/camera", { token: token(), on });
-    // The browser takes many seconds to notice that the server closed the connection; this answer arrives earlier.
+    // This answer arrives many seconds before the browser notices that the server closed the connection.
     if (handleStatus(status) && page.connection && answer.receiving === false) rejoin();
   } catch {
     rejoin(); // there is no network
@@ -190,7 +191,7 @@ async function tryToJoin(attempt) {
   }
 }
 
-// Open a connection for the camera and return its offer; an empty offer if the camera is missing or cannot be sent.
+// Open a connection for the camera and return its offer, or an empty offer if the camera cannot be sent.
 async function prepareOffer() {
   const withoutCamera = { sdp: null, type: null };
   if (!page.stream && (page.cameraWanted || page.cameraTrouble)) return withoutCamera;
@@ -201,7 +202,8 @@ async function prepareOffer() {
     watchConnection(connection);
     return await makeOffer(connection, page.stream?.getVideoTracks()[0] ?? null);
   } catch {
-    if (connection === page.connection) continueWithoutCamera(CANNOT_CONNECT); // otherwise a newer attempt closed it
+    // If they differ, a newer attempt closed this connection.
+    if (connection === page.connection) continueWithoutCamera(CANNOT_CONNECT);
     return withoutCamera;
   }
 }
@@ -241,7 +243,8 @@ function enterClass(trouble) {
   page.reportTimer = setInterval(report, REPORT_MS);
   showLiveStatus();
   show();
-  if (document.activeElement === document.body) el("in-class-title").focus(); // the Join button that had the focus is gone
+  // The Join button is gone: if it had the focus, move the focus to the heading.
+  if (document.activeElement === document.body) el("in-class-title").focus();
   report();
 }
 
@@ -259,8 +262,9 @@ async function leave(message, tokenToLeave) {
   el("status").focus();
 }
 
-// A duplicated tab has the same token and is the same student. Only one of the tabs may take part: otherwise each would
-// replace the other's connection again and again. A tab that joins announces its token, and the other tab leaves.
+// A duplicated tab has the same token and is the same student. Only one of the tabs may take part; otherwise
+// each would replace the other's connection again and again. A tab that joins announces its token, and
+// the other tab leaves.
 const tabs = typeof BroadcastChannel === "function" ? new BroadcastChannel(address("")) : null;
 tabs?.addEventListener("message", ({ data: joiningToken }) => {
   if (joiningToken && token() === joiningToken && !NOT_IN_CLASS.has(page.state)) leave(OTHER_TAB);

@@ -1,8 +1,8 @@
-// State shared by the scripts of the student page, the status line, what is shown in which state, and calls to the server.
+// Shared by the scripts of the student page: state, status line, showing and hiding of parts, requests.
 
-export const FPS = Number(document.body.dataset.fps); // twice the sampling rate; the server would discard more frames
-export const analysesFaces = document.body.dataset.faces === "yes"; // if not, the page never asks for a camera
-export const canSend = analysesFaces && typeof RTCPeerConnection === "function"; // if not, no camera is opened
+export const FPS = Number(document.body.dataset.fps); // twice the sampling rate; more would be discarded
+export const analysesFaces = document.body.dataset.faces === "yes"; // if not, no camera is used
+export const canSend = analysesFaces && typeof RTCPeerConnection === "function"; // or no camera is opened
 const NO_WEBRTC =
   "this browser cannot send video because WebRTC is switched off. Switch it on, or open the link in another browser.";
 export const el = (id) => document.getElementById(id);
@@ -105,7 +105,7 @@ export function show() {
   }
 }
 
-// Before joining, the preview is above the check-ins and the Join button; in class, below the buttons, which matter more.
+// Before joining, the preview is above the check-ins and the Join button. In class it is below the buttons.
 function placeCamera(inClass) {
   const [neighbour, position] = inClass ? [el("in-class"), "afterend"] : [el("join-more"), "beforebegin"];
   const current = inClass ? neighbour.nextElementSibling : neighbour.previousElementSibling;
