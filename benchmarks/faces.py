@@ -72,8 +72,8 @@ def _pictures(width: int, height: int) -> list[Image]:
     rng = np.random.default_rng(7)
     drawn = []
     for number in range(_DRAWN):
-        painter = Painter(FaceLook.draw(rng), rng)
+        painter = Painter(FaceLook.random(rng), rng)
         expression = list(EXPRESSIONS.values())[number % len(EXPRESSIONS)]
-        grey = cv2.cvtColor(painter.picture(expression, Pose()), cv2.COLOR_BGR2GRAY)
+        grey = cv2.cvtColor(painter.frame(expression, Pose()), cv2.COLOR_BGR2GRAY)
         drawn.append(np.asarray(cv2.resize(grey, (width, height)), np.uint8))
     return drawn

@@ -184,11 +184,11 @@ def _pictures(spec: ClipSpec, count: int) -> list[Image]:
     rng = np.random.default_rng([spec.identity, spec.width])
     size = (spec.width, spec.height)
     if spec.face:
-        painter = Painter(FaceLook.draw(rng), rng)
+        painter = Painter(FaceLook.random(rng), rng)
         (story,) = tell_story(spec.identity, 1)
         held = max(1, count // _POSES)
         drawn = [
-            painter.picture(story.expression(at_s), story.pose(at_s))
+            painter.frame(story.expression(at_s), story.pose(at_s))
             for at_s in np.arange(0, count, held) / spec.fps
         ]
         scenes = [cv2.resize(cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY), size) for picture in drawn]

@@ -134,7 +134,7 @@ def test_eu_education_analyses_no_face_and_loads_no_model(tmp_path: Path) -> Non
 
         made = ask("/api/classes", {"room": "companion:", "title": "Quiet class"})
         assert made["jurisdiction"] == "eu-education"
-        assert "profile eu-education" in ask(f"/c/{made['code']}")
+        assert "asks for no camera" in ask(f"/c/{made['code']}")
         room = f"/api/companion/{made['code']}"
         student = ask(f"{room}/offer", {"sdp": None, "type": None, "consent": True})
         offer = {"sdp": offer_text("VP8", "max-fr=30"), "type": "offer", "consent": True}
