@@ -271,8 +271,8 @@ async def test_a_strangers_empty_datagram_ends_stock(clips: dict[int, Clip]) -> 
 async def test_strangers_datagrams_do_no_harm(school: School, clips: dict[int, Clip]) -> None:
     seat = await school.seat(clips[3])
     await seat.sees(3)
-    dice = random.Random(3)
-    for noise in (b"", b"\x80", b"\x90\x61", b"\x80\xc8" + bytes(30), b"\x80" + dice.randbytes(1600)):
+    rng = random.Random(3)
+    for noise in (b"", b"\x80", b"\x90\x61", b"\x80\xc8" + bytes(30), b"\x80" + rng.randbytes(1600)):
         throw(noise, seat.answer)
     await seat.sees(10)
     assert set(seat.seen) == {3}
@@ -291,15 +291,15 @@ async def test_mute_is_silence_and_its_end_is_seen(school: School, clips: dict[i
 @pytest.mark.slow
 async def test_nobody_is_ever_shown_for_somebody_else(school: School, clips: dict[int, Clip]) -> None:
     """Joins, leaves and reused lines under loss; each picture is checked against whose it must be."""
-    dice = random.Random(5)
+    rng = random.Random(5)
     seats: list[tuple[Seat, list[int]]] = []  # and whose pictures must have come, in order
     for turn in range(16):
-        identity = dice.randrange(8)
+        identity = rng.randrange(8)
         seat = await school.seat(clips[identity], Faults(loss=0.03, seed=turn))
         seats.append((seat, [identity]))
         await seat.sees(2)
         if turn % 3 == 2:
-            reused, meant = seats[dice.randrange(len(seats))]
+            reused, meant = seats[rng.randrange(len(seats))]
             meant.append((meant[-1] + 1) % 8)
             reused.student.change(clips[meant[-1]], ssrc=1000 + turn)
             await reused.sees(8)

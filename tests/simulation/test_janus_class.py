@@ -31,7 +31,7 @@ async def test_nobody_is_shown_for_somebody_else_through_a_janus(tmp_path: Path)
         async with room:
             watcher = Watcher(room)
             watching = asyncio.create_task(watcher.watch())
-            assert await watcher.until(lambda seen: len(seen.fresh_s) == STUDENTS)
+            assert await watcher.wait_until(lambda seen: len(seen.fresh_s) == STUDENTS)
             for leaver in (1, 3):
                 await students.tell(leaver, "leave")
             await students.tell(2, "mute")
@@ -39,13 +39,13 @@ async def test_nobody_is_shown_for_somebody_else_through_a_janus(tmp_path: Path)
                 await students.tell(comer, "join")
             await students.tell(2, "unmute")
             again_s = time.monotonic()
-            assert await watcher.until(lambda seen: min(seen.fresh_s.values()) > again_s)
+            assert await watcher.wait_until(lambda seen: min(seen.fresh_s.values()) > again_s)
             await asyncio.sleep(2)
         await watching
     assert watcher.seen.wrong == 0
     assert watcher.seen.pictures > 4 * STUDENTS
-    assert set(watcher.seen.people.values()) == set(range(STUDENTS))
-    assert len(watcher.seen.people) == STUDENTS  # those who came back are who they were
+    assert set(watcher.seen.participants.values()) == set(range(STUDENTS))
+    assert len(watcher.seen.participants) == STUDENTS  # those who came back are who they were
 
 
 async def test_janus_sends_again_what_is_lost_on_the_way_from_there() -> None:
@@ -83,7 +83,7 @@ async def test_a_student_whose_network_stalls_does_not_stop_the_others(tmp_path:
             watcher = Watcher(room)
             watching = asyncio.create_task(watcher.watch())
             seen = watcher.seen
-            assert await watcher.until(lambda seen: len(seen.fresh_s) == STUDENTS)
+            assert await watcher.wait_until(lambda seen: len(seen.fresh_s) == STUDENTS)
             await asyncio.sleep(2)
             stalled_s = time.monotonic()
             await students.tell(stalled, "stall")
@@ -91,7 +91,7 @@ async def test_a_student_whose_network_stalls_does_not_stop_the_others(tmp_path:
             resumed_s = time.monotonic()
             seen_while = seen.fresh_s[stalled]
             await students.tell(stalled, "resume")  # everything held back comes at once
-            assert await watcher.until(lambda seen: seen.fresh_s[stalled] > resumed_s)
+            assert await watcher.wait_until(lambda seen: seen.fresh_s[stalled] > resumed_s)
             await asyncio.sleep(2)
         await watching
     assert seen_while < resumed_s - 1.0  # it did stall
