@@ -5,11 +5,11 @@ import random
 import av
 import numpy as np
 import pytest
-from bot.webrtc.packets_of import fragment, parse_rtp
 
 from benchmarks.simulation.clips import Clip, ClipSpec, make_clip
 from benchmarks.simulation.rtp import Packetiser
 from bot.webrtc.jitter_buffer import EncodedFrame, JitterBuffer
+from bot.webrtc.packets import fragment, parse_rtp
 
 FPS = 15
 MEASURED_AFTER = 17  # number of frames until the frame rates of the layers are known
@@ -23,7 +23,7 @@ def clip() -> Clip:
 def packets_of(clip: Clip, *, layered: bool = True) -> list[list[bytes]]:
     """The packets of each frame."""
     stream = Packetiser(7, None, layered=layered, first=65500)
-    return [stream.packets_of(frame, number / FPS) for number, frame in enumerate(clip.frames)]
+    return [stream.packets(frame, number / FPS) for number, frame in enumerate(clip.frames)]
 
 
 def add_packets(buffer: JitterBuffer, frame_packets: list[bytes], at_s: float) -> list[EncodedFrame]:

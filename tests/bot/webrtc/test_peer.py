@@ -45,8 +45,13 @@ class PeerSetup:
         self.sender = Sender()
         self.camera = LatestFrameTrack("t", "p")
         self.states: list[PeerState] = []
-        self.peer = ReceivingPeer(self.camera, ReceiveOptions(settings, threads), self._on_state)
+        self._threads = threads
         self._new_state = asyncio.Event()
+        self.use(settings)
+
+    def use(self, settings: WebrtcSettings) -> None:
+        """Replace the peer, which has not answered yet, by one with other settings."""
+        self.peer = ReceivingPeer(self.camera, ReceiveOptions(settings, self._threads), self._on_state)
 
     def _on_state(self, peer: ReceivingPeer, state: PeerState) -> None:
         assert peer is self.peer
@@ -109,7 +114,7 @@ async def test_only_the_newest_frame_is_kept(setup: PeerSetup) -> None:
 
 @needs_network
 async def test_silence_and_its_end_are_reported(setup: PeerSetup) -> None:
-    setup.peer._settings = QUICK
+    setup.use(QUICK)
     await setup.connect()
     await receive_frames(setup.camera, 2)
     setup.sender.camera.running.clear()
@@ -134,7 +139,7 @@ async def test_a_sender_that_closes_ends_the_camera(setup: PeerSetup) -> None:
 async def test_a_connection_to_a_sender_that_is_gone_is_closed(setup: PeerSetup) -> None:
     offer = await setup.sender.offer()
     await setup.sender.close()
-    setup.peer._settings = WebrtcSettings(connect_timeout_s=0.5)
+    setup.use(WebrtcSettings(connect_timeout_s=2.0))
     await setup.peer.answer(offer)
     await setup.reaches(PeerState.CLOSED)
     assert setup.states == [PeerState.CLOSED]
@@ -147,7 +152,7 @@ async def test_closed_peers_leave_no_tasks_or_threads() -> None:
     setups = [PeerSetup(threads) for _ in range(3)]
     for setup in setups:
         await setup.connect()
-    await receive_frames(setupes[0].camera, 2)
+    await receive_frames(setups[0].camera, 2)
     for setup in setups:  # the frames of the other two were never fetched
         await setup.peer.close()
         await setup.peer.close()
