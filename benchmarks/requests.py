@@ -114,14 +114,14 @@ async def _measure(http: aiohttp.ClientSession, clients: int, seconds: float) ->
 
     async def client(number: int) -> None:
         nonlocal failed
-        turn = number
+        index = number
         while time.monotonic() < until_s and len(took_ms) < _MAX_REQUESTS:
             began_s = time.perf_counter()
-            async with http.get(paths[turn % len(paths)]) as response:
+            async with http.get(paths[index % len(paths)]) as response:
                 await response.read()
                 failed += response.status != 200
             took_ms.append((time.perf_counter() - began_s) * 1000)
-            turn += 1
+            index += 1
 
     following = asyncio.create_task(follow())
     began_s = time.monotonic()

@@ -14,7 +14,7 @@ def threads_now() -> int:
 
 
 def resident_mb() -> float:
-    """Resident memory in MiB; 0 if the system does not tell."""
+    """Resident memory in MiB; 0 if unknown."""
     try:
         pages = int(Path("/proc/self/statm").read_text().split()[1])
     except OSError:
@@ -23,7 +23,7 @@ def resident_mb() -> float:
 
 
 def open_sockets() -> int:
-    """Open internet sockets of this process; 0 if the system does not tell."""
+    """Open internet sockets of this process; 0 if unknown."""
     descriptors, open_ones = Path("/proc/self/fd"), set()
     if not descriptors.is_dir():
         return 0

@@ -149,11 +149,11 @@ class JanusClass:
             process.kill()
             await process.wait()
 
-    async def command(self, student: int, what: str) -> None:
+    async def command(self, student: int, action: str) -> None:
         """Send one of the commands of ``_execute`` to a student and wait until it is done."""
         if self._process is None or self._process.stdin is None:
             raise RuntimeError("the class has not started")
-        self._process.stdin.write(json.dumps([student, what]).encode() + b"\n")
+        self._process.stdin.write(json.dumps([student, action]).encode() + b"\n")
         await self._wait_for_line()
 
     async def _wait_for_line(self) -> None:
@@ -284,8 +284,8 @@ async def _attend_room(plan: dict[str, Any], students: list[_Student]) -> None:
                         break
                     if not command.result():
                         return
-                    number, what = json.loads(command.result())
-                    await _execute(students[number], what, session, handle, plan["room"])
+                    number, action = json.loads(command.result())
+                    await _execute(students[number], action, session, handle, plan["room"])
                     print(flush=True)
                     command = asyncio.create_task(commands.readline())
         except JanusError:
@@ -299,8 +299,8 @@ async def _enter_if_absent(student: _Student, session: JanusSession, handle: int
         await student.enter(session, handle, room)
 
 
-async def _execute(student: _Student, what: str, session: JanusSession, handle: int, room: int) -> None:
-    match what:
+async def _execute(student: _Student, action: str, session: JanusSession, handle: int, room: int) -> None:
+    match action:
         case "leave":
             student.present = False
             await student.leave(session, handle, room)
@@ -308,7 +308,7 @@ async def _execute(student: _Student, what: str, session: JanusSession, handle: 
             student.present = True
             await student.enter(session, handle, room)
         case "mute" | "unmute":
-            student.mute(what == "mute")
+            student.mute(action == "mute")
         case "stall":
             student.stall()
         case "resume":

@@ -27,7 +27,7 @@ class Packetiser:
 
     Attributes:
         ssrc: SSRC of the stream.
-        rotation: Quarter rotation clockwise that set its pictures upright, said where that is negotiated.
+        rotation: Quarter turns clockwise that set the frames upright; signalled if that was negotiated.
     """
 
     def __init__(

@@ -69,9 +69,9 @@ class SenderProcess:
         """Let the connection send the stream of another student."""
         await self._call("replace_stream", student, clip=asdict(clip), ssrc=ssrc)
 
-    async def command(self, student: int, what: str) -> None:
+    async def command(self, student: int, action: str) -> None:
         """Let a student ``mute``, ``unmute``, ``stall``, ``resume``, ``vanish`` or ``leave``."""
-        await self._call(what, student)
+        await self._call(action, student)
 
     async def sent(self) -> dict[int, dict[str, int]]:
         """The fields of ``Sent`` of each student."""

@@ -90,7 +90,7 @@ class FrameDecoder:
         self._decoder_for: tuple[int, str] | None = None  # stream and codec
 
     def push(self, codec: str, frame: EncodedFrame, *, fresh: bool = True) -> None:
-        """Queue a frame. One that is not ``fresh`` is decoded, since others build on it, but not shown."""
+        """Queue a frame. One that is not ``fresh`` is decoded, since others depend on it, but not shown."""
         if len(self._queue) >= MAX_BACKLOG:
             dropped = len(self._queue) + (not frame.key)
             self._queue.clear()

@@ -15,7 +15,7 @@ from bot.webrtc.packets import CLOCK_HZ, Fragment
 _TOP_LAYER: Final = 3
 _ALL_LAYERS: Final = 0b1111
 _BASE_FRAMES_PER_MEASUREMENT: Final = 4
-"""Frames of layer 0 after which the frame rates are measured again."""
+"""The frame rates are measured over this number of frames of layer 0."""
 
 _TOLERANCE: Final = 1.5
 """The frame rate up to a chosen layer may exceed the wanted rate by this factor: each layer doubles the rate,

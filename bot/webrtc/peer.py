@@ -75,7 +75,7 @@ class PeerState(StrEnum):
     """The state of a connection.
 
     ``SILENT`` is connected, but without frames for ``silence_timeout_s``. ``BEHIND`` is reported just before
-    ``CLOSED`` if frames arrived ever later; the owner should connect again.
+    ``CLOSED`` if frames arrived later and later; the owner should connect again.
     """
 
     CONNECTING = "connecting"
@@ -225,7 +225,7 @@ class ReceivingPeer:
             self._on_state(self, state)
 
     async def _shut(self) -> None:
-        # In a task of its own: if a close is cancelled half-way, aiortc can never close the connection.
+        # In a separate task: if a close is cancelled half-way, aiortc can never close the connection.
         if self._closing is None:
             self._closing = asyncio.create_task(self._disconnect(), name="peer-close")
         await asyncio.shield(self._closing)

@@ -63,14 +63,14 @@ class Connections:
         self._stack.push_async_callback(student.leave)
         return student
 
-    async def stock(self, sender: Sender | SimulatedStudent) -> RTCPeerConnection:
-        """Receive with stock aiortc."""
+    async def connect_stock(self, sender: Sender | SimulatedStudent) -> RTCPeerConnection:
+        """Receive a sender with stock aiortc."""
         connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
         self._stack.push_async_callback(connection.close)
         await sender.accept(await answer(connection, await sender.offer()))
         return connection
 
-    async def ours(self, sender: Sender | SimulatedStudent) -> ReceivingPeer:
+    async def connect_ours(self, sender: Sender | SimulatedStudent) -> ReceivingPeer:
         peer = receiving_peer(self._threads)
         self._stack.push_async_callback(peer.close)
         await sender.accept(await peer.answer(await sender.offer()))
@@ -138,8 +138,8 @@ async def test_stock_loses_retransmissions_of_several_cameras_and_ours_does_not(
     """Stock receives all cameras over one connection, ours each camera over its own."""
     together, apart = connections.sender(cameras=3), [connections.sender() for _ in range(3)]
     retransmissions = [drop_once(sender, 12) for sender in (together, *apart)]
-    connection = await connections.stock(together)
-    peers = [await connections.ours(sender) for sender in apart]
+    connection = await connections.connect_stock(together)
+    peers = [await connections.connect_ours(sender) for sender in apart]
     tracks = [receiver.track for receiver in connection.getReceivers()]
     async with asyncio.timeout(30):
         await asyncio.gather(*(receive(peer.camera.recv, 30) for peer in peers))
@@ -184,7 +184,7 @@ async def test_overlapping_offers_leave_a_camera_of_stock_dead_and_ours_accepts_
     assert [receiver._RTCRtpReceiver__started for receiver in receivers] == [True, False]
 
     apart = [connections.sender(), connections.sender()]
-    peers = await asyncio.gather(*(connections.ours(sender) for sender in apart))
+    peers = await asyncio.gather(*(connections.connect_ours(sender) for sender in apart))
     with pytest.raises(RuntimeError):
         await peers[0].answer(await apart[1].offer())
     async with asyncio.timeout(20):
@@ -196,7 +196,7 @@ async def test_stock_sends_a_bandwidth_estimate_for_each_camera_and_ours_none(
     connections: Connections, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ours = connections.student()
-    await connections.ours(ours)
+    await connections.connect_ours(ours)
     send_time = RTCRtpHeaderExtensionParameters(
         id=9, uri="http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time"
     )
@@ -204,10 +204,10 @@ async def test_stock_sends_a_bandwidth_estimate_for_each_camera_and_ours_none(
     for codec in CODECS["video"]:
         monkeypatch.setattr(codec, "rtcpFeedback", [*codec.rtcpFeedback, RTCRtcpFeedback(type="goog-remb")])
     stock_students = [connections.student(), connections.student()]
-    connections = [await connections.stock(student) for student in stock_students]
+    stock = [await connections.connect_stock(student) for student in stock_students]
     async with asyncio.timeout(20):
         while not all(student.sent.estimates for student in stock_students):
-            await connections[0].getReceivers()[0].track.recv()
+            await stock[0].getReceivers()[0].track.recv()
     assert ours.sent.reports > 0
     assert ours.sent.estimates == 0
 
@@ -215,7 +215,10 @@ async def test_stock_sends_a_bandwidth_estimate_for_each_camera_and_ours_none(
 @pytest.mark.slow
 async def test_stock_queues_all_unread_frames_and_ours_keeps_one(connections: Connections) -> None:
     sender = connections.sender()
-    connection, peer = await connections.stock(connections.sender()), await connections.ours(sender)
+    connection, peer = (
+        await connections.connect_stock(connections.sender()),
+        await connections.connect_ours(sender),
+    )
     async with asyncio.timeout(20):
         await peer.camera.recv()  # connected
         await connection.getReceivers()[0].track.recv()
@@ -232,11 +235,11 @@ async def test_stock_starts_a_thread_for_each_camera_and_ours_none(connections: 
     async def decoders() -> int:
         return sum("decoder" in thread.name for thread in threading.enumerate())
 
-    peers = [await connections.ours(connections.sender()) for _ in range(3)]
+    peers = [await connections.connect_ours(connections.sender()) for _ in range(3)]
     await asyncio.gather(*(peer.camera.recv() for peer in peers))
     assert await decoders() == 0
-    connections = [await connections.stock(connections.sender()) for _ in range(3)]
-    await asyncio.gather(*(connection.getReceivers()[0].track.recv() for connection in connections))
+    stock = [await connections.connect_stock(connections.sender()) for _ in range(3)]
+    await asyncio.gather(*(connection.getReceivers()[0].track.recv() for connection in stock))
     assert await decoders() == 3
 
 
@@ -246,7 +249,7 @@ def test_a_decoder_of_stock_starts_threads_and_ours_none() -> None:
     if not tasks.is_dir() or os.cpu_count() == 1:
         pytest.skip("needs Linux and more than one core")
     codec = RTCRtpCodecParameters(mimeType="video/VP8", clockRate=90000, payloadType=97)
-    (key, *_) = make_clip(ClipSpec(1, 640, 360, seconds=1, layers=1)).pictures
+    (key, *_) = make_clip(ClipSpec(1, 640, 360, seconds=1, layers=1)).frames
     added = []
     contexts: list[Any] = [get_decoder(codec).codec, make_decoder("VP8")]  # type: ignore[attr-defined]
     for context in contexts:
