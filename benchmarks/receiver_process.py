@@ -35,7 +35,7 @@ class Plan:
     """What to receive.
 
     Attributes:
-        stock: Whether aiortc's own receiver is measurement.
+        stock: Whether aiortc's own receiver is measured.
         tracks: Number of cameras.
         width: Pixels.
         height: Pixels.

@@ -84,7 +84,7 @@ class Adapter:
 
 
 class ReplayRoom:
-    """A room whose participants are files."""
+    """A room in which each file is a participant."""
 
     code = None
     synthetic = False

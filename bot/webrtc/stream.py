@@ -245,7 +245,7 @@ class VideoStream:
             self._request_missing()
 
     def _drop_to_key(self) -> None:
-        self._buffer.drop_to_key()  # looked up at each call: the buffer is replaced with the stream
+        self._buffer.drop_to_key()  # not bound in advance: the buffer is replaced with the stream
 
 
 def _formats(parameters: RTCRtpReceiveParameters) -> dict[int, _Format]:
