@@ -28,7 +28,7 @@ def drawn_face() -> np.ndarray:
     """One frame of a drawn student, (360, 640, 3) BGR."""
     clip = make_clip(ClipSpec(2, 640, 360, 5, seconds=1, layers=1, face=True))
     decoder = av.VideoCodecContext.create("vp8", "r")
-    (frame,) = decoder.decode(av.Packet(clip.pictures[0].data))
+    (frame,) = decoder.decode(av.Packet(clip.frames[0].data))
     return frame.to_ndarray(format="bgr24")
 
 
