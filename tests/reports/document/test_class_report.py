@@ -274,7 +274,7 @@ def test_a_report_without_face_analysis_does_not_mention_faces_or_withheld_share
     info = a_class(state=ClassState.ENDED, ended_at=START, jurisdiction="eu-education")
     html = to_html(build_report(info, windows, markers, pulses, CARD))
     body = html[html.index("<body") :]
-    for phrase in ("Profile eu-education", "no face looked at", "9.0 on average", "Quiz", "1 lost"):
+    for phrase in ("Profile eu-education", "without face analysis", "9.0 on average", "Quiz", "1 lost"):
         assert phrase in body, phrase
     for phrase in (
         "withheld",
