@@ -1,4 +1,4 @@
-"""The report of a class: its figures, and what its HTML, CSV and JSON must contain."""
+"""The report of a class: its figures, and the contents of its HTML, CSV and JSON."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def test_segments_run_from_marker_to_marker() -> None:
     ]
 
 
-def test_a_marker_at_the_start_and_one_after_the_last_window() -> None:
+def test_markers_at_the_start_and_after_the_last_window_begin_segments() -> None:
     markers = [Marker("c1", 0, "Start"), Marker("c1", 99, "Late")]
     segments = build_report(a_class(), [a_window(0)], markers, [], None).segments
     assert [(one.label, one.start_s, one.end_s, one.windows) for one in segments] == [
