@@ -132,7 +132,7 @@ SYNTHETIC: Final = "Drawn students, not people: this class was made by the demo.
 """Banner of a class with synthetic students."""
 
 NO_FACES: Final = (
-    "Profile eu-education: no faces are analysed and no video is received. "
+    "Profile eu-education: faces are not analysed and no video is received. "
     "Attendance, taps, markers and the report still work."
 )
 """Meaning of the profile for places where the law forbids face analysis."""

@@ -120,7 +120,7 @@ def test_where_faces_must_not_be_looked_at_no_model_is_loaded(tmp_path: Path) ->
         while "Host link" not in (line := server.stdout.readline()):
             assert line, "the server did not start"
             said_so.append(line)
-        assert any("Profile eu-education: no faces are analysed" in line for line in said_so)
+        assert any("Profile eu-education: faces are not analysed" in line for line in said_so)
         url, _, token = line.split()[-1].partition("/?token=")
 
         def ask(path: str, fields: object = None) -> Any:
