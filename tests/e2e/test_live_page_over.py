@@ -114,7 +114,7 @@ async def test_a_class_whose_faces_were_not_looked_at_is_told_as_such(host_serve
     await host_server.add_class(quiet, info=a_class(jurisdiction="eu-education", **OVER))
     page = await host_server.page(LIVE)
     await expect(page.locator("#no-faces")).to_have_text(
-        "Profile eu-education: no face was looked at, no picture received."
+        "Profile eu-education: no face analysis, no video received."
     )
     await expect(page.locator("#timeline .cov-present")).to_be_visible()
     await reads_of_the_past(page)

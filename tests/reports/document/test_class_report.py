@@ -1,4 +1,4 @@
-"""The report of a class: its figures, and what its HTML, CSV and JSON must contain."""
+"""The report of a class: its figures, and the contents of its HTML, CSV and JSON."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def test_segments_run_from_marker_to_marker() -> None:
     ]
 
 
-def test_a_marker_at_the_start_and_one_after_the_last_window() -> None:
+def test_markers_at_the_start_and_after_the_last_window_begin_segments() -> None:
     markers = [Marker("c1", 0, "Start"), Marker("c1", 99, "Late")]
     segments = build_report(a_class(), [a_window(0)], markers, [], None).segments
     assert [(one.label, one.start_s, one.end_s, one.windows) for one in segments] == [
@@ -274,7 +274,7 @@ def test_a_report_without_face_analysis_does_not_mention_faces_or_withheld_share
     info = a_class(state=ClassState.ENDED, ended_at=START, jurisdiction="eu-education")
     html = to_html(build_report(info, windows, markers, pulses, CARD))
     body = html[html.index("<body") :]
-    for phrase in ("Profile eu-education", "no face looked at", "9.0 on average", "Quiz", "1 lost"):
+    for phrase in ("Profile eu-education", "without face analysis", "9.0 on average", "Quiz", "1 lost"):
         assert phrase in body, phrase
     for phrase in (
         "withheld",
