@@ -1,7 +1,7 @@
 """Takes the screenshots of the README: a demo class in a real Chromium. Run by ``make screenshots``.
 
-The students are drawn, so the screenshots show no person. The script runs as long as its class, three minutes
-and a half: the indicator needs three minutes of a class for its baseline.
+The students are drawn, so the screenshots show no real person. The script takes almost four minutes: the
+indicator needs three minutes of a class for its baseline.
 """
 
 from __future__ import annotations
@@ -23,12 +23,14 @@ _IMAGES: Final = Path(__file__).parent / "images"
 _CHROMIUM: Final = "/usr/bin/chromium"
 _STUDENTS: Final = 8
 CLASS_S: Final = 190
-"""Just longer than the indicator needs for its baseline."""
+"""Length of the class in seconds, just longer than the indicator needs for its baseline."""
 
 _BEGIN_S: Final = 60.0
-"""Where the students' story begins: just before the hard part, so that the class is well again at the end."""
+"""Where the students' script begins, seconds: just before its difficult part, so that the class has recovered
+by the end."""
 
 _MARKER_S: Final = 100
+"""When the marker is set, seconds."""
 
 
 async def main() -> None:
@@ -55,7 +57,7 @@ async def main() -> None:
             context = await browser.new_context(viewport={"width": 1100, "height": 900})
             page = await context.new_page()
             await page.goto(server.host_link)
-            await page.locator("#start-class").wait_for()  # the host link leads on to the list of classes
+            await page.locator("#start-class").wait_for()  # the host link forwards to the list of classes
             await page.goto(f"{server.url}/classes/{info.id}")
             for second in tqdm(range(CLASS_S), desc="running the class", unit="s"):
                 if second == _MARKER_S:
@@ -80,7 +82,7 @@ async def main() -> None:
 
 
 async def screenshot_whole_page(page: Page, file: Path) -> None:
-    """Take a screenshot in a window as tall as the page, whose footer sticks to the window's bottom."""
+    """Take a screenshot in a window as tall as the page: the page's footer sticks to the window's bottom."""
     height = await page.evaluate("document.documentElement.scrollHeight")
     await page.set_viewport_size({"width": 1100, "height": height})
     await page.screenshot(path=file)

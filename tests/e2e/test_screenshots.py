@@ -1,4 +1,4 @@
-"""The screenshots of the README: complete, and taken when the class is long enough for an indicator."""
+"""The screenshots of the README show whole pages, and a class that is long enough for an indicator."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.e2e.live_page_classes import LIVE, add_running_class, steady
 pytestmark = [pytest.mark.browser, needs_chromium]
 
 
-async def test_the_screenshot_of_the_live_page_is_complete(host_server: HostServer, tmp_path: Path) -> None:
+async def test_the_screenshot_shows_the_whole_live_page(host_server: HostServer, tmp_path: Path) -> None:
     await add_running_class(host_server, steady(900))
     page = await host_server.page(LIVE)
     await expect(page.locator("#timeline svg")).to_be_visible()
