@@ -221,7 +221,7 @@ async def test_two_loads_give_the_same_bytes(store: Store) -> None:
 def test_html_says_that_someone_opted_out() -> None:
     one = a_window(5)
     with_opt_out = replace(one, participants=9, not_analysed={**one.not_analysed, "opted_out": 1})
-    sentence = "At least one participant opted out"
+    sentence = "At least one student opted out"
     assert sentence not in to_html(build_report(a_class(), [a_window(), one], [], [], None))
     assert sentence in to_html(build_report(a_class(), [a_window(), with_opt_out], [], [], None))
 
@@ -292,7 +292,7 @@ def test_a_report_without_face_analysis_does_not_mention_faces_or_withheld_share
 def test_a_report_without_windows_leaves_out_the_empty_sections() -> None:
     html = to_html(build_report(a_class(state=ClassState.ENDED, ended_at=START), [], [], [], CARD))
     assert "the class ended before there were any figures" in html
-    for section in ("over-time", "coverage", "overall", "segments", "unseen"):
+    for section in ("over-time", "coverage", "overall", "segments", "not-analysed"):
         assert f'id="{section}"' not in html, section
     assert 'id="limits"' in html
     assert "there are no figures yet" in to_html(build_report(a_class(), [], [], [], CARD))
