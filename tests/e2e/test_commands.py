@@ -121,8 +121,8 @@ def test_eu_education_analyses_no_face_and_loads_no_model(tmp_path: Path) -> Non
         lines = []
         while "Host link" not in (line := server.stdout.readline()):
             assert line, "the server did not start"
-            said_so.append(line)
-        assert any("Profile eu-education: faces are not analysed" in line for line in said_so)
+            lines.append(line)
+        assert any("Profile eu-education: faces are not analysed" in line for line in lines)
         url, _, token = line.split()[-1].partition("/?token=")
 
         def ask(path: str, fields: object = None) -> Any:
