@@ -52,7 +52,7 @@ def test_no_window_closes_before_its_end() -> None:
 def test_a_chatty_camera_weighs_no_more_than_a_slow_one() -> None:
     aggregator = make()
     for who in ("a", "b"):
-        aggregator.arrive(who, 0.0)
+        aggregator.join(who, 0.0)
     for step in range(40):
         aggregator.add(seen("a", step * 0.1, "happy"))
     aggregator.add(seen("b", 1.0, "sad"))
@@ -66,7 +66,7 @@ def test_below_the_minimum_group_expressions_are_withheld() -> None:
     for analysed, shown in ((4, False), (5, True)):
         aggregator = make(min_group=5)
         for number in range(analysed):
-            aggregator.arrive(str(number), 0.0)
+            aggregator.join(str(number), 0.0)
             aggregator.add(seen(str(number), 1.0, "happy"))
         (window,) = aggregator.close_until(5.0)
         assert window.suppressed is not shown
@@ -77,7 +77,7 @@ def test_below_the_minimum_group_expressions_are_withheld() -> None:
 def test_facing_is_a_mean_over_people_and_leaves_those_out_who_cannot_be_told() -> None:
     aggregator = make()
     for who in ("a", "b", "c"):
-        aggregator.arrive(who, 0.0)
+        aggregator.join(who, 0.0)
     for step in range(9):
         aggregator.add(seen("a", step * 0.5, "happy", facing=True))
     aggregator.add(seen("b", 1.0, "sad", facing=False))
@@ -93,7 +93,7 @@ def test_facing_is_off_below_the_minimum_group_of_faces_large_enough() -> None:
     for told, shown in ((4, False), (5, True)):
         aggregator = make(min_group=5)
         for number in range(6):
-            aggregator.arrive(str(number), 0.0)
+            aggregator.join(str(number), 0.0)
             aggregator.add(seen(str(number), 1.0, "happy", facing=True if number < told else None))
         (window,) = aggregator.close_until(5.0)
         assert not window.suppressed
@@ -103,16 +103,16 @@ def test_facing_is_off_below_the_minimum_group_of_faces_large_enough() -> None:
 def test_every_reason_is_counted_once_and_standing_ones_come_first() -> None:
     aggregator = make()
     for who in ("face", "none", "off", "codec", "out", "silent"):
-        aggregator.arrive(who, 0.0)
+        aggregator.join(who, 0.0)
     aggregator.add(seen("face", 1.0, "neutral"))
     aggregator.add(missed("face", 2.0, NotAnalysed.NO_FACE))
     aggregator.add(missed("none", 1.0, NotAnalysed.NO_FACE))
     aggregator.add(missed("none", 1.5, NotAnalysed.NO_FACE))
     aggregator.add(missed("none", 2.0, NotAnalysed.TOO_SMALL))
     aggregator.add(missed("off", 1.0, NotAnalysed.NO_FACE))
-    aggregator.stand("off", NotAnalysed.CAMERA_OFF)
-    aggregator.stand("codec", NotAnalysed.UNSUPPORTED_CODEC)
-    aggregator.erase("out")
+    aggregator.block("off", NotAnalysed.CAMERA_OFF)
+    aggregator.block("codec", NotAnalysed.UNSUPPORTED_CODEC)
+    aggregator.opt_out("out")
     (window,) = aggregator.close_until(5.0)
     assert window.analysed == 1
     assert window.not_analysed == {
@@ -125,11 +125,11 @@ def test_every_reason_is_counted_once_and_standing_ones_come_first() -> None:
 
 def test_who_left_counts_only_where_observed() -> None:
     aggregator = make()
-    aggregator.arrive("a", 0.0)
-    aggregator.arrive("b", 0.0)
+    aggregator.join("a", 0.0)
+    aggregator.join("b", 0.0)
     aggregator.add(seen("a", 1.0, "happy"))
-    aggregator.depart("a", 2.0)
-    aggregator.depart("b", 2.0)
+    aggregator.leave("a", 2.0)
+    aggregator.leave("b", 2.0)
     first, second = aggregator.close_until(10.0)
     assert (first.participants, first.analysed) == (1, 1)
     assert second.participants == 0
@@ -137,17 +137,17 @@ def test_who_left_counts_only_where_observed() -> None:
 
 def test_who_joins_after_the_end_does_not_count_before_it() -> None:
     aggregator = make()
-    aggregator.arrive("late", 5.1)
+    aggregator.join("late", 5.1)
     first, second = aggregator.close_until(10.0)
     assert (first.participants, second.participants) == (0, 1)
 
 
 def test_coming_back_under_the_same_id_counts_once() -> None:
     aggregator = make()
-    aggregator.arrive("a", 0.0)
+    aggregator.join("a", 0.0)
     aggregator.add(seen("a", 1.0, "happy"))
-    aggregator.depart("a", 2.0)
-    aggregator.arrive("a", 3.0)
+    aggregator.leave("a", 2.0)
+    aggregator.join("a", 3.0)
     aggregator.add(seen("a", 4.0, "sad"))
     (window,) = aggregator.close_until(5.0)
     assert (window.participants, window.analysed) == (1, 1)
@@ -156,12 +156,12 @@ def test_coming_back_under_the_same_id_counts_once() -> None:
 def test_erasing_takes_the_share_out_of_open_windows_and_stands() -> None:
     aggregator = make()
     for who in ("a", "b"):
-        aggregator.arrive(who, 0.0)
+        aggregator.join(who, 0.0)
     aggregator.add(seen("a", 1.0, "angry"))
     aggregator.add(seen("b", 1.0, "happy"))
-    aggregator.erase("a")
+    aggregator.opt_out("a")
     aggregator.add(seen("a", 2.0, "angry"))
-    aggregator.stand("a", None)
+    aggregator.block("a", None)
     (window,) = aggregator.close_until(5.0)
     assert window.expressions is not None
     assert window.expressions["angry"] == 0
@@ -171,10 +171,10 @@ def test_erasing_takes_the_share_out_of_open_windows_and_stands() -> None:
 def test_who_is_erased_and_goes_is_told_of_once_and_not_who() -> None:
     aggregator = make()
     for who in ("a", "b"):
-        aggregator.arrive(who, 0.0)
+        aggregator.join(who, 0.0)
         aggregator.add(seen(who, 1.0, "happy"))
-    aggregator.erase("a")
-    aggregator.depart("a", 2.0)
+    aggregator.opt_out("a")
+    aggregator.leave("a", 2.0)
     first, second = aggregator.close_until(10.0)
     assert (first.participants, first.analysed, first.not_analysed["opted_out"]) == (2, 1, 1)
     assert (second.participants, second.not_analysed["opted_out"]) == (1, 0)
@@ -183,11 +183,11 @@ def test_who_is_erased_and_goes_is_told_of_once_and_not_who() -> None:
 
 def test_who_was_erased_stays_out_when_they_come_back_much_later() -> None:
     aggregator = make()
-    aggregator.arrive("a", 0.0)
-    aggregator.erase("a")
-    aggregator.depart("a", 1.0)
+    aggregator.join("a", 0.0)
+    aggregator.opt_out("a")
+    aggregator.leave("a", 1.0)
     aggregator.close_until(50.0)
-    aggregator.arrive("a", 51.0)
+    aggregator.join("a", 51.0)
     aggregator.add(seen("a", 52.0, "happy"))
     (window,) = aggregator.close_until(55.0)
     assert (window.analysed, window.not_analysed["opted_out"]) == (0, 1)
@@ -195,7 +195,7 @@ def test_who_was_erased_stays_out_when_they_come_back_much_later() -> None:
 
 def test_late_and_foreign_observations_are_dropped() -> None:
     aggregator = make()
-    aggregator.arrive("a", 0.0)
+    aggregator.join("a", 0.0)
     aggregator.close_until(5.0)
     aggregator.add(seen("a", 3.0, "happy"))
     aggregator.add(seen("stranger", 6.0, "happy"))
@@ -205,7 +205,7 @@ def test_late_and_foreign_observations_are_dropped() -> None:
 
 def test_an_early_observation_of_the_next_window_waits_for_it() -> None:
     aggregator = make()
-    aggregator.arrive("a", 0.0)
+    aggregator.join("a", 0.0)
     aggregator.add(seen("a", 5.1, "happy"))
     first, second = aggregator.close_until(10.0)
     assert (first.analysed, second.analysed) == (0, 1)
@@ -228,7 +228,7 @@ def voices(windows: list[WindowSummary]) -> list[tuple[int, int]]:
 def test_a_voice_is_what_somebody_tapped_last_and_lasts_two_minutes() -> None:
     aggregator = make()
     for who in "abc":
-        aggregator.arrive(who, 0.0)
+        aggregator.join(who, 0.0)
     for at_s in (1.0, 2.0, 3.0):
         aggregator.pulse("a", PulseKind.LOST, at_s)
     aggregator.pulse("b", PulseKind.LOST, 3.0)
@@ -247,19 +247,19 @@ def test_a_voice_stands_when_its_owner_goes_but_not_when_they_are_erased(
 ) -> None:
     aggregator = make()
     for who in "ab":
-        aggregator.arrive(who, 0.0)
+        aggregator.join(who, 0.0)
         aggregator.pulse(who, PulseKind.LOST, 1.0)
     aggregator.close_until(5.0)
     aggregator.pulse("a", PulseKind.OK, 5.5)
     if erased:
-        aggregator.erase("a")
-    aggregator.depart("a", 6.0)
+        aggregator.opt_out("a")
+    aggregator.leave("a", 6.0)
     assert voices(aggregator.close_until(15.0)) == [left] * 2
 
 
 def test_a_pause_leaves_a_gap() -> None:
     aggregator = make()
-    aggregator.arrive("a", 0.0)
+    aggregator.join("a", 0.0)
     aggregator.pause(0.0)
     assert aggregator.close_until(10.0) == []
     aggregator.resume(10.0)
@@ -270,7 +270,7 @@ def test_a_pause_leaves_a_gap() -> None:
 def test_a_window_is_left_out_by_when_the_room_was_away_not_by_when_it_closes() -> None:
     """Windows close a moment after their end, for what comes late."""
     aggregator = make()
-    aggregator.arrive("a", 0.0)
+    aggregator.join("a", 0.0)
     aggregator.pause(5.1)
     assert [window.start_s for window in aggregator.close_until(5.0)] == [0.0]
     aggregator.resume(10.1)
@@ -281,7 +281,7 @@ def test_a_window_is_left_out_by_when_the_room_was_away_not_by_when_it_closes() 
 
 def test_the_last_window_is_as_long_as_it_came_to_be() -> None:
     aggregator = make()
-    aggregator.arrive("a", 0.0)
+    aggregator.join("a", 0.0)
     aggregator.add(seen("a", 6.0, "happy"))
     windows = aggregator.close_last(7.5)
     assert [(window.start_s, window.length_s) for window in windows] == [(0.0, 5.0), (5.0, 2.5)]
@@ -291,7 +291,7 @@ def test_the_last_window_is_as_long_as_it_came_to_be() -> None:
 
 def test_taps_of_the_last_moment_are_in_a_window() -> None:
     aggregator = make()
-    aggregator.arrive("a", 0.0)
+    aggregator.join("a", 0.0)
     aggregator.pulse("a", PulseKind.LOST, 5.2)
     assert [window.pulses["lost"] for window in aggregator.close_last(5.5)] == [0, 1]
     aggregator = make()
@@ -304,7 +304,7 @@ def test_taps_of_the_last_moment_are_in_a_window() -> None:
 def test_what_was_seen_before_the_room_was_lost_for_good_is_kept() -> None:
     for watched in (True, False):
         aggregator = make()
-        aggregator.arrive("a", 0.0)
+        aggregator.join("a", 0.0)
         assert len(aggregator.close_until(5.0)) == 1
         if watched:
             aggregator.add(seen("a", 6.0, "happy"))
@@ -327,19 +327,19 @@ def test_whatever_happens_the_numbers_add_up(events: list[tuple[str, str, float]
         now_s += step_s
         match kind:
             case "arrive":
-                aggregator.arrive(who, now_s)
+                aggregator.join(who, now_s)
             case "depart":
-                aggregator.depart(who, now_s)
+                aggregator.leave(who, now_s)
             case "see":
                 aggregator.add(seen(who, now_s, "happy", facing=(None, True, False)[int(2 * step_s) % 3]))
             case "miss":
                 aggregator.add(missed(who, now_s, NotAnalysed.TOO_SMALL))
             case "off":
-                aggregator.stand(who, NotAnalysed.CAMERA_OFF)
+                aggregator.block(who, NotAnalysed.CAMERA_OFF)
             case "on":
-                aggregator.stand(who, None)
+                aggregator.block(who, None)
             case "erase":
-                aggregator.erase(who)
+                aggregator.opt_out(who)
             case "pulse":
                 aggregator.pulse(who, PulseKind.OK, now_s)
             case "close":

@@ -1,4 +1,4 @@
-"""What is stored of a class: erasures, clocks that jump, and a store that accepts no writes for a while."""
+"""What a class stores: erasures, clocks that jump, and a store that accepts no writes for a while."""
 
 import asyncio
 import time
