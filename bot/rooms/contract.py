@@ -3,7 +3,7 @@
 RoomError
 +-- RoomUrlError      the adapter does not understand the room URL
 +-- RoomUnavailable   the room or its server cannot be reached or no longer exists
-+-- RoomDenied        the room did not admit the bot (wrong PIN, full, not on its list)
++-- RoomDenied        the room did not admit the bot (wrong PIN, full, admits only holders of a token)
 +-- RoomRemoved       the bot was removed from the room
 """
 
@@ -151,11 +151,11 @@ class Room(AbstractAsyncContextManager["Room"], Protocol):
         ...
 
     async def announce(self, text: str) -> bool:
-        """Inform everybody in the room; False if the room has no means for it."""
+        """Inform everybody in the room; False if the room has no channel for it, such as a chat."""
         ...
 
     async def leave_out(self, who: str) -> int:
-        """Opt out participants at the host's request, and return how many there were.
+        """Opt out participants at the host's request, and return how many matched ``who``.
 
         ``who`` is adapter-specific: a display name, or a number that the student tells the host.
         """

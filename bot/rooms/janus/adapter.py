@@ -1,8 +1,8 @@
 """Reads the URLs of Janus VideoRooms and makes their rooms.
 
 A room URL is ``janus+ws://HOST:8188/ROOM?pin=PIN&name=NAME`` or ``janus+wss://…``. A path before the room is
-the path of the websocket. Characters with a meaning in URLs (``& # % /`` and spaces) are percent-encoded, as
-``%26``; in a PIN ``+`` is a plus. The PIN is sent to Janus and nowhere else.
+the path of the websocket. Characters with a meaning in URLs (``& # % /`` and spaces) are percent-encoded (``&``
+as ``%26``); in a PIN ``+`` is a plus. The PIN is sent to Janus and nowhere else.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ MAX_NAME_CHARS: Final = 64
 _WEBSOCKET_SCHEMES: Final = {"janus+ws": "ws", "janus+wss": "wss"}
 _DEFAULT_WS_PORT: Final = 8188
 _MAX_ROOM_NUMBER: Final = 2**63 - 1
-"""Janus' JSON reader rejects larger numbers, so longer digits can only be a room's name."""
+"""Janus' JSON reader rejects larger numbers, so a longer string of digits can only be a room's name."""
 
 _JOINERS: Final = "\u200c\u200d"
 """Invisible characters that Persian, Hindi and compound emoji need."""
@@ -71,7 +71,7 @@ def parse_address(url: str) -> RoomAddress:
         parts = urlsplit(url)
         scheme, host, port = _WEBSOCKET_SCHEMES[parts.scheme.lower()], parts.hostname, parts.port
         options = _options(parts.query)
-        pins = _options(parts.query.replace("+", "%2B")).get("pin")  # in a PIN, + is no space
+        pins = _options(parts.query.replace("+", "%2B")).get("pin")  # in a PIN, + is not a space
     except (ValueError, KeyError):
         # Not chained: the cause may contain the URL with the PIN.
         raise RoomUrlError(
@@ -80,7 +80,7 @@ def parse_address(url: str) -> RoomAddress:
     path, _, last = parts.path.rpartition("/")
     room = unquote(last)
     if not host or not room or parts.username is not None:
-        raise RoomUrlError(f"{shown} names no host and room: give one like {Adapter.example}")
+        raise RoomUrlError(f"{shown} lacks a host or a room: give one like {Adapter.example}")
     if parts.fragment:
         raise RoomUrlError(f"{shown}: write a # in the PIN or the name as %23, and & as %26")
     if not {*options} <= {"pin", "name"} or any(len(values) != 1 for values in options.values()):
@@ -113,6 +113,6 @@ def _is_printable(name: str) -> bool:
 
 
 def _number_or_name(room: str) -> int | str:
-    """Return a number for digits as Janus writes numbers; others, as 007, are a name."""
+    """Return a number for digits as Janus writes numbers; other text, such as 007, is a name."""
     is_number = room.isascii() and room.isdigit() and (room == "0" or not room.startswith("0"))
     return int(room) if is_number and len(room) <= 19 and int(room) <= _MAX_ROOM_NUMBER else room

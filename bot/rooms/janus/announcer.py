@@ -57,7 +57,7 @@ class Announcer:
         Args:
             sender: Sends messages to the chat.
             clock: Monotonic seconds.
-            on_unreachable: Called when members cannot be informed, or may have joined unseen.
+            on_unreachable: Called when members cannot be informed, or may have joined unnoticed.
             chat_timeout_s: How long a lost chat may take to come back.
             pauses_s: The pause in which newcomers are collected, then the pauses after failures.
         """
@@ -156,7 +156,7 @@ class Announcer:
         self._on_unreachable()
 
     def _forget_former_members(self) -> None:
-        """Forget members who left and whose notice is so old that they would get it again."""
-        for username in [one for one in self._left if self._clock() - self._informed_s[one] >= REPEAT_S]:
+        """Forget members who left and would get the notice again, because ``REPEAT_S`` has passed."""
+        for username in [name for name in self._left if self._clock() - self._informed_s[name] >= REPEAT_S]:
             self._left.discard(username)
             del self._informed_s[username]

@@ -1,7 +1,7 @@
 """Receives one participant's camera while it is published, over a handle and a WebRTC connection of its own.
 
 A broken or silent connection is replaced. A connection is never reused for another stream: a reused one can
-show frames of the participant before.
+show frames of the previous participant.
 """
 
 from __future__ import annotations
@@ -59,15 +59,15 @@ class CameraListener(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Reception:
-    """What receiving the cameras of one stay in a room takes.
+    """What the cameras of one connection to a room have in common.
 
     Attributes:
-        session: The stay's session.
+        session: The session on the Janus server.
         address: The room.
-        private_id: What Janus gave the bot to show that it is a participant.
-        options: As for all cameras of the room.
-        temporal: Which rate to ask for, 0 is the lowest.
-        turnstile: How many connections may be made at a time.
+        private_id: Janus' proof that the bot is a participant, sent with each subscription.
+        options: Options for receiving video, the same for all cameras of the room.
+        temporal: The highest temporal layer to request; 0 is the lowest.
+        connection_limit: Limits how many cameras are connected at the same time.
     """
 
     session: JanusSession
@@ -75,7 +75,7 @@ class Reception:
     private_id: object
     options: ReceiveOptions
     temporal: int
-    turnstile: asyncio.Semaphore
+    connection_limit: asyncio.Semaphore
 
 
 class CameraReception:
@@ -87,11 +87,11 @@ class CameraReception:
         """Set up.
 
         Args:
-            reception: What it takes.
-            feed: Who publishes the camera, to Janus.
-            camera: Which stream.
-            participant_id: Who they are to the class.
-            listener: Told on the event loop; must not wait.
+            reception: What all cameras of the room have in common.
+            feed: Janus' identifier of the participant.
+            camera: The stream to receive.
+            participant_id: The participant's identifier in the class.
+            listener: Called on the event loop; must not block.
         """
         self._reception, self._feed, self._camera = reception, feed, camera
         self._participant_id, self._listener = participant_id, listener
@@ -144,7 +144,7 @@ class CameraReception:
         peer = ReceivingPeer(track, self._reception.options, self._on_state)
         reported = False
         try:
-            async with self._reception.turnstile:
+            async with self._reception.connection_limit:
                 mid = await self._connect(handle, peer)
             while peer.state is not PeerState.CLOSED and not self._hung_up:
                 if peer.state is not PeerState.CONNECTING and not reported:

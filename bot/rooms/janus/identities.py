@@ -16,7 +16,7 @@ from typing import Final
 from bot.rooms.janus.videoroom import Camera, Feed, RoomMember
 
 MAX_ABSENT: Final = 2000
-"""Absent participants that are remembered; beyond it the ones absent longest are forgotten.
+"""How many absent participants are remembered; above this, those absent longest are forgotten.
 
 Participants who opted out are never forgotten and do not count here.
 """
@@ -36,7 +36,7 @@ class Participant:
         opted_out: Whether they opted out of the analysis.
         camera: The camera they publish, if any.
         former_names: Their last few earlier display names.
-        missed_lists: From how many participant lists in a row they were missing.
+        missed_lists: How many participant lists in a row they were missing from.
     """
 
     participant_id: str
@@ -112,7 +112,7 @@ class Identities:
         return [known for known in self.present if known.display and _simplified(known.display) in wanted]
 
     def _match_absent(self, member: RoomMember) -> Participant | None:
-        """Return the absent participant that this member is; without a name only the feed can match."""
+        """Find the absent participant who came back as this member; without a name, only by feed."""
         # Best match last: same feed, then opted out, then current rather than former name, then left last.
         absent = [
             (known.feed == member.feed, known.opted_out, known.display == member.display, order, known)

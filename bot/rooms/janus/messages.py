@@ -102,10 +102,10 @@ def read_identifier(message: Message) -> int:
     """Read the identifier of a new session or handle.
 
     Raises:
-        JanusUnavailable: the answer has no identifier, so the server is not a Janus.
+        JanusUnavailable: the answer has no identifier, so the server is not a Janus server.
     """
     data = message.get("data")
     identifier = data.get("id") if isinstance(data, dict) else None
     if not isinstance(identifier, int):
-        raise JanusUnavailable("the server's answer is not one that Janus gives")
+        raise JanusUnavailable("the server's answer is not one of a Janus server")
     return identifier

@@ -1,6 +1,7 @@
 """The participants of a class in a VideoRoom: turns notifications into room events and receives cameras.
 
-The list of participants outlives a lost connection. Those who are not in the room at the next one have left.
+The list of participants is kept when the connection is lost. Participants who are not in the room after
+reconnecting have left.
 """
 
 from __future__ import annotations
@@ -131,9 +132,9 @@ class Participants:
             self._receive(participant)
 
     def opt_out(self, *names: str | None) -> int:
-        """Opt out everybody with one of these display names, and return how many that are.
+        """Opt out everybody with one of these display names, and return how many there are.
 
-        If two participants share a name, both are opted out: better one too many than one too few.
+        If two participants share a name, both are opted out: nobody may be analysed against their will.
         """
         participants = self._identities.present_with_name(*names)
         for participant in participants:

@@ -67,18 +67,18 @@ class JanusRoom:
         receives: bool = True,
         must_announce: bool = False,
         timeouts: ReconnectTimeouts = DEFAULT_TIMEOUTS,
-        on_dropped: Callable[[int], None] = lambda _pictures: None,
+        on_dropped: Callable[[int], None] = lambda _frames: None,
     ) -> None:
         """Set up; nothing is opened yet.
 
         Args:
             address: The room.
             settings: ICE servers and timeouts.
-            samples_per_s: Pictures looked at a second; the rate asked of Janus follows from it.
+            samples_per_s: Frames analysed per second and camera; decides the temporal layer to request.
             receives: Whether cameras are received.
             must_announce: Whether to leave a room in which not everybody can be informed about the bot.
             timeouts: How long to wait for a lost server, room or chat.
-            on_dropped: Told how many encoded pictures were thrown away.
+            on_dropped: Called with the number of encoded frames dropped.
         """
         self.code: str | None = None
         self.public_url = address.public_url
@@ -144,7 +144,7 @@ class JanusRoom:
         """Send the text, with how to opt out, to the chat and to everybody who joins the chat later."""
         notice, connection = f"{text} {HOW_TO_OPT_OUT}", self._connection
         has_chat = connection is not None and await connection.has_chat()
-        self._announcer.set_notice(notice)  # even without a chat: there may be one after a reconnect
+        self._announcer.set_notice(notice)  # even without a chat: the room may have one after a reconnect
         if connection is None or not has_chat:
             return False
         if not await connection.send(notice):
@@ -180,7 +180,7 @@ class JanusRoom:
             private_id=connection.private_id,
             options=self._options,
             temporal=self._temporal,
-            turnstile=asyncio.Semaphore(_MAX_CONNECTING),
+            connection_limit=asyncio.Semaphore(_MAX_CONNECTING),
         )
         self._participants.connect(reception, connection.own_feed, connection.start())
 
@@ -235,7 +235,7 @@ class JanusRoom:
         self._participants.on_notification(notification)
 
     def on_participant_list(self, confirmed: list[RoomMember], listed: set[Feed]) -> None:
-        """Janus listed the participants; finds those about whom it sent no event."""
+        """Janus listed the participants; add and remove those that its events did not report."""
         self._participants.on_participant_list(confirmed, listed)
 
     def on_chat_message(self, message: ChatMessage) -> None:
@@ -279,7 +279,7 @@ class JanusRoom:
 def temporal_layer(samples_per_s: float) -> int:
     """Choose the lowest temporal layer with enough frames.
 
-    At 15 frames a second, layer 0 has about 4 of them and layers 0 and 1 together have 7.
+    At 15 frames per second, layer 0 has about 4 of them, and layers 0 and 1 together have 7.
     """
     if samples_per_s <= 3:
         return 0

@@ -62,7 +62,7 @@ class JanusSession:
         """Connect and create the session.
 
         Raises:
-            JanusUnavailable: no server answers there, or it is not a Janus.
+            JanusUnavailable: no server answers there, or it is not a Janus server.
             JanusRefused: the server requires credentials, or accepts no new sessions.
         """
         try:

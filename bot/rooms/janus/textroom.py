@@ -24,7 +24,7 @@ _log = structlog.get_logger()
 
 PLUGIN: Final = "janus.plugin.textroom"
 MAX_MESSAGE_CHARS: Final = 4000
-"""Longer received messages are cut."""
+"""Received messages are cut to this length."""
 
 _CHANNEL: Final = "JanusDataChannel"
 _JOIN_TIMEOUT_S: Final = 8.0

@@ -180,5 +180,5 @@ class JanusTransport:
 
 
 def new_transaction() -> str:
-    """Return a random identifier by which an answer is matched to its request."""
+    """Return a random identifier that matches an answer to its request."""
     return secrets.token_hex(8)

@@ -34,7 +34,10 @@ _REFUSALS: Final[dict[int, tuple[type[RoomError], str]]] = {
     432: (RoomDenied, "room ROOM is full: let somebody leave, or allow more publishers there"),
     433: (RoomDenied, "the PIN of room ROOM is wrong: give the right one as ?pin=PIN in the room URL"),
     460: (RoomUnavailable, "the Janus server has no VideoRoom plugin: enable it there"),
-    472: (RoomUnavailable, "the Janus server accepts no new sessions, as before a stop: ask its operator"),
+    472: (
+        RoomUnavailable,
+        "the Janus server accepts no new sessions, as before a shutdown: ask its operator",
+    ),
 }
 """ROOM stands for the room's number or name. Code 432 is for servers other than Janus 1.1.2, which never
 sends it to the bot: the setting ``publishers`` limits participants who send an offer, and the bot sends none;
