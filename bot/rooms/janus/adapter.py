@@ -1,8 +1,8 @@
 """Reads the URLs of Janus VideoRooms and makes their rooms.
 
 A room URL is ``janus+ws://HOST:8188/ROOM?pin=PIN&name=NAME`` or ``janus+wss://…``. A path before the room is
-the path of the websocket. Characters with a meaning in URLs (``& # % /`` and spaces) are percent-encoded (``&``
-as ``%26``); in a PIN ``+`` is a plus. The PIN is sent to Janus and nowhere else.
+the path of the websocket. Characters with a meaning in URLs (``& # % /`` and spaces) are percent-encoded:
+``&`` becomes ``%26``. In a PIN ``+`` is a plus. The PIN is sent to Janus and nowhere else.
 """
 
 from __future__ import annotations
