@@ -16,55 +16,15 @@ import numpy as np
 import pytest
 
 from bot.config import Settings
-from bot.rooms.contract import Joined, Left, Room, RoomEvent, RoomUrlError, TrackAdded, TrackRemoved
+from bot.rooms.contract import Joined, Left, RoomUrlError, TrackAdded, TrackRemoved
 from bot.rooms.registry import RoomAdapter, RoomContext, adapters, open_room
-from bot.tracks import TrackEnded, VideoTrack
 from tests.cameras import needs_network
 from tests.contract.room_setups import RoomSetup
+from tests.room_recorder import RoomRecorder, wait_for_track_end
 
 SCHEMES = sorted(adapters(RoomContext(Settings())))
 
 pytestmark = [pytest.mark.real_time, needs_network]
-
-
-class JoinedRoom:
-    """A joined room and the events that it has reported so far."""
-
-    def __init__(self, room: Room, setup: RoomSetup) -> None:
-        self.room, self.setup = room, setup
-        self.events: list[RoomEvent] = []
-        self.ended = False
-        self._changed = asyncio.Event()
-        self.listener = asyncio.create_task(self._listen())
-
-    async def _listen(self) -> None:
-        async for event in self.room.events():
-            self.events.append(event)
-            self._changed.set()
-        self.ended = True
-        self._changed.set()
-
-    async def wait_for(self, kind: type[RoomEvent]) -> RoomEvent:
-        async with asyncio.timeout(15):
-            while not (found := [event for event in self.events if isinstance(event, kind)]):
-                self._changed.clear()
-                await self._changed.wait()
-        return found[0]
-
-    async def wait_for_track(self) -> VideoTrack:
-        event = await self.wait_for(TrackAdded)
-        assert isinstance(event, TrackAdded)
-        return event.track
-
-
-async def wait_for_end(track: VideoTrack) -> None:
-    """Wait until the track has ended."""
-    async with asyncio.timeout(5):
-        try:
-            while True:
-                await track.recv()
-        except TrackEnded:
-            return
 
 
 @pytest.fixture(params=SCHEMES)
@@ -80,18 +40,14 @@ async def room_setup_of(adapter: RoomAdapter, folder: Path) -> AsyncIterator[Roo
 
 
 @asynccontextmanager
-async def join(adapter: RoomAdapter, folder: Path) -> AsyncIterator[JoinedRoom]:
+async def join(adapter: RoomAdapter, folder: Path) -> AsyncIterator[tuple[RoomRecorder, RoomSetup]]:
+    """Join a room with one participant, and record its events."""
     async with (
         room_setup_of(adapter, folder) as setup,
-        await asyncio.to_thread(adapter.open, setup.url) as room,
+        RoomRecorder(await asyncio.to_thread(adapter.open, setup.url)) as recorder,
     ):
-        joined = JoinedRoom(room, setup)
         await setup.participant_joins()
-        try:
-            yield joined
-        finally:
-            joined.listener.cancel()
-            await asyncio.wait((joined.listener,))
+        yield recorder, setup
 
 
 async def test_the_example_url_has_the_scheme_of_its_adapter(adapter: RoomAdapter) -> None:
@@ -110,20 +66,20 @@ async def test_a_wrong_url_is_rejected_with_a_one_line_error(adapter: RoomAdapte
 
 
 async def test_a_participant_is_reported_before_their_camera(adapter: RoomAdapter, tmp_path: Path) -> None:
-    async with join(adapter, tmp_path) as joined:
-        track = await joined.wait_for_track()
-        kinds = [type(event) for event in joined.events]
+    async with join(adapter, tmp_path) as (recorder, setup):
+        track = (await recorder.wait_for_kind(TrackAdded, within_s=15)).track
+        kinds = [type(event) for event in recorder.events]
         assert kinds.index(Joined) < kinds.index(TrackAdded)
-        (participant,) = [event for event in joined.events if isinstance(event, Joined)]
+        (participant,) = [event for event in recorder.events if isinstance(event, Joined)]
         assert track.participant_id == participant.participant_id
         assert track.track_id
-        if joined.setup.secret:
-            assert joined.setup.secret not in joined.room.public_url
+        if setup.secret:
+            assert setup.secret not in recorder.room.public_url
 
 
 async def test_frames_are_grey_images_in_order_and_recent(adapter: RoomAdapter, tmp_path: Path) -> None:
-    async with join(adapter, tmp_path) as joined:
-        track = await joined.wait_for_track()
+    async with join(adapter, tmp_path) as (recorder, _):
+        track = (await recorder.wait_for_kind(TrackAdded, within_s=15)).track
         loop, times = asyncio.get_running_loop(), []
         for _ in range(5):
             async with asyncio.timeout(15):
@@ -138,8 +94,8 @@ async def test_frames_are_grey_images_in_order_and_recent(adapter: RoomAdapter, 
 
 
 async def test_after_a_pause_the_reader_gets_the_newest_frame(adapter: RoomAdapter, tmp_path: Path) -> None:
-    async with join(adapter, tmp_path) as joined:
-        track = await joined.wait_for_track()
+    async with join(adapter, tmp_path) as (recorder, _):
+        track = (await recorder.wait_for_kind(TrackAdded, within_s=15)).track
         async with asyncio.timeout(15):
             await track.recv()
             await asyncio.sleep(1.5)
@@ -150,36 +106,33 @@ async def test_after_a_pause_the_reader_gets_the_newest_frame(adapter: RoomAdapt
 async def test_a_leaving_participant_is_reported_and_their_track_ends(
     adapter: RoomAdapter, tmp_path: Path
 ) -> None:
-    async with join(adapter, tmp_path) as joined:
-        track = await joined.wait_for_track()
+    async with join(adapter, tmp_path) as (recorder, setup):
+        track = (await recorder.wait_for_kind(TrackAdded, within_s=15)).track
         await track.recv()
-        await joined.setup.participant_leaves()
-        left = await joined.wait_for(Left)
-        assert isinstance(left, Left)
+        await setup.participant_leaves()
+        left = await recorder.wait_for_kind(Left, within_s=15)
         assert left.participant_id == track.participant_id
-        removed = [event for event in joined.events if isinstance(event, TrackRemoved)]
+        removed = [event for event in recorder.events if isinstance(event, TrackRemoved)]
         assert all(event.track_id == track.track_id for event in removed)
-        await wait_for_end(track)
+        await wait_for_track_end(track, within_s=5)
 
 
 async def test_leaving_ends_events_tracks_tasks_and_threads(adapter: RoomAdapter, tmp_path: Path) -> None:
     async with room_setup_of(adapter, tmp_path) as setup:
         threads = set(threading.enumerate())
         tasks = asyncio.all_tasks()
-        async with await asyncio.to_thread(adapter.open, setup.url) as room:
-            joined = JoinedRoom(room, setup)
+        room = await asyncio.to_thread(adapter.open, setup.url)
+        async with RoomRecorder(room) as recorder:  # leaving it fails if the events do not end within 5 s
             await setup.participant_joins()
-            track = await joined.wait_for_track()
+            track = (await recorder.wait_for_kind(TrackAdded, within_s=15)).track
             await track.recv()
             assert isinstance(await room.announce("hello"), bool)
             assert await room.leave_out("a name that nobody has") == 0
-        async with asyncio.timeout(5):
-            await joined.listener
-            assert joined.ended
-            await wait_for_end(track)
+        assert recorder.error is None
+        await wait_for_track_end(track, within_s=5)
         await asyncio.sleep(0.3)
-        names = {task.get_name() for task in asyncio.all_tasks() - tasks - {joined.listener}}
-        # Only tasks of the adapter: the setup's own students use the same protocol.
+        names = {task.get_name() for task in asyncio.all_tasks() - tasks}
+        # Janus tasks are not checked: the student of the Janus setup has tasks of the same names.
         prefixes = ("replay", "peer", "companion", "decode", "rtcp")
         assert not [name for name in names if name.startswith(prefixes)]
         left = [thread.name for thread in set(threading.enumerate()) - threads if "decod" in thread.name]

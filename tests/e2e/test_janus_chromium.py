@@ -40,7 +40,7 @@ def settings(folder: Path) -> Settings:
     )
 
 
-class Class:
+class RunningClass:
     """A running class: waits for its state and its windows."""
 
     def __init__(self, server: Server, class_id: str) -> None:
@@ -97,9 +97,9 @@ async def test_browser_students_are_counted_as_analysed_or_with_the_right_reason
     camera = await asyncio.to_thread(as_camera, faces / "single_face.mp4", tmp_path)
     async with serving(settings(tmp_path)) as server, browser_students(camera, 2) as (ada, bea):
         info = await server.sessions.start(janus.room_url(), "Maths")
-        held = Class(server, info.id)
+        running = RunningClass(server, info.id)
         await ada.join(janus.url, OPEN_ROOM, "Ada", scales=(1, 2))
-        window = await held.wait_for_window(lambda window: window.analysed == 1)
+        window = await running.wait_for_window(lambda window: window.analysed == 1)
         assert window.expressions is not None
         # The man in the clip smiles for 1.7 of 2.4 s, which is at least half of any window of two seconds.
         smiling, neutral = window.expressions["happy"], window.expressions["neutral"]
@@ -108,25 +108,25 @@ async def test_browser_students_are_counted_as_analysed_or_with_the_right_reason
         assert window.participants == 1
 
         await bea.join(janus.url, OPEN_ROOM, "Bea", codec="VP9")
-        window = await held.wait_for_window(lambda window: window.not_analysed["unsupported_codec"] == 1)
+        window = await running.wait_for_window(lambda window: window.not_analysed["unsupported_codec"] == 1)
         assert (window.participants, window.analysed) == (2, 1)
 
         await ada.enable(False)  # black frames
-        window = await held.wait_for_window(lambda window: window.not_analysed["camera_off"] == 1)
+        window = await running.wait_for_window(lambda window: window.not_analysed["camera_off"] == 1)
         assert (window.analysed, window.not_analysed["no_face"]) == (0, 0)
         await ada.enable(True)
-        await held.wait_for_window(lambda window: window.analysed == 1)
+        await running.wait_for_window(lambda window: window.analysed == 1)
 
         await ada.attach(False)  # no packets
-        await held.wait_for_window(lambda window: window.not_analysed["camera_off"] == 1)
+        await running.wait_for_window(lambda window: window.not_analysed["camera_off"] == 1)
         await ada.attach(True)
-        await held.wait_for_window(lambda window: window.analysed == 1)
+        await running.wait_for_window(lambda window: window.analysed == 1)
 
         await ada.close()
-        window = await held.wait_for_window(lambda window: window.participants == 1)
+        window = await running.wait_for_window(lambda window: window.participants == 1)
         assert window.not_analysed["unsupported_codec"] == 1
         await janus.kill()
-        await held.wait_for_state(ClassState.RECONNECTING)
+        await running.wait_for_state(ClassState.RECONNECTING)
         ended = await server.sessions.end(info.id)
         assert ended is not None
         assert ended.state is ClassState.ENDED

@@ -182,19 +182,17 @@ async def test_opting_out_works_for_names_of_any_script_length_and_spelling(
         await recorder.room.announce("A bot is here.")
         await chat.next_message()
         async with (
-            with_camera(recorder, server.url, camera_name) as (_, participant_id),
-            with_camera(recorder, server.url, camera_name) as two,
+            with_camera(recorder, server.url, camera_name) as (_, first_id),
+            with_camera(recorder, server.url, camera_name) as (_, second_id),
         ):
-            assert two[1] != participant_id, "two students with one name stay two"
-            assert Joined(participant_id, reported_name) in recorder.events
+            assert second_id != first_id, "two students with one name stay two"
+            assert Joined(first_id, reported_name) in recorder.events
             await chat.send("/optout")
-            for one in (participant_id, two[1]):
+            for one in (first_id, second_id):
                 await recorder.wait_for(lambda event, one=one: event == OptedOut(one))  # type: ignore[misc]
 
 
-async def test_a_student_who_returns_at_once_keeps_the_identifier(
-    server: JanusServer,
-) -> None:
+async def test_a_student_who_returns_at_once_keeps_the_identifier(server: JanusServer) -> None:
     async with record(server.room_url()) as recorder:
         mark, participant_ids = 0, []
         for _ in range(3):
