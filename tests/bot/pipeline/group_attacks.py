@@ -1,11 +1,11 @@
 """The strongest attacker on published shares, and the one whom the privacy groups are meant to allow.
 
-Students' shares are modelled as a personal level plus noise with a memory (an Ornstein-Uhlenbeck process), so
-that what can be learnt from any number of published means is known exactly: the conditional distribution of a
-Gaussian. The *attacker* sees every published mean of the class, knows who was in it, when each held value
-was measured, and the shares of the puppets, students of their own. The *allowed observer* is given the mean of the
-victim's group without the puppets, unrounded, for the same windows. The ratio of their errors says what the
-attacker gains over the promise: 1 is nothing.
+Students' shares are modelled as a personal level plus noise with a memory (an Ornstein-Uhlenbeck process),
+so that what can be learnt from any number of published means is known exactly: the conditional distribution
+of a Gaussian. The *attacker* sees every published mean of the class, knows who was in it, when each held
+value was measured, and the shares of the puppets, students of their own. The *allowed observer* is given
+the mean of the victim's group without the puppets, unrounded, for the same windows. The ratio of their
+errors says what the attacker gains over the promise: 1 is nothing.
 """
 
 from __future__ import annotations
