@@ -16,6 +16,10 @@ the finest sum that linear algebra can work out, from any number of windows, is 
   may be drawn into new groups only after ``QUIET_S`` seconds in which nothing of them is published: a sum
   over the old group and one over a new group are then too far apart in time to be subtracted usefully. A
   group that was withheld for as long is dissolved too, and its members need not wait again.
+* The next class in the same room: the groups go on (``resume``). Participants whom the room does not
+  recognise may be members of the old groups, so they wait until ``QUIET_S`` seconds after the last
+  publication of the earlier class.
+* A minimum group of 1 protects nobody: everyone analysed is published at once, without groups.
 
 What it does not protect is in docs/privacy.md: a host who fills a group with students of their own learns
 the mean of the others in it.
@@ -23,12 +27,13 @@ the mean of the others in it.
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Generic, TypeVar
 
-CALM_S: Final = 30.0
+CALM_S: Final = 15.0
 """The first groups are formed when nobody new was analysed for this long, seconds."""
 
 LONGEST_START_S: Final = 90.0
@@ -36,9 +41,6 @@ LONGEST_START_S: Final = 90.0
 
 QUIET_S: Final = 300.0
 """How long nothing is published of the members of a dissolved group, seconds."""
-
-SMALLEST_PROTECTED: Final = 3
-"""A smaller minimum group publishes single participants anyway: there is nothing left to protect."""
 
 _Value = TypeVar("_Value")
 
@@ -49,7 +51,7 @@ class _Group:
 
     Attributes:
         members: Participant identifiers.
-        published_s: When it was last published, or was formed, seconds since the class began.
+        published_s: When it was last published, or was formed.
     """
 
     members: frozenset[str]
@@ -82,7 +84,11 @@ class HeldValues(Generic[_Value]):
 
 
 class PrivacyGroups:
-    """The privacy groups of one class."""
+    """The privacy groups of one room. Times are seconds on one clock, also from class to class.
+
+    Attributes:
+        min_group: Fewest members of a group.
+    """
 
     def __init__(self, min_group: int, rng: random.Random) -> None:
         """Begin without groups.
@@ -91,12 +97,14 @@ class PrivacyGroups:
             min_group: Fewest members of a group.
             rng: Draws the members; ``random.SystemRandom`` outside tests.
         """
-        self._min_group, self._rng = max(1, min_group), rng
+        self.min_group, self._rng = max(1, min_group), rng
         self._groups: list[_Group] = []
         self._waiting: set[str] = set()
         self._quiet_until_s: dict[str, float] = {}  # of members of dissolved groups, also of those who left
+        self._strangers_quiet_until_s = -math.inf  # of participants the groups have not met
+        self._published_s = -math.inf
         self._first_s: float | None = None
-        self._newest_s = 0.0
+        self._newest_s = -math.inf
         self._started = False
 
     @property
@@ -104,12 +112,25 @@ class PrivacyGroups:
         """The groups of now."""
         return tuple(group.members for group in self._groups)
 
+    def resume(self, at_s: float) -> None:
+        """Begin another class in the same room.
+
+        Groups go on. They are dissolved ``QUIET_S`` seconds from now unless all their members return.
+
+        Args:
+            at_s: Begin of the class.
+        """
+        self._strangers_quiet_until_s = self._published_s + QUIET_S
+        for group in self._groups:
+            group.published_s = at_s
+        self._first_s, self._newest_s, self._started = None, -math.inf, False
+
     def add(self, available: Collection[str], at_s: float) -> None:
         """Let new participants wait for a group, and form groups that are due.
 
         Args:
             available: Who has a value, be it a held one: a face lost for a moment misses no group.
-            at_s: End of the window, seconds since the class began.
+            at_s: End of the window.
         """
         grouped = {member for group in self._groups for member in group.members}
         new = [who for who in available if who not in grouped and who not in self._waiting]
@@ -117,23 +138,25 @@ class PrivacyGroups:
             self._first_s = at_s if self._first_s is None else self._first_s
             self._newest_s = at_s
             self._waiting.update(new)
+            for who in new:
+                self._quiet_until_s.setdefault(who, self._strangers_quiet_until_s)
         self._form(set(available), at_s)
 
-    def publish(self, available: Collection[str], at_s: float) -> list[str] | None:
-        """The members of all groups whose every member has a value; None when there is no such group.
+    def publish(self, available: Collection[str], at_s: float) -> list[frozenset[str]]:
+        """The groups whose every member has a value.
 
         Args:
             available: Who has a value, be it a held one.
-            at_s: End of the window, seconds since the class began.
+            at_s: End of the window.
         """
-        have, shown = set(available), list[str]()
-        if self._min_group < SMALLEST_PROTECTED:
-            return sorted(have) if len(have) >= self._min_group else None
+        if self.min_group == 1:
+            return [frozenset((who,)) for who in sorted(available)]
+        have, published = set(available), list[frozenset[str]]()
         for group in self._groups:
             if group.members <= have:
-                group.published_s = at_s
-                shown.extend(sorted(group.members))
-        return shown or None
+                group.published_s = self._published_s = at_s
+                published.append(group.members)
+        return published
 
     def remove(self, participant_id: str) -> None:
         """A participant is gone for good: their group is dissolved."""
@@ -149,12 +172,13 @@ class PrivacyGroups:
     def _form(self, available: set[str], at_s: float) -> None:
         for group in [one for one in self._groups if at_s - one.published_s >= QUIET_S]:
             self._dissolve(group)
-        ready = sorted(who for who in self._waiting & available if self._quiet_until_s.get(who, at_s) <= at_s)
-        if len(ready) < self._min_group or not (self._started or self._calm(at_s)):
+        self._quiet_until_s = {who: until for who, until in self._quiet_until_s.items() if until > at_s}
+        ready = sorted(self._waiting & available - self._quiet_until_s.keys())
+        if len(ready) < self.min_group or not (self._started or self._calm(at_s)):
             return
         self._started = True
         self._rng.shuffle(ready)
-        count = len(ready) // self._min_group
+        count = len(ready) // self.min_group
         for number in range(count):
             members = frozenset(ready[number::count])
             self._groups.append(_Group(members, at_s))

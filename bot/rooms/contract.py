@@ -47,12 +47,15 @@ class Joined:
         name: The display name; never stored unless ``individual``.
         individual: Whether the participant agreed to individual check-ins.
         consented: Whether the participant ticked the consent (embedded room).
+        person: A key by which the room recognises the person for certain, also in its next class; never
+            stored. None if a return under the same identifier may be somebody else, as when it goes by name.
     """
 
     participant_id: str
     name: str | None = None
     individual: bool = False
     consented: bool = False
+    person: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +135,7 @@ class Room(AbstractAsyncContextManager["Room"], Protocol):
     Attributes:
         code: The code that students type, if the room has one.
         public_url: The room URL without secrets.
+        key: Identifies the room: the same for all URLs of one room. A room has one class at a time.
         synthetic: Whether the participants are videos and not people.
     """
 
@@ -139,6 +143,8 @@ class Room(AbstractAsyncContextManager["Room"], Protocol):
     def code(self) -> str | None: ...
     @property
     def public_url(self) -> str: ...
+    @property
+    def key(self) -> str: ...
     @property
     def synthetic(self) -> bool: ...
 

@@ -7,6 +7,7 @@ in the folder play as a still camera. Nothing is sent anywhere.
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections.abc import AsyncIterator, Generator, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -91,6 +92,7 @@ class ReplayRoom:
     def __init__(self, files: list[Path], url: str, *, once: bool) -> None:
         """Take the files, in order, as participants."""
         self.public_url = url
+        self.key = f"replay:{secrets.token_hex(8)}"  # each replay is a room of its own
         self._files, self._once = files, once
         self._events: asyncio.Queue[RoomEvent | None] = asyncio.Queue()
         self._players: list[asyncio.Task[None]] = []

@@ -10,6 +10,7 @@ errors says what the attacker gains over the promise: 1 is nothing.
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,7 +18,9 @@ from typing import Final
 
 import numpy as np
 
-from bot.pipeline.privacy_groups import HeldValues, PrivacyGroups
+from bot.pipeline.aggregator import WindowAggregator
+from bot.pipeline.observation import Observation
+from bot.pipeline.privacy_groups import PrivacyGroups
 from inference.arrays import Floats
 
 WINDOW_S: Final = 5.0
@@ -26,6 +29,7 @@ _PERSONAL: Final = 0.5
 """Part of the variance that is a student's constant level."""
 
 _MEMORY_S: Final = 60.0
+_PROBS: Final = np.full(7, 1 / 7, np.float32)
 _ROUNDING: Final = 0.01 / np.sqrt(12)
 """Standard deviation of rounding to whole hundredths, as a share; shares vary by about 1 here."""
 
@@ -57,7 +61,9 @@ class Scenario:
         lost_s: Mean length of such a time, seconds.
         toggle: Whether the puppets switch their cameras every ten seconds.
         late: A student and when they join, seconds; the puppets join after them.
-        leaver: A student and when they leave, seconds.
+        leaver: A student and when they opt out, seconds.
+        restarts_s: When the host ends the class and begins another in the same room, seconds.
+        recognised: Whether the room recognises the students in its next class.
     """
 
     students: int
@@ -68,31 +74,55 @@ class Scenario:
     toggle: bool = False
     late: tuple[int, float] | None = None
     leaver: tuple[int, float] | None = None
+    restarts_s: float | None = None
+    recognised: bool = False
 
 
 def publish(scenario: Scenario, seed: int, min_group: int = 5) -> list[Published]:
-    """Everything that a class publishes."""
+    """Everything that the aggregator publishes of a class."""
     rng = np.random.default_rng(seed)
-    groups, held = PrivacyGroups(min_group, random.Random(seed)), HeldValues[int](HOLD_S)
-    count, published = scenario.students + scenario.puppets, list[Published]()
+    groups = PrivacyGroups(min_group, random.Random(seed))
+    began_s, published = 0.0, list[Published]()
+    count = scenario.students + scenario.puppets
     away = rng.random(count) < scenario.lost
     end = WINDOW_S / scenario.lost_s
     begin = end * scenario.lost / (1 - scenario.lost)
+    aggregator = WindowAggregator("c", WINDOW_S, groups, hold_s=HOLD_S)
+    measured: dict[int, int] = {}
+    class_no = 0
     for window in range(int(scenario.minutes * 60 / WINDOW_S)):
         at_s, chance = (window + 1) * WINDOW_S, rng.random(count)
         away = np.where(away, chance >= end, chance < begin)
+        if scenario.restarts_s is not None and at_s - WINDOW_S == scenario.restarts_s:
+            groups.resume(at_s - WINDOW_S)
+            began_s, class_no = at_s - WINDOW_S, 1
+            aggregator = WindowAggregator("d", WINDOW_S, groups, hold_s=HOLD_S, began_s=began_s)
+        seen_s = at_s - WINDOW_S / 2 - began_s
         if scenario.leaver is not None and at_s - WINDOW_S < scenario.leaver[1] <= at_s:
-            groups.remove(str(scenario.leaver[0]))
-            held.forget(str(scenario.leaver[0]))
-        analysed = {who for who in range(count) if _is_analysed(scenario, who, window, bool(away[who]))}
-        held.update({str(who): window for who in analysed}, at_s)
-        values = held.current(at_s)
-        groups.add(values, at_s)
-        shown = groups.publish(values, at_s)
-        if shown is not None:
-            whole = [frozenset(map(int, one)) for one in groups.members if one <= set(shown)]
-            published.append(Published(window, {int(who): values[who] for who in shown}, whole))
+            aggregator.opt_out(f"{class_no}-{scenario.leaver[0]}")
+        for who in range(count):
+            if _is_analysed(scenario, who, window, bool(away[who])):
+                participant = f"{class_no}-{who}"
+                aggregator.join(participant, seen_s, str(who) if scenario.recognised else None)
+                aggregator.add(Observation(participant, seen_s, 1, _PROBS, None, None))
+                measured[who] = window
+        (summary,) = aggregator.close_until(at_s - began_s)
+        if summary.expressions is not None:
+            shown = [
+                frozenset(int(name.rpartition("-")[2]) for name in group)
+                for group in groups.members
+                if all(_held(measured, name, window) for name in group)
+                and (class_no == 0 or scenario.recognised or all(name[:2] == "1-" for name in group))
+            ]
+            assert summary.shown == sum(map(len, shown)), "only whole groups are shown"
+            published.append(
+                Published(window, {who: measured[who] for group in shown for who in group}, shown)
+            )
     return published
+
+
+def _held(measured: Mapping[int, int], name: str, window: int) -> bool:
+    return (window - measured.get(int(name.rpartition("-")[2]), -math.inf)) * WINDOW_S <= HOLD_S
 
 
 def _is_analysed(scenario: Scenario, who: int, window: int, away: bool) -> bool:

@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
+from bot.pipeline.cohorts import SMALLEST_PROTECTED
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.pipeline.aggregator import WindowAggregator
-from bot.pipeline.cohorts import SMALLEST_PROTECTED
 from bot.pipeline.observation import Observation
 from inference.emotions import EMOTIONS
 from reports.summary.windows import NotAnalysed, PulseKind, WindowSummary

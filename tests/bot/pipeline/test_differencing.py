@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import numpy as np
+from bot.pipeline.cohorts import Cohorts
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from bot.pipeline.aggregator import WindowAggregator
-from bot.pipeline.cohorts import Cohorts
 from bot.pipeline.observation import Observation
 from inference.arrays import Floats
 from inference.emotions import EMOTIONS

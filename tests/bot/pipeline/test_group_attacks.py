@@ -17,6 +17,8 @@ SCENARIOS = {
     "three puppets in a class of thirteen": Scenario(13, 3, toggle=True),
     "a pair who join together": Scenario(14, 2, late=(13, 200.0)),
     "a leaver": Scenario(13, 2, minutes=30.0, leaver=(12, 600.0)),
+    "a class ended and started again": Scenario(8, 2, restarts_s=420.0),
+    "the same, where students are recognised": Scenario(8, 2, restarts_s=420.0, recognised=True),
     "faces lost a fifth of the time": Scenario(7, 1, lost=0.2, lost_s=15.0),
 }
 
@@ -66,7 +68,7 @@ def not_shown(students: int, lost_s: float, leavers: int, seed: int) -> tuple[fl
         held.update(dict.fromkeys(analysed, window), at_s)
         values = held.current(at_s)
         groups.add(values, at_s)
-        shown = set(groups.publish(values, at_s) or ())
+        shown = {who for group in groups.publish(values, at_s) for who in group}
         first_s = min(first_s, at_s) if shown else first_s
         analysed_count += len(analysed)
         shown_count += len(shown & analysed)
