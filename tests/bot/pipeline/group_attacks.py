@@ -96,6 +96,7 @@ def publish(scenario: Scenario, seed: int, min_group: int = 5) -> list[Published
         if scenario.restarts_s is not None and at_s - WINDOW_S == scenario.restarts_s:
             groups.resume(at_s - WINDOW_S)
             began_s, class_no = at_s - WINDOW_S, 1
+            measured.clear()
             aggregator = WindowAggregator("d", WINDOW_S, groups, hold_s=HOLD_S, began_s=began_s)
         seen_s = at_s - WINDOW_S / 2 - began_s
         if scenario.leaver is not None and at_s - WINDOW_S < scenario.leaver[1] <= at_s:
