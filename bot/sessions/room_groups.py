@@ -32,9 +32,9 @@ class RoomGroups:
             room: What identifies the room, see ``Room.key``.
             now_s: Begin of the class on the clock that the groups are used with.
         """
-        _, groups = self._rooms.pop(room, (now_s, None))
         oldest_s = now_s - REMEMBERED_S
         recent = {key: entry for key, entry in self._rooms.items() if entry[0] > oldest_s}
+        _, groups = recent.pop(room, (now_s, None))
         self._rooms = dict(list(recent.items())[-_MAX_ROOMS + 1 :])
         if groups is None:
             groups = PrivacyGroups(self._min_group, random.SystemRandom())
