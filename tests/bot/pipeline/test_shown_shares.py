@@ -1,4 +1,4 @@
-"""Windows rest on whole privacy groups: members keep their value for a moment, leavers dissolve their group."""
+"""Windows rest on whole privacy groups. Members keep their value for a moment; leavers dissolve a group."""
 
 from __future__ import annotations
 
