@@ -1,5 +1,5 @@
-"""Where the figures of the README come from: ``python -m benchmarks --help`` lists them.
+"""Benchmarks that measure the figures of the README; ``python -m benchmarks --help`` lists them.
 
-Senders run in a process of their own, so that the CPU time printed is the receiver's. Stock aiortc is
-measured in a process of its own too, since this program's mends of aiortc's tables are for the whole process.
+Simulated senders run in a separate process, so that the printed CPU time is the receiver's only. Stock aiortc
+is also measured in a separate process, because ``bot.webrtc`` patches aiortc for its whole process.
 """

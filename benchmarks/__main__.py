@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import click
 
-from benchmarks.measured import Plan
+from benchmarks.receiver_process import Plan
 from benchmarks.simulation.clips import ClipSpec
 from bot.logs import set_up_logs
 
@@ -18,17 +18,31 @@ _SIZES: Final = ("320x180", "640x360", "1280x720")
 
 
 def _options(command: Callable[..., None]) -> Callable[..., None]:
-    """What ``receive``, ``classroom`` and ``soak`` have in common."""
+    """The options that ``receive``, ``classroom`` and ``soak`` share."""
     for option in (
-        click.option("--tracks", type=click.IntRange(1, 256), default=25, show_default=True, help="Cameras."),
-        click.option("--size", type=click.Choice(_SIZES), default=_SIZES[0], show_default=True),
         click.option(
-            "--fps", type=click.IntRange(1, 60), default=15, show_default=True, help="Of each camera."
+            "--tracks", type=click.IntRange(1, 256), default=25, show_default=True, help="Number of cameras."
+        ),
+        click.option(
+            "--size", type=click.Choice(_SIZES), default=_SIZES[0], show_default=True, help="Frame size."
+        ),
+        click.option(
+            "--fps",
+            type=click.IntRange(1, 60),
+            default=15,
+            show_default=True,
+            help="Frames a second of each camera.",
         ),
         click.option(
             "--layers", type=click.Choice(["1", "3"]), default="3", show_default=True, help="Temporal layers."
         ),
-        click.option("--seconds", type=click.FloatRange(1), default=20.0, show_default=True),
+        click.option(
+            "--seconds",
+            type=click.FloatRange(1),
+            default=20.0,
+            show_default=True,
+            help="How long to measure.",
+        ),
         click.option(
             "--loss",
             type=click.FloatRange(0, 0.9),
@@ -36,7 +50,7 @@ def _options(command: Callable[..., None]) -> Callable[..., None]:
             show_default=True,
             help="Share of packets lost.",
         ),
-        click.option("--json", "as_json", is_flag=True, help="One line of JSON."),
+        click.option("--json", "as_json", is_flag=True, help="Print one line of JSON."),
     ):
         command = option(command)
     return command
@@ -44,28 +58,32 @@ def _options(command: Callable[..., None]) -> Callable[..., None]:
 
 @click.group()
 def main() -> None:
-    """Measure what a class costs on this machine, and how it bears trouble."""
+    """Measure how much CPU time a class takes on this machine, and how it copes with faults."""
     set_up_logs("warning", json_lines=False)
 
 
 @main.command()
 @_options
 @click.option(
-    "--wanted-fps", type=click.FloatRange(0), default=4.0, show_default=True, help="Asked of ours; 0 for all."
+    "--wanted-fps",
+    type=click.FloatRange(0),
+    default=4.0,
+    show_default=True,
+    help="Frames a second that our receiver decodes; 0 for all.",
 )
-@click.option("--stock/--no-stock", default=True, help="Whether stock aiortc is measured too.")
+@click.option("--stock/--no-stock", default=True, help="Measure stock aiortc too, or not.")
 @click.option(
     "--reorder",
     type=click.FloatRange(0, 0.9),
     default=0.0,
     show_default=True,
-    help="Share of packets overtaken.",
+    help="Share of packets reordered.",
 )
 @click.option(
     "--janus",
     is_flag=True,
-    help="Through a real Janus, packets lost on the way from there; 15 pictures a second in three layers, "
-    "and no stock aiortc then.",
+    help="Receive through a real Janus, which sends 15 frames a second in three layers; packets are lost "
+    "between Janus and the bot. Stock aiortc is not measured.",
 )
 def receive(
     tracks: int,
@@ -80,7 +98,7 @@ def receive(
     reorder: float,
     janus: bool,
 ) -> None:
-    """CPU of receiving: ours and stock aiortc, in turn."""
+    """CPU time of receiving, compared with stock aiortc."""
     import uvloop
 
     from benchmarks.receive import compare
@@ -91,7 +109,9 @@ def receive(
     width, height = _pixels(size)
     if janus:
         if (fps, layers) != (15, "3"):
-            raise click.UsageError("with --janus, --fps and --layers stay as they are")
+            raise click.UsageError(
+                "leave out --fps and --layers with --janus, which has 15 frames a second in three layers"
+            )
         faults, wanted = Faults(loss, reorder), wanted_fps or fps
         try:
             _show(uvloop.run(receive_janus(tracks, (width, height), seconds, faults, wanted)), as_json)
@@ -107,23 +127,25 @@ def receive(
 @click.option(
     "--janus",
     is_flag=True,
-    help="Through a real Janus; 15 pictures a second in three layers and without loss then.",
+    help="Join through a real Janus, with 15 frames a second in three layers and without loss.",
 )
 def classroom(
     tracks: int, size: str, fps: int, layers: str, seconds: float, loss: float, as_json: bool, janus: bool
 ) -> None:
-    """CPU of a whole class, from packets to the windows on the page."""
+    """CPU time of a whole class, from video packets to windows on the page."""
     import uvloop
 
-    from benchmarks.classroom import Setting, attend
+    from benchmarks.classroom import ClassSetup, measure_class
     from benchmarks.simulation.janus_server import NoJanus
 
     if janus and (fps, layers, loss) != (15, "3", 0.0):
-        raise click.UsageError("with --janus, --fps, --layers and --loss stay as they are")
+        raise click.UsageError(
+            "leave out --fps, --layers and --loss with --janus, which has 15 frames a second in three layers"
+        )
     width, height = _pixels(size)
-    setting = Setting(tracks, width, height, fps, int(layers), seconds, loss, janus)
+    setup = ClassSetup(tracks, width, height, fps, int(layers), seconds, loss, janus)
     try:
-        _show(uvloop.run(attend(setting)), as_json)
+        _show(uvloop.run(measure_class(setup)), as_json)
     except NoJanus as exc:
         raise click.ClickException(str(exc)) from exc
 
@@ -131,7 +153,7 @@ def classroom(
 @main.command()
 @_options
 def soak(tracks: int, size: str, fps: int, layers: str, seconds: float, loss: float, as_json: bool) -> None:
-    """Joins, leaves and reused lines without end: what is left behind, and who is shown for whom."""
+    """Leaks and mistaken students while students join, leave and replace each other."""
     import uvloop
 
     from benchmarks.soak import churn
@@ -142,41 +164,63 @@ def soak(tracks: int, size: str, fps: int, layers: str, seconds: float, loss: fl
 
 
 @main.command()
-@click.option("--tracks", type=click.IntRange(1, 60), default=25, show_default=True, help="Students.")
-@click.option("--halted", type=click.FloatRange(4), default=10.0, show_default=True, help="Seconds.")
-@click.option("--cut", type=click.FloatRange(4), default=20.0, show_default=True, help="Seconds.")
-@click.option("--json", "as_json", is_flag=True, help="One line of JSON.")
+@click.option(
+    "--tracks", type=click.IntRange(1, 60), default=25, show_default=True, help="Number of students."
+)
+@click.option(
+    "--halted",
+    type=click.FloatRange(4),
+    default=10.0,
+    show_default=True,
+    help="Seconds that Janus is suspended.",
+)
+@click.option(
+    "--cut",
+    type=click.FloatRange(4),
+    default=20.0,
+    show_default=True,
+    help="Seconds that the network is cut.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one line of JSON.")
 def outage(tracks: int, halted: float, cut: float, as_json: bool) -> None:
-    """A Janus that is killed, halted, cut off: how soon it is noticed, how soon all is well again."""
+    """Time to notice and to recover when Janus is killed, suspended or cut off."""
     import uvloop
 
-    from benchmarks.outage import suffer
+    from benchmarks.outage import measure
     from benchmarks.simulation.janus_server import NoJanus
 
     try:
-        _show(uvloop.run(suffer(tracks, halted, cut)), as_json)
+        _show(uvloop.run(measure(tracks, halted, cut)), as_json)
     except NoJanus as exc:
         raise click.ClickException(str(exc)) from exc
 
 
 @main.command()
 @click.option("--size", type=click.Choice(_SIZES), default=_SIZES[0], show_default=True)
-@click.option("--seconds", type=click.FloatRange(1), default=5.0, show_default=True)
-@click.option("--json", "as_json", is_flag=True, help="One line of JSON.")
+@click.option(
+    "--seconds", type=click.FloatRange(1), default=5.0, show_default=True, help="How long to measure."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one line of JSON.")
 def faces(size: str, seconds: float, as_json: bool) -> None:
-    """CPU of looking at one picture: detect, crop, classify, on one thread."""
-    from benchmarks.faces import look
+    """CPU time of analysing one image (detect, crop, classify) on one thread."""
+    from benchmarks.faces import measure
 
     width, height = _pixels(size)
-    _show(look(width, height, seconds), as_json)
+    _show(measure(width, height, seconds), as_json)
 
 
 @main.command()
-@click.option("--fer", type=click.Path(exists=True, path_type=Path), help="FER-2013's zip.")
-@click.option("--clip", "clips", type=click.Path(exists=True, path_type=Path), multiple=True, help="A video.")
-@click.option("--json", "as_json", is_flag=True, help="One line of JSON.")
+@click.option("--fer", type=click.Path(exists=True, path_type=Path), help="The zip file of FER-2013.")
+@click.option(
+    "--clip",
+    "clips",
+    type=click.Path(exists=True, path_type=Path),
+    multiple=True,
+    help="A video of one face; may be repeated.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one line of JSON.")
 def facing(fer: Path | None, clips: tuple[Path, ...], as_json: bool) -> None:
-    """How well heads turned away from the camera are told, and how small a face may be."""
+    """How well heads turned away are recognised, and how small a face may be."""
     from benchmarks.facing import measure
 
     _show(measure(fer, list(clips)), as_json)
@@ -184,24 +228,32 @@ def facing(fer: Path | None, clips: tuple[Path, ...], as_json: bool) -> None:
 
 @main.command()
 @click.option(
-    "--clients", type=click.IntRange(1, 64), default=8, show_default=True, help="Who ask at a time."
+    "--clients", type=click.IntRange(1, 64), default=8, show_default=True, help="Concurrent clients."
 )
-@click.option("--seconds", type=click.FloatRange(1, 60), default=10.0, show_default=True)
-@click.option("--json", "as_json", is_flag=True, help="One line of JSON.")
+@click.option(
+    "--seconds", type=click.FloatRange(1, 60), default=10.0, show_default=True, help="How long to measure."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one line of JSON.")
 def requests(clients: int, seconds: float, as_json: bool) -> None:
     """Requests a second while the live page is open."""
-    from benchmarks.requests import ask
+    from benchmarks.requests import measure_requests
 
-    _show(asyncio.run(ask(clients, seconds)), as_json)
+    _show(asyncio.run(measure_requests(clients, seconds)), as_json)
 
 
 @main.command()
-@click.option("--minutes", type=click.FloatRange(1), default=90.0, show_default=True)
-@click.option("--students", type=click.IntRange(1, 256), default=30, show_default=True)
-@click.option("--times", type=click.IntRange(1), default=7, show_default=True, help="Pages opened.")
-@click.option("--json", "as_json", is_flag=True, help="One line of JSON.")
+@click.option(
+    "--minutes", type=click.FloatRange(1), default=90.0, show_default=True, help="Length of the class."
+)
+@click.option(
+    "--students", type=click.IntRange(1, 256), default=30, show_default=True, help="Number of students."
+)
+@click.option(
+    "--times", type=click.IntRange(1), default=7, show_default=True, help="How often each page is opened."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one line of JSON.")
 def pages(minutes: float, students: int, times: int, as_json: bool) -> None:
-    """How soon a long class stands on the live page and in the report, in Chromium."""
+    """Time to open the live page and the report of a long class in Chromium."""
     from benchmarks.pages import open_pages
 
     _show(asyncio.run(open_pages(minutes, students, times)), as_json)

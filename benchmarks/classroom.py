@@ -1,7 +1,7 @@
-"""``benchmarks classroom``: a whole class through the whole program, from packets to windows on the page.
+"""``benchmarks classroom``: the CPU time of a whole class, from video packets to windows on the page.
 
-The server runs here as it always does, with a database in a temporary folder; simulated students with a
-drawn face join its embedded room, or a room of a real Janus, from a process of their own.
+A real server runs in this process, with a database in a temporary folder. Simulated students with drawn faces
+join its embedded room, or a room of a real Janus, from a separate process.
 """
 
 from __future__ import annotations
@@ -28,26 +28,27 @@ from benchmarks.simulation.senders import SenderProcess
 from bot.app import Server, serving
 from bot.config import Settings, StoreSettings, WebSettings
 
-_AT_ONCE: Final = 4
+_CONCURRENT_JOINS: Final = 4
 _WARM_UP_S: Final = 6.0
 _CODE: Final = "benchmark"
-_JANUS_CONNECTS_IN_S: Final = 0.3
-"""For each student; the bot connects to several at a time."""
+_JANUS_CONNECTION_S: Final = 0.3
+"""Time allowed for connecting to each student of a Janus room; the bot connects to several at a time."""
 
 
 @dataclass(frozen=True, slots=True)
-class Setting:
-    """What kind of class.
+class ClassSetup:
+    """The class to measure.
 
     Attributes:
-        tracks: Students.
+        tracks: Number of students.
         width: Pixels.
         height: Pixels.
-        fps: Pictures a second of each.
+        fps: Frames a second of each student.
         layers: Temporal layers, 1 or 3.
         seconds: How long to measure.
         loss: Share of packets lost.
-        janus: Whether they come through a Janus; 15 a second in three layers and without loss then.
+        janus: Whether students join through a Janus; then always 15 frames a second, three layers and no
+            loss.
     """
 
     tracks: int
@@ -60,23 +61,23 @@ class Setting:
     janus: bool = False
 
 
-async def attend(setting: Setting) -> dict[str, Any]:
-    """Hold a class and measure it once everyone is there.
+async def measure_class(setup: ClassSetup) -> dict[str, Any]:
+    """Run a class and measure it once all students have joined.
 
     Raises:
-        NoJanus: it is to go through a Janus, and there is none.
+        NoJanus: the class needs a Janus, and there is none on this machine.
     """
-    tracks, seconds = setting.tracks, setting.seconds
+    tracks, seconds = setup.tracks, setup.seconds
     with tempfile.TemporaryDirectory() as folder:
         settings = Settings(
             store=StoreSettings(url=f"sqlite:///{Path(folder) / 'benchmark.db'}"),
             web=WebSettings(port=0, token_file=Path(folder) / "token"),
         )
-        come = _through_janus if setting.janus else _by_the_companion_page
-        async with serving(settings) as server, come(setting, server, Path(folder)) as class_id:
+        start_class = _janus_class if setup.janus else _embedded_class
+        async with serving(settings) as server, start_class(setup, server, Path(folder)) as class_id:
             running = server.sessions.running(class_id)
             if running is None:
-                raise RuntimeError("the class ended at once")
+                raise RuntimeError("the class ended immediately")
             timings = running.timings
             await asyncio.sleep(_WARM_UP_S)
             rss_mb, began_s, cpu_s = resident_mb(), time.monotonic(), time.process_time()
@@ -88,7 +89,7 @@ async def attend(setting: Setting) -> dict[str, Any]:
             stored = await server.store.windows(class_id)
             found = {
                 "tracks": tracks,
-                "size": f"{setting.width}x{setting.height}",
+                "size": f"{setup.width}x{setup.height}",
                 "seconds": seconds,
                 "cpu_ms_per_track_s": round(cores * 1000 / tracks, 2),
                 "stock_cpu_ms_per_track_s": None,
@@ -99,13 +100,15 @@ async def attend(setting: Setting) -> dict[str, Any]:
                 "rss_mb": {"start": round(rss_mb, 1), "end": round(resident_mb(), 1)},
                 "cores": round(cores, 3),
                 "frame_to_event_ms": percentiles(events_ms),
-                "fps": setting.fps,
-                "layers": setting.layers,
-                "loss": setting.loss,
-                "through": "janus" if setting.janus else "companion",
+                "fps": setup.fps,
+                "layers": setup.layers,
+                "loss": setup.loss,
+                "through": "janus" if setup.janus else "companion",
                 "samples_per_s": settings.analysis.samples_per_s,
                 "windows": windows,
-                "fewest_analysed": min((one.analysed for one in stored[len(stored) - windows :]), default=0),
+                "fewest_analysed": min(
+                    (window.analysed for window in stored[len(stored) - windows :]), default=0
+                ),
                 "machine_cores": os.cpu_count(),
             }
             await server.sessions.end(class_id, "The benchmark is over.")
@@ -113,31 +116,31 @@ async def attend(setting: Setting) -> dict[str, Any]:
 
 
 @asynccontextmanager
-async def _by_the_companion_page(setting: Setting, server: Server, _: Path) -> AsyncIterator[str]:
+async def _embedded_class(setup: ClassSetup, server: Server, _: Path) -> AsyncIterator[str]:
     info = await server.sessions.start(f"companion:{_CODE}?synthetic=1", "Benchmark")
-    gate = asyncio.Semaphore(_AT_ONCE)
+    slots = asyncio.Semaphore(_CONCURRENT_JOINS)
     async with SenderProcess() as senders, aiohttp.ClientSession() as http:
 
         async def join(student: int) -> None:
             clip = ClipSpec(
-                student % 256, setting.width, setting.height, setting.fps, layers=setting.layers, face=True
+                student % 256, setup.width, setup.height, setup.fps, layers=setup.layers, face=True
             )
-            async with gate:
-                offer = await senders.add(student, clip, Faults(loss=setting.loss, seed=student))
+            async with slots:
+                offer = await senders.add(student, clip, Faults(loss=setup.loss, seed=student))
                 await senders.accept(student, await _join(http, server.url, offer))
 
-        await asyncio.gather(*(join(student) for student in range(setting.tracks)))
+        await asyncio.gather(*(join(student) for student in range(setup.tracks)))
         yield info.id
 
 
 @asynccontextmanager
-async def _through_janus(setting: Setting, server: Server, folder: Path) -> AsyncIterator[str]:
+async def _janus_class(setup: ClassSetup, server: Server, folder: Path) -> AsyncIterator[str]:
     async with (
         JanusServer(folder) as janus,
-        JanusClass(janus.url, OPEN_ROOM, setting.tracks, size=(setting.width, setting.height), faces=True),
+        JanusClass(janus.url, OPEN_ROOM, setup.tracks, size=(setup.width, setup.height), faces=True),
     ):
         info = await server.sessions.start(janus.room_url(), "Benchmark")
-        await asyncio.sleep(setting.tracks * _JANUS_CONNECTS_IN_S)
+        await asyncio.sleep(setup.tracks * _JANUS_CONNECTION_S)
         yield info.id
 
 
@@ -146,5 +149,5 @@ async def _join(http: aiohttp.ClientSession, url: str, offer: str) -> str:
     async with http.post(f"{url}/api/companion/{_CODE}/offer", json=fields) as response:
         answer = await response.json()
     if response.status != 200:
-        raise RuntimeError(f"a student was refused: {answer.get('error')}")
+        raise RuntimeError(f"the server refused a student: {answer.get('error')}")
     return str(answer["sdp"])

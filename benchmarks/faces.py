@@ -1,6 +1,6 @@
-"""``benchmarks faces``: what looking at one picture costs on one thread, step by step.
+"""``benchmarks faces``: the CPU time of each step in the analysis of one image, on one thread.
 
-Every picture holds one drawn face. Times are of the thread's own CPU clock.
+Every image shows one drawn face. The times come from the CPU clock of the thread.
 """
 
 from __future__ import annotations
@@ -23,31 +23,31 @@ from inference.arrays import Image
 from inference.classifier import CnnClassifier
 from inference.crops import crop_faces
 
-_DRAWN: Final = 24
+_IMAGES: Final = 24
 _WARM_UPS: Final = 5
 
 _Result = TypeVar("_Result")
 
 
-def look(width: int, height: int, seconds: float) -> dict[str, Any]:
-    """Detect, crop and classify for so many seconds.
+def measure(width: int, height: int, seconds: float) -> dict[str, Any]:
+    """Detect, crop and classify faces for a number of seconds.
 
     Raises:
         ModelError: a model is missing or damaged.
     """
-    pictures = _pictures(width, height)
+    images = _draw_images(width, height)
     detector, classifier = make_live_detector(AnalysisSettings()), CnnClassifier()
     spent: dict[str, list[float]] = {"detect": [], "crop": [], "classify": []}
-    found = looked = 0
+    faces_found = analysed = 0
     until_s = time.monotonic() + seconds
-    while time.monotonic() < until_s or looked < _WARM_UPS + 1:
-        picture = pictures[looked % len(pictures)]
-        faces, detect_ms = _timed(partial(detector.detect, picture))
-        crops, crop_ms = _timed(partial(crop_faces, picture, faces))
+    while time.monotonic() < until_s or analysed < _WARM_UPS + 1:
+        image = images[analysed % len(images)]
+        faces, detect_ms = _timed(partial(detector.detect, image))
+        crops, crop_ms = _timed(partial(crop_faces, image, faces))
         _, classify_ms = _timed(partial(classifier.predict, crops))
-        looked += 1
-        found += len(faces)
-        if looked > _WARM_UPS:
+        analysed += 1
+        faces_found += len(faces)
+        if analysed > _WARM_UPS:
             spent["detect"].append(detect_ms)
             spent["crop"].append(crop_ms)
             spent["classify"].append(classify_ms)
@@ -55,8 +55,8 @@ def look(width: int, height: int, seconds: float) -> dict[str, Any]:
     return {
         "size": f"{width}x{height}",
         "seconds": seconds,
-        "pictures": looked,
-        "faces_found": found,
+        "pictures": analysed,
+        "faces_found": faces_found,
         "ms": {step: percentiles(values) for step, values in spent.items()},
         "total_ms": percentiles(totals),
     }
@@ -68,12 +68,12 @@ def _timed(step: Callable[[], _Result]) -> tuple[_Result, float]:
     return result, (time.thread_time() - began) * 1000
 
 
-def _pictures(width: int, height: int) -> list[Image]:
+def _draw_images(width: int, height: int) -> list[Image]:
     rng = np.random.default_rng(7)
     drawn = []
-    for number in range(_DRAWN):
-        painter = Painter(FaceLook.draw(rng), rng)
+    for number in range(_IMAGES):
+        painter = Painter(FaceLook.random(rng), rng)
         expression = list(EXPRESSIONS.values())[number % len(EXPRESSIONS)]
-        grey = cv2.cvtColor(painter.picture(expression, Pose()), cv2.COLOR_BGR2GRAY)
+        grey = cv2.cvtColor(painter.frame(expression, Pose()), cv2.COLOR_BGR2GRAY)
         drawn.append(np.asarray(cv2.resize(grey, (width, height)), np.uint8))
     return drawn

@@ -1,8 +1,9 @@
-"""``benchmarks facing``: how well a head turned away is told from one that faces the camera.
+"""``benchmarks facing``: how well heads that are turned away from the camera are recognised.
 
-Comes in: FER-2013 (its zip) for heads labelled by hand in ``facing_labels.csv``, and clips of people who
-look into a camera. Goes out: how many of each are told right, and how far the turn of a face strays when
-the face is made smaller in a 320 x 180 picture.
+There are two inputs: images of FER-2013, labelled by hand in ``facing_labels.csv``, and video clips of people
+who look into the camera. For the images, the benchmark counts how many of each label are recognised as turned
+away. For the clips, it measures the error of the estimated turn when the face is smaller, in a 320 x 180
+image.
 """
 
 from __future__ import annotations
@@ -25,59 +26,60 @@ from inference.detector import BlazeFace, FaceDetector
 from inference.facing import MAX_TURN, turn
 
 SIDES: Final = (28, 32, 40, 48, 60, 80)
-"""Sides of the face's box that are tried, pixels."""
+"""Tested sizes: side of the face's box in pixels."""
 
-_PICTURE_PX, _HEAD_PX = 192, 96
+_IMAGE_PX, _HEAD_PX = 192, 96
 _WIDTH, _HEIGHT = 320, 180
-_EVERY: Final = 8
+_FRAME_STEP: Final = 8
+"""Every eighth frame of a clip is used."""
 
 
 def labelled_turns(archive: Path) -> dict[str, list[float]]:
-    """Turns of the labelled heads, by label; a head in which no face is found is left out.
+    """The turns of the labelled heads, by label; heads without a detected face are left out.
 
     Raises:
         OSError: the archive cannot be read.
-        zipfile.BadZipFile: it is no zip.
+        zipfile.BadZipFile: the file is not a zip archive.
     """
     detector = BlazeFace()
     found: dict[str, list[float]] = {"facing": [], "turned": [], "unclear": []}
-    by_hand = resources.files("benchmarks").joinpath("facing_labels.csv").read_text().splitlines()
-    labels = {row["picture"]: row["head"] for row in csv.DictReader(by_hand)}
-    with zipfile.ZipFile(archive) as pictures:
-        for name in pictures.namelist():
+    label_lines = resources.files("benchmarks").joinpath("facing_labels.csv").read_text().splitlines()
+    labels = {row["picture"]: row["head"] for row in csv.DictReader(label_lines)}
+    with zipfile.ZipFile(archive) as images:
+        for name in images.namelist():
             label = labels.get(name.rsplit("/", 1)[-1])
             if label is None:
                 continue
-            head = np.asarray(cv2.imdecode(np.frombuffer(pictures.read(name), np.uint8), 0), np.uint8)
-            faces = detector.detect(_in_the_middle(head))
+            head = np.asarray(cv2.imdecode(np.frombuffer(images.read(name), np.uint8), 0), np.uint8)
+            faces = detector.detect(_centred(head))
             if len(faces):
                 found[label].append(turn(faces.landmarks[0]))
     return found
 
 
-def told(turns: dict[str, list[float]]) -> dict[str, Any]:
-    """How many heads of each label are told as turned away."""
+def count_turned(turns: dict[str, list[float]]) -> dict[str, Any]:
+    """Count the heads of each label that are recognised as turned away."""
     return {
-        f"{label}_told_turned": f"{sum(one > MAX_TURN for one in found)} of {len(found)}"
+        f"{label}_told_turned": f"{sum(value > MAX_TURN for value in found)} of {len(found)}"
         for label, found in turns.items()
     }
 
 
 def measure(archive: Path | None, clips: list[Path]) -> dict[str, Any]:
-    """Everything this benchmark finds, for printing."""
+    """Measure the labelled images and the clips, as far as they are given."""
     found: dict[str, Any] = {}
     if archive is not None:
-        found["labelled"] = told(labelled_turns(archive))
+        found["labelled"] = count_turned(labelled_turns(archive))
     live = make_live_detector(AnalysisSettings())
     for clip in clips:
-        pictures = list(_pictures(clip))
-        whole = [(image, faces) for image in pictures if len(faces := live.detect(image)) == 1]
+        images = list(_sampled_frames(clip))
+        full_size = [(image, faces) for image in images if len(faces := live.detect(image)) == 1]
         found[clip.stem] = {
-            "pictures": len(pictures),
-            "facing": sum(turn(faces.landmarks[0]) <= MAX_TURN for _, faces in whole),
+            "pictures": len(images),
+            "facing": sum(turn(faces.landmarks[0]) <= MAX_TURN for _, faces in full_size),
             **{
-                f"{side}_px": _strays(
-                    [(image, turn(faces.landmarks[0]), float(faces.sides[0])) for image, faces in whole],
+                f"{side}_px": _turn_error(
+                    [(image, turn(faces.landmarks[0]), float(faces.sides[0])) for image, faces in full_size],
                     side,
                     live,
                 )
@@ -87,35 +89,35 @@ def measure(archive: Path | None, clips: list[Path]) -> dict[str, Any]:
     return found
 
 
-def _strays(whole: list[tuple[Image, float, float]], side: int, live: FaceDetector) -> str:
-    """95th percentile of the error of the turn when the faces are so small; "lost" when none is found."""
+def _turn_error(full_size: list[tuple[Image, float, float]], side: int, live: FaceDetector) -> str:
+    """95th percentile of the turn's error for faces of this size; "lost" if no face is detected."""
     errors = []
     rng = np.random.default_rng(side)
-    for image, expected, full_px in whole:
+    for image, expected, full_px in full_size:
         scale = side / full_px
         resized = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
         small = np.asarray(resized, np.uint8)[:_HEIGHT, :_WIDTH]
-        picture = np.full((_HEIGHT, _WIDTH), 100, np.uint8)
+        image_with_face = np.full((_HEIGHT, _WIDTH), 100, np.uint8)
         top = int(rng.integers(0, _HEIGHT - small.shape[0] + 1))
         left = int(rng.integers(0, _WIDTH - small.shape[1] + 1))
-        picture[top : top + small.shape[0], left : left + small.shape[1]] = small
-        faces = live.detect(picture)
+        image_with_face[top : top + small.shape[0], left : left + small.shape[1]] = small
+        faces = live.detect(image_with_face)
         if len(faces) == 1:
             errors.append(abs(turn(faces.landmarks[0]) - expected))
     return f"{np.percentile(errors, 95):.2f}" if errors else "lost"
 
 
-def _in_the_middle(head: Image) -> Image:
-    edge = (_PICTURE_PX - _HEAD_PX) // 2
-    picture = np.full((_PICTURE_PX, _PICTURE_PX), 127, np.uint8)
-    picture[edge : edge + _HEAD_PX, edge : edge + _HEAD_PX] = cv2.resize(
+def _centred(head: Image) -> Image:
+    edge = (_IMAGE_PX - _HEAD_PX) // 2
+    image = np.full((_IMAGE_PX, _IMAGE_PX), 127, np.uint8)
+    image[edge : edge + _HEAD_PX, edge : edge + _HEAD_PX] = cv2.resize(
         head, (_HEAD_PX, _HEAD_PX), interpolation=cv2.INTER_CUBIC
     )
-    return picture
+    return image
 
 
-def _pictures(clip: Path) -> Iterator[Image]:
+def _sampled_frames(clip: Path) -> Iterator[Image]:
     with av.open(str(clip)) as container:
         for number, frame in enumerate(container.decode(video=0)):
-            if number % _EVERY == 0:
+            if number % _FRAME_STEP == 0:
                 yield np.asarray(frame.reformat(640, 360, "gray").to_ndarray(), np.uint8)

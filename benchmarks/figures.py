@@ -1,4 +1,4 @@
-"""Percentiles, for all the benchmarks alike."""
+"""Percentiles, as all benchmarks print them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 
 
 def percentiles(values: Sequence[float]) -> dict[str, float | None]:
-    """p50, p95 and p99; None each without values."""
+    """Compute p50, p95 and p99; each is None if there are no values."""
     if not values:
         return {"p50": None, "p95": None, "p99": None}
     found = np.percentile(np.asarray(values), [50, 95, 99])

@@ -1,7 +1,7 @@
-"""``benchmarks pages``: how soon a long class stands on the live page and in the report.
+"""``benchmarks pages``: how soon the live page and the report of a long class are shown.
 
-Simulated students are observed window by window, without waiting, by the product's own aggregator; the
-windows go into a store, and Chromium opens the live page and the report of a real server, several times.
+ClassMood's own aggregator computes the windows of a class from random observations, without waiting. They are
+stored, and Chromium opens both pages of a real server several times.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ from reports.summary.windows import NotAnalysed, PulseKind, WindowSummary
 _CHROMIUM: Final = "/usr/bin/chromium"
 _WINDOW_S: Final = 5.0
 _CLASS_ID: Final = "simulated"
-_SEEN: Final = 0.93
-_TAPS_A_WINDOW: Final = 0.05
+_SHARE_ANALYSED: Final = 0.93
+_TAPS_PER_WINDOW: Final = 0.05
 
 
 @dataclass(frozen=True, slots=True)
 class SimulatedClass:
-    """What a class leaves behind."""
+    """What is stored about a simulated class."""
 
     windows: list[WindowSummary]
     pulses: list[PulseRecord]
@@ -44,10 +44,10 @@ class SimulatedClass:
 
 
 def simulate(minutes: float, students: int, seed: int = 1) -> SimulatedClass:
-    """A class of drawn numbers: every student has a usual look, drifts around it, and is seen mostly."""
+    """Simulate a class: each student's expressions drift around a mean; most samples are analysed."""
     rng = np.random.default_rng(seed)
-    usual = rng.dirichlet(np.array([1, 0.5, 1, 4, 2, 1, 8]), students)
-    drift = np.zeros_like(usual)
+    mean = rng.dirichlet(np.array([1, 0.5, 1, 4, 2, 1, 8]), students)
+    drift = np.zeros_like(mean)
     aggregator = WindowAggregator(_CLASS_ID, _WINDOW_S, PrivacyGroups(5, random.Random(seed)))
     names = [f"s{number}" for number in range(students)]
     for name in names:
@@ -56,15 +56,15 @@ def simulate(minutes: float, students: int, seed: int = 1) -> SimulatedClass:
     for index in range(round(minutes * 60 / _WINDOW_S)):
         at_s = index * _WINDOW_S + 1
         drift = 0.6 * drift + rng.normal(0, 0.05, drift.shape)
-        look = np.clip(usual + drift, 0.001, 1)
-        probs = (look / look.sum(axis=1, keepdims=True)).astype(np.float32)
+        probabilities = np.clip(mean + drift, 0.001, 1)
+        probs = (probabilities / probabilities.sum(axis=1, keepdims=True)).astype(np.float32)
         for number, name in enumerate(names):
-            if rng.random() < _SEEN:
+            if rng.random() < _SHARE_ANALYSED:
                 faces = bool(rng.random() < 0.9)
                 aggregator.add(Observation(name, at_s, 1, probs[number], None, faces))
             else:
                 aggregator.add(Observation(name, at_s, 0, None, NotAnalysed.NO_FACE))
-            if rng.random() < _TAPS_A_WINDOW:
+            if rng.random() < _TAPS_PER_WINDOW:
                 kind = list(PulseKind)[int(rng.choice(3, p=[0.2, 0.7, 0.1]))]
                 aggregator.pulse(name, kind, at_s)
                 pulses.append(PulseRecord(_CLASS_ID, at_s, kind))
@@ -76,7 +76,7 @@ def simulate(minutes: float, students: int, seed: int = 1) -> SimulatedClass:
 
 
 async def open_pages(minutes: float, students: int, times: int) -> dict[str, Any]:
-    """Open both pages so many times, in a browser that is already running.
+    """Open both pages repeatedly in a running browser, and measure the time.
 
     Raises:
         ModelError: a model is missing or damaged.
@@ -87,17 +87,17 @@ async def open_pages(minutes: float, students: int, times: int) -> dict[str, Any
             web=WebSettings(port=0, token_file=Path(folder) / "token"),
         )
         async with serving(settings) as server, async_playwright() as playwright:
-            held = simulate(minutes, students)
-            await _keep(server, held, minutes)
+            simulated = simulate(minutes, students)
+            await _store(server, simulated, minutes)
             browser = await playwright.chromium.launch(executable_path=_CHROMIUM, args=["--no-sandbox"])
             page = await browser.new_page()
             await page.goto(server.host_link)
             await page.locator("#start-class").wait_for()
             report = f"{server.url}/api/classes/{_CLASS_ID}/report.html"
             found = {
-                "windows": len(held.windows),
-                "withheld": sum(window.suppressed for window in held.windows),
-                "live_page_s": await _timed(times, lambda: _live(page, server)),
+                "windows": len(simulated.windows),
+                "withheld": sum(window.suppressed for window in simulated.windows),
+                "live_page_s": await _timed(times, lambda: _open_live_page(page, server)),
                 "report_s": await _timed(times, lambda: page.goto(report)),
                 "report_bytes": len(await (await page.request.get(report)).body()),
             }
@@ -105,7 +105,7 @@ async def open_pages(minutes: float, students: int, times: int) -> dict[str, Any
             return found
 
 
-async def _keep(server: Server, held: SimulatedClass, minutes: float) -> None:
+async def _store(server: Server, simulated: SimulatedClass, minutes: float) -> None:
     began = datetime(2026, 3, 2, 9, tzinfo=UTC)
     info = ClassInfo(
         id=_CLASS_ID,
@@ -121,28 +121,28 @@ async def _keep(server: Server, held: SimulatedClass, minutes: float) -> None:
         synthetic=True,
     )
     await server.store.put_class(info)
-    for window in held.windows:
+    for window in simulated.windows:
         await server.store.add_window(window)
-    for pulse in held.pulses:
+    for pulse in simulated.pulses:
         await server.store.add_pulse(pulse)
-    for marker in held.markers:
+    for marker in simulated.markers:
         await server.store.add_marker(marker)
 
 
-async def _live(page: Page, server: Server) -> None:
+async def _open_live_page(page: Page, server: Server) -> None:
     await page.goto(f"{server.url}/classes/{_CLASS_ID}")
     await page.locator("#timeline svg").wait_for()
     await page.locator("#word-line:not([data-word=''])").wait_for()
 
 
 async def _timed(times: int, step: Callable[[], Awaitable[object]]) -> dict[str, float]:
-    took = []
+    durations = []
     for _ in range(times):
         began_s = time.monotonic()
         await step()
-        took.append(time.monotonic() - began_s)
+        durations.append(time.monotonic() - began_s)
     return {
-        "least": round(min(took), 2),
-        "median": round(float(np.median(took)), 2),
-        "most": round(max(took), 2),
+        "least": round(min(durations), 2),
+        "median": round(float(np.median(durations)), 2),
+        "most": round(max(durations), 2),
     }

@@ -1,7 +1,7 @@
-"""``benchmarks receive --janus``: a class received through a real Janus, over a bad network if asked.
+"""``benchmarks receive --janus``: receives a class through a real Janus, over a bad network if wanted.
 
-The way to Janus is good, the way from there to the receiver is bad: what is lost there Janus alone can send
-again. Which pictures must have come is known from the clock, since each says its number.
+The network is bad only between Janus and the receiver, so only Janus can retransmit what is lost. Each frame
+has its number drawn in, so the clock tells which frames must arrive.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from typing import Any, Final
 
 from benchmarks.figures import percentiles
 from benchmarks.resources import resident_mb, threads_now, udp_drops
-from benchmarks.simulation.faults import Faults, bad_way_here
-from benchmarks.simulation.janus_class import FPS, JanusClass, age_s, pictures_between
+from benchmarks.simulation.faults import Faults, impaired_network
+from benchmarks.simulation.janus_class import FPS, JanusClass, age_s, frames_between
 from benchmarks.simulation.janus_server import OPEN_ROOM, RTX_TYPE, JanusServer
 from benchmarks.watcher import Seen, Watcher
 from bot.config import WebrtcSettings
@@ -26,21 +26,21 @@ from bot.rooms.janus.adapter import parse_address
 from bot.rooms.janus.room import JanusRoom, temporal_layer
 
 _WARM_UP_S: Final = 3.0
-_LATECOMERS_S: Final = 1.0
-"""How long a picture is waited for after the end."""
+_LATE_FRAMES_S: Final = 1.0
+"""How long to wait for late frames after the end."""
 
 
 @dataclass(frozen=True, slots=True)
 class Delivered:
-    """What came of the pictures asked for.
+    """How many of the sent frames were shown.
 
     Attributes:
-        sent: Pictures sent, of the layers asked for.
-        shown: Of them, those shown.
-        fewest_share: Of the student of whom the smallest share was shown.
-        longest_gap_s: Longest time between two pictures shown one after the other, whatever their layer, of
-            any student, by when they were sent.
-        silent: Students of whom nothing was shown.
+        sent: Frames sent in the requested temporal layers.
+        shown: Number of these that were shown.
+        fewest_share: Smallest share of a student's frames that was shown.
+        longest_gap_s: Longest time between the sending times of two consecutive frames shown, of any layer
+            and any student.
+        silent: Students without any frame shown.
     """
 
     sent: int
@@ -53,31 +53,31 @@ class Delivered:
 async def receive(
     tracks: int, size: tuple[int, int], seconds: float, faults: Faults, wanted_fps: float
 ) -> dict[str, Any]:
-    """Hold a class and measure it once everyone is seen.
+    """Run a class and measure it once all students are seen.
 
     Args:
-        tracks: Students.
-        size: Of their pictures, pixels; 15 a second in three layers.
+        tracks: Number of students. Each sends 15 frames a second in three layers.
+        size: Width and height of the frames, pixels.
         seconds: How long to measure.
-        faults: On the way from Janus.
-        wanted_fps: Pictures there is use for; which layers Janus is asked for follows from it.
+        faults: Faults of the network from Janus to the receiver.
+        wanted_fps: Frame rate of each camera; the layers to request from Janus follow from it.
 
     Returns:
-        Figures as of ``receive``, ``stock`` ones aside, and what became of the packets.
+        The figures of ``receive`` without those of stock aiortc, and counts of datagrams and retransmissions.
 
     Raises:
-        NoJanus: there is no Janus here.
+        NoJanus: there is no Janus on this machine.
     """
-    samples_per_s = wanted_fps / 2  # the bot has use for two pictures for each it looks at
+    samples_per_s = wanted_fps / 2  # the bot requests two frames for each that it analyses
     layers = temporal_layer(samples_per_s) + 1
-    with tempfile.TemporaryDirectory() as folder, bad_way_here(faults) as passed:
+    with tempfile.TemporaryDirectory() as folder, impaired_network(faults) as traffic:
         server = JanusServer(Path(folder))
         room = JanusRoom(parse_address(server.room_url()), WebrtcSettings(), samples_per_s=samples_per_s)
         watcher = Watcher(room)
         async with server, JanusClass(server.url, OPEN_ROOM, tracks, size=size):
             async with room:
                 watching = asyncio.create_task(watcher.watch())
-                if not await watcher.until(lambda seen: len(seen.fresh_s) == tracks):
+                if not await watcher.wait_until(lambda seen: len(seen.fresh_s) == tracks):
                     raise RuntimeError(f"only {len(watcher.seen.fresh_s)} of {tracks} students were seen")
                 await asyncio.sleep(_WARM_UP_S)
                 rss_mb, drops = resident_mb(), udp_drops()
@@ -92,7 +92,7 @@ async def receive(
                     "rss_mb": {"start": round(rss_mb, 1), "end": round(resident_mb(), 1)},
                     "udp_drops": udp_drops() - drops,
                 }
-                await asyncio.sleep(_LATECOMERS_S)
+                await asyncio.sleep(_LATE_FRAMES_S)
             await watching
     found = delivered(watcher.seen, range(tracks), (began_s, ended_s), layers)
     return {
@@ -114,39 +114,39 @@ async def receive(
         "silent_tracks": found.silent,
         "longest_gap_s": round(found.longest_gap_s, 2),
         "wrong_student": watcher.seen.wrong,
-        "datagrams": {"sent": passed.sent, "arrived": passed.arrived},
-        "retransmissions": passed.media[RTX_TYPE],
+        "datagrams": {"sent": traffic.sent, "arrived": traffic.arrived},
+        "retransmissions": traffic.media[RTX_TYPE],
         "reconnected_cameras": watcher.seen.tracks - tracks,
     }
 
 
 def delivered(seen: Seen, students: Iterable[int], time_s: tuple[float, float], layers: int) -> Delivered:
-    """Hold what was shown against what was sent.
+    """Compare the frames that were shown with those that were sent.
 
     Args:
         seen: What was shown.
-        students: Whom to look at.
-        time_s: From when until when the pictures were sent, monotonic seconds.
-        layers: How many temporal layers were asked for.
+        students: The students to compare.
+        time_s: Start and end of the period in which the frames were sent, monotonic seconds.
+        layers: Number of temporal layers requested.
     """
     sent, shown, silent, fewest, longest = 0, 0, 0, 1.0, 0
     for student in students:
-        wanted = pictures_between(student, *time_s, layers)
-        all_shown = {picture for picture, _ in seen.shown.get(student, ())}
-        came = all_shown & {*wanted}
-        sent, shown, silent = sent + len(wanted), shown + len(came), silent + (not came)
-        fewest = min(fewest, len(came) / len(wanted))
-        between = sorted(picture for picture in all_shown if wanted[0] < picture < wanted[-1])
+        wanted = frames_between(student, *time_s, layers)
+        all_shown = {frame for frame, _ in seen.shown.get(student, ())}
+        arrived = all_shown & {*wanted}
+        sent, shown, silent = sent + len(wanted), shown + len(arrived), silent + (not arrived)
+        fewest = min(fewest, len(arrived) / len(wanted))
+        between = sorted(frame for frame in all_shown if wanted[0] < frame < wanted[-1])
         ends = [wanted[0], *between, wanted[-1]]
         longest = max(longest, *(after - before for before, after in pairwise(ends)))
     return Delivered(sent, shown, fewest, longest / FPS, silent)
 
 
 def _ages_ms(seen: Seen, began_s: float, ended_s: float) -> list[float]:
-    """How old each picture was when it was shown."""
+    """The age of each frame when it was shown."""
     return [
-        age_s(student, picture, at_s) * 1000
+        age_s(student, frame, at_s) * 1000
         for student, shown in seen.shown.items()
-        for picture, at_s in shown
+        for frame, at_s in shown
         if began_s <= at_s <= ended_s
     ]

@@ -1,8 +1,8 @@
 """``benchmarks requests``: how many requests a second a server answers while its live page is open.
 
-The server runs in a process of its own, as it always does, with a class in the embedded room that a page
-follows; a few clients here ask for what the live page asks for, as fast as they are answered. Bounded in
-time and count, and on loopback only.
+The server runs in a separate process, with a class in the embedded room whose live feed is read. Several
+clients request what the live page requests, each as fast as the server answers. Time and number of requests
+are limited, and all requests stay on this machine.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ import aiohttp
 
 from benchmarks.figures import percentiles
 
-_MOST_REQUESTS: Final = 50_000
-_START_S: Final = 60.0
+_MAX_REQUESTS: Final = 50_000
+_START_TIMEOUT_S: Final = 60.0
 _WINDOW_S: Final = 1.0
-_LINES: Final = 5
+_KEPT_LINES: Final = 5
 _READ_BYTES: Final = 64 * 1024
 
 
-async def ask(clients: int, seconds: float) -> dict[str, Any]:
-    """Start a server, ask, stop it.
+async def measure_requests(clients: int, seconds: float) -> dict[str, Any]:
+    """Start a server, measure it, and stop it.
 
     Args:
-        clients: How many ask at a time.
-        seconds: For how long.
+        clients: Number of concurrent clients.
+        seconds: How long to measure.
     """
     token = secrets.token_hex(16)
     with tempfile.TemporaryDirectory() as folder:
@@ -52,57 +52,59 @@ async def ask(clients: int, seconds: float) -> dict[str, Any]:
         )  # fmt: skip
         try:
             headers = {"Authorization": f"Bearer {token}"}
-            async with heard(server) as url, aiohttp.ClientSession(url, headers=headers) as http:
+            async with server_url(server) as url, aiohttp.ClientSession(url, headers=headers) as http:
                 return await _measure(http, clients, seconds)
         finally:
-            with suppress(ProcessLookupError):  # it ended by itself: what it said goes up
+            with suppress(ProcessLookupError):  # it ended by itself, which has already raised an error
                 server.terminate()
             await server.wait()
 
 
 @asynccontextmanager
-async def heard(server: asyncio.subprocess.Process) -> AsyncIterator[str]:
-    """The address in the host link a server prints, and all it says read to the end.
+async def server_url(server: asyncio.subprocess.Process) -> AsyncIterator[str]:
+    """Provide the URL from the host link that a server prints, and read all its further output.
 
-    A server nobody listens to would stand still as soon as the pipe is full.
+    If nobody read the output, the server would block as soon as the pipe is full.
 
     Raises:
-        RuntimeError: it ended, or said nothing for a minute; with the last it said.
+        RuntimeError: the server ended or printed no host link within a minute; the text has its last lines.
     """
-    said_by_it = server.stdout
-    if said_by_it is None:
-        raise RuntimeError("the server's words cannot be read")
-    said = deque[str](maxlen=_LINES)
+    stream = server.stdout
+    if stream is None:
+        raise RuntimeError("start the server with stdout=PIPE: its output cannot be read")
+    lines = deque[str](maxlen=_KEPT_LINES)
     try:
-        async with asyncio.timeout(_START_S):
-            while not (said and said[-1].startswith("Host link:")):
-                if not (line := await said_by_it.readline()):
-                    raise RuntimeError(f"the server did not start: {' | '.join(said)}")
-                said.append(line.decode().strip())
+        async with asyncio.timeout(_START_TIMEOUT_S):
+            while not (lines and lines[-1].startswith("Host link:")):
+                if not (line := await stream.readline()):
+                    raise RuntimeError(f"the server did not start: {' | '.join(lines)}")
+                lines.append(line.decode().strip())
     except TimeoutError as exc:
-        raise RuntimeError(f"the server did not start in {_START_S:.0f} s: {' | '.join(said)}") from exc
+        raise RuntimeError(
+            f"the server did not start in {_START_TIMEOUT_S:.0f} s: {' | '.join(lines)}"
+        ) from exc
 
-    async def listen() -> None:
-        while await said_by_it.read(_READ_BYTES):
+    async def drain() -> None:
+        while await stream.read(_READ_BYTES):
             pass
 
-    listening = asyncio.create_task(listen())
+    draining = asyncio.create_task(drain())
     try:
-        yield said[-1].split()[-1].partition("/?")[0]
+        yield lines[-1].split()[-1].partition("/?")[0]
     finally:
-        listening.cancel()
-        await asyncio.wait([listening])
+        draining.cancel()
+        await asyncio.wait([draining])
 
 
 async def _measure(http: aiohttp.ClientSession, clients: int, seconds: float) -> dict[str, Any]:
     async with http.post("/api/classes", json={"room": "companion:", "title": "Benchmark"}) as response:
-        made = await response.json()
-    path = f"/api/classes/{made['id']}"
-    asked = [path, f"{path}/windows", f"{path}/indicators", f"/classes/{made['id']}", "/api/classes"]
+        created = await response.json()
+    path = f"/api/classes/{created['id']}"
+    paths = [path, f"{path}/windows", f"{path}/indicators", f"/classes/{created['id']}", "/api/classes"]
     took_ms: list[float] = []
     failed = 0
     windows = 0
-    ends_s = time.monotonic() + seconds
+    until_s = time.monotonic() + seconds
 
     async def follow() -> None:
         nonlocal windows
@@ -112,30 +114,30 @@ async def _measure(http: aiohttp.ClientSession, clients: int, seconds: float) ->
 
     async def client(number: int) -> None:
         nonlocal failed
-        turn = number
-        while time.monotonic() < ends_s and len(took_ms) < _MOST_REQUESTS:
+        index = number
+        while time.monotonic() < until_s and len(took_ms) < _MAX_REQUESTS:
             began_s = time.perf_counter()
-            async with http.get(asked[turn % len(asked)]) as response:
+            async with http.get(paths[index % len(paths)]) as response:
                 await response.read()
                 failed += response.status != 200
             took_ms.append((time.perf_counter() - began_s) * 1000)
-            turn += 1
+            index += 1
 
     following = asyncio.create_task(follow())
     began_s = time.monotonic()
     await asyncio.gather(*(client(number) for number in range(clients)))
-    lasted_s = time.monotonic() - began_s
+    duration_s = time.monotonic() - began_s
     await asyncio.sleep(2 * _WINDOW_S)
     following.cancel()
     await asyncio.wait([following])
     return {
         "clients": clients,
-        "seconds": round(lasted_s, 1),
+        "seconds": round(duration_s, 1),
         "requests": len(took_ms),
-        "requests_per_s": round(len(took_ms) / lasted_s, 1),
+        "requests_per_s": round(len(took_ms) / duration_s, 1),
         "failed": failed,
         "latency_ms": percentiles(took_ms),
         "windows_on_the_page": windows,
-        "windows_due": int(lasted_s / _WINDOW_S),
+        "windows_due": int(duration_s / _WINDOW_S),
         "machine_cores": os.cpu_count(),
     }

@@ -1,4 +1,4 @@
-"""What a process takes of the machine: memory, threads, sockets, and datagrams lost."""
+"""The resources of this process: threads, memory and sockets; and datagrams that the kernel dropped."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from pathlib import Path
 
 
 def threads_now() -> int:
-    """Threads of this process, those of libraries included where the system tells."""
+    """Threads of this process; includes those of libraries on Linux, else only Python's."""
     tasks = Path("/proc/self/task")
     return len(list(tasks.iterdir())) if tasks.is_dir() else threading.active_count()
 
 
 def resident_mb() -> float:
-    """Resident memory; 0 where the system does not say."""
+    """Resident memory in MiB; 0 if unknown."""
     try:
         pages = int(Path("/proc/self/statm").read_text().split()[1])
     except OSError:
@@ -23,15 +23,15 @@ def resident_mb() -> float:
 
 
 def open_sockets() -> int:
-    """Internet sockets of this process that are still open; 0 where the system does not say."""
-    mine, open_ones = Path("/proc/self/fd"), set()
-    if not mine.is_dir():
+    """Open internet sockets of this process; 0 if unknown."""
+    descriptors, open_ones = Path("/proc/self/fd"), set()
+    if not descriptors.is_dir():
         return 0
-    for entry in list(mine.iterdir()):
+    for entry in list(descriptors.iterdir()):
         try:
             target = str(entry.readlink())
         except OSError:
-            continue  # the one the listing itself used
+            continue  # the descriptor of the listing itself
         if target.startswith("socket:["):
             open_ones.add(target[8:-1])
     known = set()
@@ -43,7 +43,7 @@ def open_sockets() -> int:
 
 
 def udp_drops() -> int:
-    """Datagrams dropped by full receive buffers so far, of all sockets here; 0 where it is not told."""
+    """Datagrams dropped so far because a receive buffer was full, of all sockets here; 0 if unknown."""
     try:
         lines = [line.split() for line in Path("/proc/self/net/snmp").read_text().splitlines()]
     except OSError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import socket
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -149,7 +150,10 @@ async def serving(settings: Settings) -> AsyncIterator[Server]:
         context = RoomContext(settings, metrics.on_dropped, recorder.erase_after_class)
         rooms = await asyncio.to_thread(adapters, context)
         feed = LiveFeed()
-        address: list[str] = []
+        sockets = await _listening_sockets(settings.web)
+        for bound in sockets:
+            stack.callback(bound.close)
+        url = settings.web.local_url(sockets[0].getsockname()[1])
         sessions = Sessions(
             store=store,
             recorder=recorder,
@@ -158,7 +162,7 @@ async def serving(settings: Settings) -> AsyncIterator[Server]:
             reader=None if reader is None else MeteredReader(reader, metrics),
             settings=settings,
             metrics=metrics,
-            public_url=lambda: (settings.web.public_url or address[0]).rstrip("/"),
+            public_url=(settings.web.public_url or url).rstrip("/"),
         )
         # In a thread: templates and static files are read from the disk.
         app = await asyncio.to_thread(
@@ -179,10 +183,10 @@ async def serving(settings: Settings) -> AsyncIterator[Server]:
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=_REQUESTS_END_S)
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
-        address.append(await _listen(runner, settings.web))
+        for bound in sockets:
+            await web.SockSite(runner, bound).start()
         stack.callback(feed.close_all)
         stack.push_async_callback(_end_classes, sessions)
-        url = address[0]
         link = f"/?token={access.code}"
         yield Server(url, url + link, link, sessions, store, feed, len(recovered))
 
@@ -205,11 +209,22 @@ async def _cancel(task: asyncio.Task[None]) -> None:
     await asyncio.wait([task])
 
 
-async def _listen(runner: web.AppRunner, settings: WebSettings) -> str:
+async def _listening_sockets(settings: WebSettings) -> list[socket.socket]:
+    """Listen on the addresses of ``web.host``, before requests are answered: links contain the port.
+
+    Raises:
+        ServeError: the port is taken, or the address does not belong to this machine.
+    """
     host, port = settings.host, settings.port
-    site = web.TCPSite(runner, host, port)
     try:
-        await site.start()
+        # asyncio finds and binds the addresses. Closing its server leaves the duplicated sockets open.
+        server = await asyncio.get_running_loop().create_server(
+            asyncio.Protocol, host, port, start_serving=False
+        )
+        sockets = [bound.dup() for bound in server.sockets]
+        server.close()
+        for bound in sockets:
+            bound.listen()
     except OSError as exc:
         if exc.errno == errno.EADDRINUSE:
             raise ServeError(
@@ -219,4 +234,4 @@ async def _listen(runner: web.AppRunner, settings: WebSettings) -> str:
         raise ServeError(
             f"cannot listen on {host}:{port} ({exc.strerror or exc}): check web.host and web.port"
         ) from exc
-    return settings.local_url(runner.addresses[0][1])
+    return sockets

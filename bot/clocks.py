@@ -1,4 +1,4 @@
-"""A clock for durations: changes of the wall clock do not affect it, and it counts time in suspend."""
+"""A clock for durations: it ignores changes of the wall clock and includes time in suspend."""
 
 from __future__ import annotations
 
@@ -10,5 +10,5 @@ _STEADY: Final[int] = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
 
 def steady_s() -> float:
-    """Seconds since an arbitrary start; time in suspend counts."""
+    """Seconds since an arbitrary start, including time in suspend."""
     return time.clock_gettime(_STEADY)

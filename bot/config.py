@@ -33,7 +33,7 @@ _YAML_ERRORS = (
     ArithmeticError,
     RecursionError,
 )
-"""Errors of PyYAML: invalid YAML, impossible dates or numbers, nesting that is too deep."""
+"""What PyYAML raises for invalid YAML, impossible dates or numbers, and nesting that is too deep."""
 
 
 class ConfigError(Exception):
@@ -76,7 +76,7 @@ class WebSettings(_Section):
     def local_url(self, port: int | None = None) -> str:
         """URL of the pages on this machine: with ``web.port``, or the given port."""
         host = self.host if ":" not in self.host else f"[{self.host}]"
-        if host in {"0.0.0.0", "[::]"}:  # listens on every address, so on this one too
+        if host in {"0.0.0.0", "[::]"}:  # every address, so also 127.0.0.1
             host = "127.0.0.1"
         return f"http://{host}:{self.port if port is None else port}"
 
@@ -209,7 +209,7 @@ def _from_environment(environment: Mapping[str, str]) -> dict[str, dict[str, Any
             continue
         section, key = variable[len(ENV_PREFIX) :].lower().split("__", 1)
         try:
-            # A token is used as it is: as YAML, one of digits only would become a number.
+            # Not YAML for the token: one of digits only would become a number.
             value = text if key == "token" else yaml.safe_load(text)
         except _YAML_ERRORS as exc:
             raise ConfigError(f"correct {variable}, it is not valid YAML: {_reason(exc)}") from exc
@@ -229,7 +229,7 @@ def _one_line(exc: ValidationError, path: Path) -> str:
     source = f"{path} or the environment"
     if first["type"] == "extra_forbidden":
         return f"{source}: unknown key {key}: see config.yaml for the known keys{more}"
-    if first["type"] == "value_error":  # raised by a validator of this project: says what to do
+    if first["type"] == "value_error":  # from a validator of this module, whose text says what to do
         return f"{source}: {key}: {first['ctx']['error']}{more}"
     if first["type"] == "tuple_type":
         return f"{source}: {key}: write a list in brackets, even for one value: [VALUE]{more}"

@@ -11,7 +11,7 @@ _PR_SET_DUMPABLE: Final = 4
 
 
 def forbid_core_dumps() -> None:
-    """Prevent them for this process; its child processes inherit the resource limit."""
+    """Prevent core dumps of this process; child processes inherit the resource limit."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     if sys.platform == "linux":
         # The limit does not apply where the kernel pipes core dumps to a program (kernel.core_pattern).

@@ -1,7 +1,7 @@
 """``classmood doctor`` checks whether everything that a class needs works on this machine.
 
-Every check is a real try: the models run, the database is read, the port is bound, a frame is encoded and
-decoded. Nothing is created or changed, and a server may run at the same time.
+The checks use the real parts: they run the models, read the database, bind the port, and encode and decode a
+frame. They create and change nothing, and a server may run at the same time.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ from reports.web.key_file import KeyFile
 _LIBRARIES: Final = ("aiohttp", "aiortc", "ai-edge-litert", "opencv-python-headless", "sqlalchemy")
 
 _HEALTH_TIMEOUT_S: Final = 2.0
-"""How long a running ClassMood may take to answer the health check."""
+"""Timeout of the request that finds out whether ClassMood already uses the port."""
 
 
 class Verdict(StrEnum):
@@ -58,7 +58,7 @@ class Finding:
     Attributes:
         subject: What was checked.
         verdict: ``WARN`` means that it works locally, but not enough for a class.
-        text: The state found; for ``WARN`` and ``WRONG`` first what to do.
+        text: What was found; for ``WARN`` and ``WRONG``, what to do comes first.
     """
 
     subject: str
@@ -123,7 +123,7 @@ def _models(settings: Settings) -> str:
     BlazeFace(settings.analysis.detector_threshold).detect(np.zeros((180, 320), np.uint8))
     probs = CnnClassifier().predict(np.zeros((1, CROP_PX, CROP_PX, 1), np.float32))
     if not np.isclose(probs.sum(), 1, atol=1e-3):
-        raise _Wrong("restore the folder inference/models: the expression model gives no probabilities")
+        raise _Wrong("restore the folder inference/models: the output of the expression model is wrong")
     return "face detector and expression model load and run"
 
 
@@ -166,9 +166,9 @@ def _port(settings: Settings) -> str:
 
 
 def _is_classmood(url: str) -> bool:
-    """Whether the program that listens there is ClassMood."""
+    """Whether the program that listens at this URL is ClassMood."""
     try:
-        # Bypass any proxy that the environment names: the request is for this machine.
+        # Without the proxy that the environment may name: the request is for this machine.
         with build_opener(ProxyHandler({})).open(f"{url}/healthz", timeout=_HEALTH_TIMEOUT_S) as response:
             alive: bool = json.loads(response.read(1024)) == {"alive": True}
             return alive and response.headers.get("Server") == "ClassMood"

@@ -1,6 +1,6 @@
 """Decoded video frames, and their upright grayscale image (luma).
 
-Only the few frames that are analysed are asked for their luma: a dropped frame costs no conversion.
+``luma`` is called only for the few frames that are analysed, so that other frames are never converted.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class RawFrame:
 
 
 def rotation_of(frame: av.VideoFrame) -> int:
-    """Quarter turns clockwise, 0..3, that the file's display matrix asks for."""
+    """Quarter turns clockwise, 0..3, that set a frame upright, by the file's display matrix."""
     return round(-frame.rotation / 90) % 4  # PyAV gives degrees counterclockwise
 
 

@@ -1,6 +1,6 @@
-"""Host links and the host token under the settings: what the server prints and ``classmood token`` creates.
+"""Creates host links and the host token, when the server starts and for ``classmood token``.
 
-Keys are stored in ``web.token_file``; with ``web.token`` set, in the server's memory only.
+Their hashes are stored in ``web.token_file`` or, if ``web.token`` is set, in the server's memory only.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _SERVER_TIMEOUT_S: Final = 10.0
 
 @dataclass(frozen=True, slots=True, eq=False)
 class HostAccess:
-    """The host keys and what the server prints at its start.
+    """The host keys, and the secrets that the server prints when it starts.
 
     Attributes:
         keys: Checks every request for the host's pages.
@@ -44,7 +44,7 @@ def open_host_access(settings: WebSettings) -> HostAccess:
     code = secrets.token_urlsafe(32)
     if configured is not None:
         now = time.time()
-        # The configured token works once as a link itself, so that whoever set it needs no printed link.
+        # The configured token also works once as a link: whoever set it may not see what the server prints.
         keys = Keys(hash_secret(configured)).with_link(configured, now, lifetime_s=float("inf"))
         return HostAccess(HostKeys(MemoryKeyStore(keys.with_link(code, now))), code)
     store = KeyFile(settings.token_file)
@@ -73,7 +73,7 @@ def configured_token(settings: WebSettings) -> str | None:
 
 
 def fresh_link(settings: WebSettings) -> str:
-    """A new link, which lets one browser in, once; it works on a running server and on one started later.
+    """Create a link, which lets one browser in, once. A server that starts later accepts it, too.
 
     Raises:
         ConfigError: the token cannot be used, or ``web.token`` is set and no server answers.
@@ -84,7 +84,7 @@ def fresh_link(settings: WebSettings) -> str:
 
 
 def rotate_token(settings: WebSettings) -> tuple[str, str]:
-    """Replace the host token; the old token, every cookie and every link stop working.
+    """Replace the host token: the old token, every cookie and every link stop working.
 
     Returns:
         The new token and a link.
@@ -106,11 +106,11 @@ def _link(settings: WebSettings, code: str) -> str:
 
 
 def _code_from_server(settings: WebSettings, token: str) -> str:
-    """Have the running server create a link: with ``web.token`` set, links exist only in its memory."""
+    """Ask the running server for a link: with ``web.token`` set, links exist only in its memory."""
     address = f"{settings.local_url()}/api/host-links"
     request = Request(address, method="POST", headers={"Authorization": f"Bearer {token}"})
     try:
-        # Bypass any proxy that the environment names: it would see the token.
+        # Without the proxy that the environment may name: it would see the token.
         with build_opener(ProxyHandler({})).open(request, timeout=_SERVER_TIMEOUT_S) as response:
             return str(json.load(response)["code"])
     except (OSError, ValueError, LookupError) as exc:

@@ -1,4 +1,4 @@
-"""Logging set-up: structlog over the standard library, to standard error, without names or secrets.
+"""Sets up logging: structlog on top of the standard library, to standard error, without names or secrets.
 
 Messages are constant; values are passed as keys. The values of keys that could hold a person's name or a
 secret are always replaced.
@@ -32,7 +32,7 @@ def set_up_logs(level: str, json_lines: bool) -> None:
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.stdlib.ExtraAdder(),
-        blank_secrets,
+        redact_secrets,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
     structlog.configure(
@@ -68,8 +68,8 @@ def set_up_logs(level: str, json_lines: bool) -> None:
         logging.getLogger(name).setLevel(max(level_number, logging.ERROR))
 
 
-def blank_secrets(logger: object, method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """A structlog processor that replaces the value of every key in ``SECRET_KEYS``."""
+def redact_secrets(logger: object, method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Replace the value of every key in ``SECRET_KEYS`` (a structlog processor)."""
     for key in SECRET_KEYS & event.keys():
         event[key] = "[withheld]"
     return event

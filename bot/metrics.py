@@ -44,7 +44,7 @@ class Metrics:
         )
         self.samples = Counter(
             "classmood_samples",
-            "Images read, by the number of faces detected in them; failed: the models could not read them.",
+            "Images analysed, by the number of faces detected; failed: a model raised an error.",
             ["faces"],
             registry=self.registry,
         )
@@ -53,7 +53,7 @@ class Metrics:
         )
         self.dropped = Counter(
             "classmood_pictures_dropped",
-            "Encoded frames dropped: decoding cannot keep up, or they are damaged.",
+            "Encoded frames dropped because decoding is too slow or they are damaged.",
             registry=self.registry,
         )
         self.model = Histogram(
@@ -86,10 +86,10 @@ class Metrics:
 
 
 class MeteredReader:
-    """A face reader whose images are counted."""
+    """Passes images on to a face reader and counts them."""
 
     def __init__(self, reader: FaceAnalysisPool, metrics: Metrics) -> None:
-        """Wrap ``reader``; ``metrics`` counts its images."""
+        """Wrap ``reader``; its images are counted in ``metrics``."""
         self._reader, self._metrics = reader, metrics
 
     def submit(self, image: Image) -> Future[FaceAnalysis]:

@@ -15,7 +15,7 @@ _FILE: Final = Path(__file__).with_name("openapi.yaml")
 
 
 def read_description() -> dict[str, Any]:
-    """The description. Blocks."""
+    """Read the description. Blocks."""
     description: dict[str, Any] = yaml.safe_load(_FILE.read_text(encoding="utf-8"))
     return description
 

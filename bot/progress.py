@@ -20,7 +20,7 @@ from reports.web.feed import RESYNC, Subscription
 _log = structlog.get_logger()
 
 _WARM_S: Final = 30.0
-"""When the memory of a class is measured first, seconds: models and decoders are loaded by then."""
+"""When memory is first measured, seconds after the start: models and decoders are loaded by then."""
 
 
 class WindowFollower:
@@ -31,12 +31,12 @@ class WindowFollower:
     """
 
     def __init__(self, store: Store, class_id: str, print_windows: bool) -> None:
-        """Set up; ``store`` is read only when the feed had to drop events."""
+        """Set up; ``store`` is read only if the feed dropped events."""
         self._store, self._class_id, self._print_windows = store, class_id, print_windows
         self.last: dict[str, Any] | None = None
 
     async def follow(self, events: Subscription) -> None:
-        """Take in every window until the feed of the class is closed."""
+        """Process every window until the feed of the class is closed."""
         missed = False
         async for event in events:
             if missed or event.event == RESYNC:
@@ -47,7 +47,7 @@ class WindowFollower:
             await self._read_store()
 
     async def _read_store(self) -> bool:
-        """Take in the stored windows that are newer than the last; whether the store could be read."""
+        """Process the stored windows that are newer than the last; whether the store could be read."""
         try:
             windows = await self._store.windows(
                 self._class_id, 0.0 if self.last is None else self.last["start_s"]
@@ -61,7 +61,7 @@ class WindowFollower:
 
     def _add(self, window: dict[str, Any]) -> None:
         if self.last is not None and window["start_s"] <= self.last["start_s"]:
-            return  # read from the store already
+            return  # already read from the store
         self.last = window
         if self._print_windows:
             click.echo(json.dumps(window))
@@ -76,7 +76,7 @@ async def show_progress(
     """Show the progress of a class until it ends, its time is over or ``stop`` is set.
 
     Args:
-        follower: Knows the newest window.
+        follower: Has the newest window.
         ended: Set when the class has ended.
         minutes: Length of the class, minutes; None if it is not limited.
         stop: Set when the person at the terminal wants it to end.
@@ -112,8 +112,8 @@ def closing_figures(
     """The closing line: what was analysed, how quickly, in how much memory.
 
     Args:
-        timings: Of the class.
-        windows: All of the class.
+        timings: Timings of the class.
+        windows: All windows of the class.
         students: How many students were expected; 0 if unknown.
         first_mib: Memory near the beginning, MiB, if it was measured.
     """

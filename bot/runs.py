@@ -38,14 +38,14 @@ class RunError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class ClassRun:
-    """One class asked for on the command line.
+    """A class to run, as requested on the command line.
 
     Attributes:
         room: Room URL.
         title: Title; if empty, the class is named after the date.
         minutes: Length of the class, minutes; None to wait for Ctrl-C.
         reports: Folder for the report.
-        json_lines: Whether each window is printed as a JSON line; all else then goes to standard error.
+        json_lines: Whether each window is printed as a JSON line; all other text then goes to standard error.
     """
 
     room: str
@@ -93,7 +93,7 @@ async def demo(settings: Settings, students: int, run: ClassRun) -> bool:
     async with _stopping() as stop, serving(settings) as server:
         _greet(server, settings)
         click.echo(
-            f"{count_students(students)} drawn by the program join over WebRTC. They are no real people."
+            f"{count_students(students)} drawn by the program join over WebRTC. They are not real people."
         )
         info = await _run_class(server, run, stop, students=students)
     return info.state is ClassState.ENDED
@@ -114,7 +114,9 @@ async def _run_class(server: Server, run: ClassRun, stop: asyncio.Event, student
         stack.push_async_callback(_cancel, following)
         async with _drawn_students(server.url, info.code, students):
             first_mib = await show_progress(follower, running.ended, run.minutes, stop)
-            reason = "It was ended from the terminal." if stop.is_set() else "Its time was over."
+            reason = (
+                "The class was ended from the terminal." if stop.is_set() else "The planned time was over."
+            )
             ended = await server.sessions.end(info.id, reason) or info
         await following  # until the last window: the feed of the class is closed now
     report = await load_report(server.store, info.id, read_card(DEFAULT_MODEL))

@@ -1,4 +1,4 @@
-"""Video tracks: the video of one participant, of which only the newest frame is held."""
+"""Video tracks: the video of one participant. A track holds only its newest frame."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Takes the screenshots of the README: a demo class in a real Chromium. Run by ``make screenshots``.
 
-The students are drawn, so the screenshots show no person. The script runs as long as its class, three minutes
-and a half: the indicator needs three minutes of a class for its baseline.
+The students are drawn, so the screenshots show no real person. The script takes almost four minutes: the
+indicator needs three minutes of a class for its baseline.
 """
 
 from __future__ import annotations
@@ -22,13 +22,17 @@ from bot.demo.students import run_students
 _IMAGES: Final = Path(__file__).parent / "images"
 _CHROMIUM: Final = "/usr/bin/chromium"
 _STUDENTS: Final = 8
+_WIDTH_PX: Final = 1100
+_MARGIN_PX: Final = 12
 CLASS_S: Final = 190
-"""Just longer than the indicator needs for its baseline."""
+"""Length of the class in seconds, just longer than the indicator needs for its baseline."""
 
 _BEGIN_S: Final = 60.0
-"""Where the students' story begins: just before the hard part, so that the class is well again at the end."""
+"""Where the students' script begins, seconds: just before its difficult part, so that the class has recovered
+by the end."""
 
 _MARKER_S: Final = 100
+"""When the marker is set, seconds."""
 
 
 async def main() -> None:
@@ -52,10 +56,10 @@ async def main() -> None:
             students = asyncio.create_task(
                 run_students(server.url, info.code or "", _STUDENTS, 1, stop, begin_s=_BEGIN_S)
             )
-            context = await browser.new_context(viewport={"width": 1100, "height": 900})
+            context = await browser.new_context(viewport={"width": _WIDTH_PX, "height": 900})
             page = await context.new_page()
             await page.goto(server.host_link)
-            await page.locator("#start-class").wait_for()  # the host link leads on to the list of classes
+            await page.locator("#start-class").wait_for()  # the host link forwards to the list of classes
             await page.goto(f"{server.url}/classes/{info.id}")
             for second in tqdm(range(CLASS_S), desc="running the class", unit="s"):
                 if second == _MARKER_S:
@@ -74,15 +78,23 @@ async def main() -> None:
             await students
             await server.sessions.end(info.id)
             await page.goto(f"{server.url}/api/classes/{info.id}/report.html")
-            await page.set_viewport_size({"width": 1100, "height": 1680})
-            await page.screenshot(path=_IMAGES / "report.png")
+            await screenshot_down_to(page, "section[aria-labelledby=overall]", _IMAGES / "report.png")
             await browser.close()
 
 
 async def screenshot_whole_page(page: Page, file: Path) -> None:
-    """Take a screenshot in a window as tall as the page, whose footer sticks to the window's bottom."""
-    height = await page.evaluate("document.documentElement.scrollHeight")
-    await page.set_viewport_size({"width": 1100, "height": height})
+    """Take a screenshot in a window as tall as the page: the page's footer sticks to the window's bottom."""
+    await _screenshot(page, await page.evaluate("document.documentElement.scrollHeight"), file)
+
+
+async def screenshot_down_to(page: Page, selector: str, file: Path) -> None:
+    """Take a screenshot from the top of the page to the end of an element, so that no line of text is cut."""
+    bottom = await page.locator(selector).evaluate("element => element.getBoundingClientRect().bottom")
+    await _screenshot(page, round(bottom) + _MARGIN_PX, file)
+
+
+async def _screenshot(page: Page, height: int, file: Path) -> None:
+    await page.set_viewport_size({"width": _WIDTH_PX, "height": height})
     await page.screenshot(path=file)
 
 

@@ -1,1 +1,1 @@
-"""Faces and expressions in one picture: detect, crop, classify. Knows nothing of rooms, stores or pages."""
+"""Detects the faces of one image, crops them and classifies their expressions. Independent of ``bot``."""

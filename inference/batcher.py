@@ -1,10 +1,10 @@
-"""From pictures to readings on worker threads, whatever is waiting taken together.
+"""Analyses the images of many cameras on worker threads, in batches.
 
-Comes in: grayscale pictures of many cameras. Goes out: a ``FaceAnalysis`` each, as a future. A worker takes
-what is queued, up to a batch, and never waits for more: detection runs picture by picture (the model
-takes one), the crops of all of them go through the classifier at once. The models release the GIL.
+A worker takes the images that are queued, at most ``BATCH``, and never waits for more. It detects faces image
+by image, because BlazeFace accepts only one, and classifies all their crops in one call. The models release
+the GIL.
 
-The queue needs no bound of its own: a camera hands in one picture at a time and waits for its reading.
+The queue needs no size limit: each camera submits one image at a time and waits for the result.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ from inference.crops import crop_faces
 from inference.detector import FaceDetector, Faces
 
 BATCH: Final = 8
-"""Most pictures a worker takes at once."""
+"""Most images in one batch."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FaceAnalysis:
-    """What one picture shows.
+    """The faces of one image and their expressions.
 
     Attributes:
-        faces: N faces, best first.
+        faces: N faces, highest score first.
         probs: (N, 7) probabilities in the order of ``EMOTIONS``.
     """
 
@@ -42,7 +42,7 @@ class FaceAnalysis:
 
 
 class FaceAnalysisPool:
-    """A few threads, each with a detector and a classifier of its own."""
+    """Worker threads, each with its own detector and classifier."""
 
     def __init__(
         self,
@@ -54,11 +54,11 @@ class FaceAnalysisPool:
         """Load the models and start the threads.
 
         Args:
-            make_detector: Makes each thread's detector.
-            make_classifier: Makes each thread's classifier.
-            workers: How many threads.
-            on_model: Told on a thread which model ran (``detector`` a picture, ``classifier`` a batch)
-                and for how long, seconds.
+            make_detector: Called once per thread.
+            make_classifier: Called once per thread.
+            workers: Number of threads.
+            on_model: Called on a worker thread after each run of a model, with the model (``detector`` for an
+                image, ``classifier`` for a batch) and its time in seconds.
 
         Raises:
             ModelError: a model cannot be loaded.
@@ -67,7 +67,7 @@ class FaceAnalysisPool:
         self._on_model = on_model
         self._threads = [
             threading.Thread(
-                target=self._work, args=(make_detector(), make_classifier()), name=f"face-reader-{number}"
+                target=self._work, args=(make_detector(), make_classifier()), name=f"face-analysis-{number}"
             )
             for number in range(workers)
         ]
@@ -75,13 +75,13 @@ class FaceAnalysisPool:
             thread.start()
 
     def submit(self, image: Image) -> Future[FaceAnalysis]:
-        """Queue a (height, width) picture; it must not change until the reading is there."""
+        """Queue a (height, width) image; do not change it before the future is done."""
         future: Future[FaceAnalysis] = Future()
         self._jobs.put((image, future))
         return future
 
     def close(self) -> None:
-        """Finish what is queued and end the threads. Blocks for as long as that takes."""
+        """Analyse what is queued, then end the threads; blocks until then."""
         for _ in self._threads:
             self._jobs.put(None)
         for thread in self._threads:
@@ -100,38 +100,38 @@ class FaceAnalysisPool:
                     last = True
                     break
                 jobs.append(more)
-            wanted = [(image, future) for image, future in jobs if future.set_running_or_notify_cancel()]
-            self._read(wanted, detector, classifier)
+            active = [(image, future) for image, future in jobs if future.set_running_or_notify_cancel()]
+            self._analyse(active, detector, classifier)
             if last:
                 return
 
-    def _read(
+    def _analyse(
         self,
         jobs: list[tuple[Image, Future[FaceAnalysis]]],
         detector: FaceDetector,
         classifier: EmotionClassifier,
     ) -> None:
-        """Settle every future: a picture that cannot be read fails alone, the others go on."""
-        found: list[tuple[Faces, Floats, Future[FaceAnalysis]]] = []
+        """Complete every future; an image that cannot be analysed fails only its own."""
+        detected: list[tuple[Faces, Floats, Future[FaceAnalysis]]] = []
         for image, future in jobs:
             try:
-                began_s = time.perf_counter()
+                start_s = time.perf_counter()
                 faces = detector.detect(image)
-                self._on_model("detector", time.perf_counter() - began_s)
-                found.append((faces, crop_faces(image, faces), future))
-            except Exception as exc:  # noqa: BLE001  # whatever it is, it is the caller's to hear
+                self._on_model("detector", time.perf_counter() - start_s)
+                detected.append((faces, crop_faces(image, faces), future))
+            except Exception as exc:  # noqa: BLE001  # every error belongs to the caller of submit
                 future.set_exception(exc)
-        if not found:
+        if not detected:
             return
         try:
-            began_s = time.perf_counter()
-            probs = classifier.predict(np.concatenate([crops for _, crops, _ in found]))
-            self._on_model("classifier", time.perf_counter() - began_s)
-        except Exception as exc:  # noqa: BLE001  # whatever it is, it is the callers' to hear
-            for _, _, future in found:
+            start_s = time.perf_counter()
+            probs = classifier.predict(np.concatenate([crops for _, crops, _ in detected]))
+            self._on_model("classifier", time.perf_counter() - start_s)
+        except Exception as exc:  # noqa: BLE001  # as above
+            for _, _, future in detected:
                 future.set_exception(exc)
             return
         start = 0
-        for faces, crops, future in found:
+        for faces, crops, future in detected:
             future.set_result(FaceAnalysis(faces, probs[start : start + len(crops)]))
             start += len(crops)

@@ -1,7 +1,6 @@
-"""FaceAnalysis expressions: the project's own CNN, trained on FER-2013, on LiteRT.
+"""Classifies expressions with the project's own CNN, trained on FER-2013, on LiteRT.
 
-Comes in: face crops. Goes out: a probability for each of the seven expressions. The temperature found
-on held-back images is part of the exported graph, so the probabilities are calibrated as they come.
+The exported graph contains the temperature, so the probabilities are already calibrated.
 """
 
 from __future__ import annotations
@@ -17,11 +16,11 @@ from inference.engine import MODELS, Engine
 from inference.errors import ModelError
 
 DEFAULT_MODEL: Final = MODELS / "fer_cnn.tflite"
-"""The shipped CNN; its card says what it was trained on, how, and what it reaches."""
+"""The shipped CNN; its card lists training data, options and accuracy."""
 
 
 class EmotionClassifier(Protocol):
-    """Reads expressions."""
+    """Classifies expressions."""
 
     def predict(self, crops: Floats) -> Floats:
         """Probabilities of face crops.
@@ -36,21 +35,21 @@ class EmotionClassifier(Protocol):
 
 
 class CnnClassifier:
-    """The CNN on one thread."""
+    """The CNN, for use by one thread."""
 
     def __init__(self, model: Path = DEFAULT_MODEL) -> None:
         """Load the model.
 
         Raises:
-            ModelError: the model is missing, damaged, or has other labels.
+            ModelError: the model is missing or damaged, or its labels are not ``EMOTIONS``.
         """
         self._engine = Engine(model)
         if tuple(self._engine.card.get("labels", ())) != EMOTIONS:
-            raise ModelError(f"the model {model} has other labels than {', '.join(EMOTIONS)}: export it anew")
+            raise ModelError(f"export the model {model} again: its labels are not {', '.join(EMOTIONS)}")
 
     @classmethod
     def load(cls, path: Path | None = None) -> CnnClassifier:
-        """The shipped CNN, or the one in a file."""
+        """The CNN of a file; None for the shipped one."""
         return cls(DEFAULT_MODEL if path is None else path)
 
     def predict(self, crops: Floats) -> Floats:

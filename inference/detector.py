@@ -1,10 +1,8 @@
-"""Finding faces: BlazeFace, short range, on LiteRT.
+"""Detects faces with BlazeFace (short range) on LiteRT.
 
-Comes in: a grayscale picture. Goes out: ``Faces`` with boxes, scores and six landmarks each.
-
-Source: Bazarevsky et al. 2019, "BlazeFace: Sub-millisecond Neural Face Detection on Mobile GPUs"
-(arXiv 1907.05047). The model looks at a 128 x 128 square and answers for 896 anchors, whose scores and
-offsets are decoded here; overlapping answers are blended, weighted by score, as the paper has it.
+The model reads a square of 128 x 128 pixels and returns a score and offsets for each of 896 anchors. They are
+decoded here, and overlapping detections are averaged, weighted by score, as in the paper: Bazarevsky et al.
+2019, "BlazeFace: Sub-millisecond Neural Face Detection on Mobile GPUs" (arXiv 1907.05047).
 """
 
 from __future__ import annotations
@@ -20,7 +18,7 @@ from inference.arrays import Floats, Image
 from inference.engine import MODELS, Engine
 
 LANDMARKS: Final = ("right_eye", "left_eye", "nose_tip", "mouth", "right_ear", "left_ear")
-"""Order of the landmarks; right and left are the person's own."""
+"""Order of the landmarks; right and left as seen by the person."""
 
 _SIDE_PX: Final = 128
 _OVERLAP: Final = 0.3
@@ -29,13 +27,13 @@ _MODEL: Final = MODELS / "blazeface_short.tflite"
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Faces:
-    """The faces of one picture, best first.
+    """The faces of one image, highest score first.
 
     Attributes:
-        boxes: (N, 4) x0 y0 x1 y1 in pixels, clipped to the picture.
+        boxes: (N, 4) x0 y0 x1 y1 in pixels, clipped to the image.
         scores: (N,) 0..1.
-        landmarks: (N, 6, 2) x y in pixels, in the order of ``LANDMARKS``; may lie outside.
-        sides: (N,) side of each face's square before clipping, pixels.
+        landmarks: (N, 6, 2) x y in pixels, in the order of ``LANDMARKS``; may lie outside the image.
+        sides: (N,) side of each face's square box before clipping, pixels.
     """
 
     boxes: Floats
@@ -53,36 +51,36 @@ NO_FACES: Final = Faces(
     np.zeros((0, len(LANDMARKS), 2), np.float32),
     np.zeros(0, np.float32),
 )
-"""What a picture without faces gives."""
+"""The result for an image without faces."""
 
 
 class FaceDetector(Protocol):
-    """Finds faces."""
+    """Detects faces."""
 
     def detect(self, image: Image) -> Faces:
-        """The faces of a (height, width) picture, best first."""
+        """The faces of a (height, width) image, highest score first."""
         ...
 
 
 class BlazeFace:
-    """BlazeFace short on one thread; see the module for the source."""
+    """BlazeFace (short range), for use by one thread."""
 
     def __init__(self, threshold: float = 0.5, model: Path = _MODEL) -> None:
         """Load the model.
 
         Args:
-            threshold: Least score of a face, 0..1.
+            threshold: Lowest score of a face, 0..1.
             model: The LiteRT file.
 
         Raises:
             ModelError: the model is missing or damaged.
         """
         self._engine = Engine(model)
-        self._least_logit = float(np.log(threshold / (1 - threshold)))
+        self._lowest_logit = float(np.log(threshold / (1 - threshold)))
         self._anchors = _anchors()
 
     def detect(self, image: Image) -> Faces:
-        """The faces of a (height, width) picture, best first."""
+        """The faces of a (height, width) image, highest score first."""
         height, width = image.shape
         if not height or not width:
             return NO_FACES
@@ -93,7 +91,7 @@ class BlazeFace:
         square = np.zeros((_SIDE_PX, _SIDE_PX), np.float32)
         square[top : top + size[1], left : left + size[0]] = small.astype(np.float32) / 127.5 - 1.0
         regressors, logits = self._engine.run(np.repeat(square[None, :, :, None], 3, axis=3))
-        kept = np.flatnonzero(logits[0, :, 0] >= self._least_logit)
+        kept = np.flatnonzero(logits[0, :, 0] >= self._lowest_logit)
         if not len(kept):
             return NO_FACES
         scores = 1 / (1 + np.exp(-logits[0, kept, 0]))
@@ -108,7 +106,7 @@ class BlazeFace:
 
 
 def _anchors() -> Floats:
-    """(896, 2) centres x y in pixels of 128: two a cell of 16 x 16, then six a cell of 8 x 8."""
+    """(896, 2) x y of 128 pixels: two per cell of a 16 x 16 grid, then six per cell of an 8 x 8 grid."""
     rows = []
     for cells, repeats in ((16, 2), (8, 6)):
         centres = (np.arange(cells, dtype=np.float32) + 0.5) * (_SIDE_PX / cells)
@@ -118,29 +116,29 @@ def _anchors() -> Floats:
 
 
 def _blend(points: Floats, scores: Floats) -> tuple[Floats, Floats]:
-    """Non-maximum suppression that averages what overlaps, weighted by score.
+    """Non-maximum suppression that averages overlapping detections, weighted by score.
 
     Args:
-        points: (N, 8, 2) centre, size and six landmarks.
+        points: (N, 8, 2) x y of centre, size and six landmarks.
         scores: (N,).
 
     Returns:
-        The same for the faces that are left, best first.
+        The same for the remaining faces, highest score first.
     """
     order = np.argsort(-scores)
     points, scores = points[order], scores[order]
     corners = np.concatenate([points[:, 0] - points[:, 1] / 2, points[:, 0] + points[:, 1] / 2], axis=1)
     blended, best = [], []
-    left = np.arange(len(scores))
-    while len(left):
-        first = left[0]
-        near = overlap(corners[first], corners[left]) > _OVERLAP
-        near[0] = True
-        group = left[near]
+    remaining = np.arange(len(scores))
+    while len(remaining):
+        first = remaining[0]
+        near = overlap(corners[first], corners[remaining]) > _OVERLAP
+        near[0] = True  # a box without area does not overlap itself
+        group = remaining[near]
         weights = scores[group] / scores[group].sum()
         blended.append(np.tensordot(weights, points[group], axes=1))
         best.append(scores[first])
-        left = left[~near]
+        remaining = remaining[~near]
     return np.stack(blended).astype(np.float32), np.asarray(best, np.float32)
 
 

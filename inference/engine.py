@@ -1,8 +1,7 @@
-"""LiteRT models: a file that is what its card says, ready to run on one thread.
+"""Loads a LiteRT model, checks it against its card, and runs it.
 
-Comes in: a ``.tflite`` file with a ``.json`` card of the same name beside it. Goes out: ``Engine``, whose
-``run`` takes and gives arrays. LiteRT rather than TensorFlow: 0.1 s and 54 MiB to import instead of
-4 s and 624 MiB, and faster a face (docs/decisions.md).
+The card is a JSON file beside the model, with the same name and the suffix ``.json``. LiteRT imports in 0.1 s
+and 54 MiB where TensorFlow needs 4 s and 624 MiB, and it is faster per face (docs/decisions.md).
 """
 
 from __future__ import annotations
@@ -19,44 +18,45 @@ from inference.errors import ModelError
 from inference.native_noise import muted
 
 MODELS: Final = Path(__file__).parent / "models"
-"""Where the shipped models are."""
+"""Folder of the shipped models."""
 
 
 class Engine:
-    """One model on one thread.
+    """One model, for use by one thread: LiteRT's interpreter is not thread-safe.
 
-    An interpreter is not safe to share: every worker thread has engines of its own.
+    Attributes:
+        card: The model's JSON card.
     """
 
     def __init__(self, path: Path) -> None:
-        """Load and verify.
+        """Load the model and check its SHA-256.
 
         Args:
-            path: The model; its card is the same name with ``.json``.
+            path: The ``.tflite`` file.
 
         Raises:
-            ModelError: a file is missing, or the model is not the one its card describes.
+            ModelError: model or card is missing or damaged, or they do not match.
         """
-        # Here and not above: where faces must not be looked at, not even the means to is loaded.
+        # Imported here: if face analysis is disabled, the library for it is not even loaded.
         from ai_edge_litert.interpreter import Interpreter
 
         self.card = read_card(path)
         try:
             content = path.read_bytes()
         except OSError as exc:
-            raise ModelError(f"the model {path} cannot be read ({exc.strerror}): install again") from exc
+            raise ModelError(f"install again: the model {path} cannot be read ({exc.strerror})") from exc
         digest = hashlib.sha256(content).hexdigest()
         if digest != self.card.get("sha256"):
             raise ModelError(
-                f"the model {path} is damaged or was exchanged (SHA-256 {digest[:12]}…, its card says "
-                f"{str(self.card.get('sha256'))[:12]}…): restore the file or export it again with its card"
+                f"restore the model {path} or export it again with its card: it is damaged or was replaced "
+                f"(SHA-256 {digest[:12]}…, {str(self.card.get('sha256'))[:12]}… in its card)"
             )
         try:
-            with muted():  # the first one of a process greets on the terminal
+            with muted():  # the first interpreter of a process logs to the terminal
                 self._interpreter: Any = Interpreter(model_content=content, num_threads=1)
                 self._interpreter.allocate_tensors()
         except (ValueError, RuntimeError) as exc:
-            raise ModelError(f"the model {path} is no LiteRT model this program can run: {exc}") from exc
+            raise ModelError(f"export the model {path} again: LiteRT cannot run it ({exc})") from exc
         self._input = self._interpreter.get_input_details()[0]["index"]
         self._outputs = [output["index"] for output in self._interpreter.get_output_details()]
         self._shape = tuple(self._interpreter.get_input_details()[0]["shape"])
@@ -65,10 +65,10 @@ class Engine:
         """Run the model once.
 
         Args:
-            batch: (B, ...) in the shape the model takes; B may change from call to call.
+            batch: (B, ...) in the model's input shape; B may change from call to call.
 
         Returns:
-            A copy of each output, (B, ...), in the model's own order.
+            A copy of each output, (B, ...), in the model's order.
         """
         if batch.shape != self._shape:
             self._interpreter.resize_tensor_input(self._input, batch.shape)
@@ -80,18 +80,18 @@ class Engine:
 
 
 def read_card(path: Path) -> dict[str, Any]:
-    """The card beside a model file.
+    """The JSON card of a model file.
 
     Raises:
-        ModelError: there is none, or it is no JSON object.
+        ModelError: the card is missing or is not a JSON object.
     """
     card = path.with_suffix(".json")
     try:
-        found = json.loads(card.read_text(encoding="utf-8"))
+        content = json.loads(card.read_text(encoding="utf-8"))
     except OSError as exc:
-        raise ModelError(f"the model card {card} cannot be read ({exc.strerror}): install again") from exc
+        raise ModelError(f"install again: the model card {card} cannot be read ({exc.strerror})") from exc
     except ValueError as exc:
-        raise ModelError(f"the model card {card} is no JSON: restore it or export the model again") from exc
-    if not isinstance(found, dict):
-        raise ModelError(f"the model card {card} is no JSON object: restore it or export the model again")
-    return found
+        raise ModelError(f"restore the model card {card} or export the model again: it is not JSON") from exc
+    if not isinstance(content, dict):
+        raise ModelError(f"restore the model card {card} or export the model again: it is not a JSON object")
+    return content

@@ -1,4 +1,4 @@
-"""Keeps what TensorFlow's and LiteRT's C++ writes straight to file descriptor 2 off the terminal."""
+"""Hides the log lines that the C++ code of TensorFlow and LiteRT writes directly to file descriptor 2."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from pathlib import Path
 
 @contextmanager
 def muted() -> Iterator[None]:
-    """Drop what the block writes to standard error; what goes wrong in it is told by its exceptions."""
+    """Discard everything written to standard error in this block; exceptions still report errors."""
     sys.stderr.flush()
-    kept = os.dup(2)
-    with Path(os.devnull).open("wb") as noise:
-        os.dup2(noise.fileno(), 2)
+    original = os.dup(2)
+    with Path(os.devnull).open("wb") as devnull:
+        os.dup2(devnull.fileno(), 2)
         try:
             yield
         finally:
             sys.stderr.flush()
-            os.dup2(kept, 2)
-            os.close(kept)
+            os.dup2(original, 2)
+            os.close(original)

@@ -1,9 +1,9 @@
-"""Faces too small for one look: the picture again in overlapping squares.
+"""Detects small faces by running the detector on overlapping square tiles of the image.
 
-BlazeFace looks at 128 x 128 pixels, so a face of 30 pixels in a 320-pixel picture is 12 to it and is
-missed. Squares show it larger, but show more of what is no face as well; what they find needs a
-higher score. Measured on 72 face-free pictures at the plain threshold, two squares raise false
-hits from 3 to 26 (docs/decisions.md); at 0.75 none of ours are left.
+BlazeFace scales every image to 128 x 128 pixels: a face of 30 pixels in an image 320 pixels wide shrinks to
+12 and is missed. In a tile it stays larger. Tiles also cause false detections, so a face found in a tile
+needs a higher score: on 72 images without a face, two tiles raised false detections from 3 to 26 at the
+detector's own threshold, and none remained at 0.75 (docs/decisions.md).
 """
 
 from __future__ import annotations
@@ -16,32 +16,36 @@ from inference.arrays import Floats, Image
 from inference.detector import NO_FACES, FaceDetector, Faces, overlap
 
 MIN_TILE_SCORE: Final = 0.75
-"""Least score of a face found in a square."""
+"""Lowest score of a face found in a tile."""
 
 MAX_TILES: Final = 128
-"""A picture that falls into more is a strip and no camera's: it gets one look."""
+"""With more tiles than this, the image is a long strip, not from a camera: tiles of this size are skipped."""
 
-_STEP: Final = 0.5  # what one square cuts through stands whole in the next, up to half a side
+_STEP: Final = 0.5
+"""Largest distance between tiles, in sides: a face up to half a tile wide is whole in at least one."""
+
 _EDGE_SHARE: Final = 0.02
-_SAME: Final = 0.3
-"""Overlap from which two finds are one face."""
+"""A face this close to the edge of a tile, in sides, may be cut off."""
+
+_SAME_FACE_OVERLAP: Final = 0.3
+"""From this overlap on, two detections are the same face."""
 
 
 class TiledDetector:
-    """A detector that looks closer, either only where the whole picture shows nothing, or always."""
+    """Runs a detector on the whole image and on tiles of it."""
 
     def __init__(self, detector: FaceDetector, shares: tuple[float, ...], only_if_empty: bool) -> None:
         """Wrap a detector.
 
         Args:
-            detector: Looks at the whole picture and at each square.
-            shares: Side of the squares over the picture's shorter side.
-            only_if_empty: Leave the squares out where the whole picture has a face.
+            detector: Detects the faces of the whole image and of each tile.
+            shares: Sides of the tiles, as shares of the image's shorter side.
+            only_if_empty: Skip the tiles if a face was found in the whole image.
         """
         self._detector, self._shares, self._only_if_empty = detector, shares, only_if_empty
 
     def detect(self, image: Image) -> Faces:
-        """The faces of a (height, width) picture, best first."""
+        """The faces of a (height, width) image, highest score first."""
         whole = self._detector.detect(image)
         if not image.size or (len(whole) and self._only_if_empty):
             return whole
@@ -50,15 +54,15 @@ class TiledDetector:
             side = max(1, round(min(image.shape) * share))
             tops, lefts = _starts(image.shape[0], side), _starts(image.shape[1], side)
             if len(tops) * len(lefts) <= MAX_TILES:
-                found += [self._in_square(image, left, top, side) for top in tops for left in lefts]
-        return _without_repeats(found)
+                found += [self._in_tile(image, left, top, side) for top in tops for left in lefts]
+        return _without_duplicates(found)
 
-    def _in_square(self, image: Image, left: int, top: int, side: int) -> Faces:
+    def _in_tile(self, image: Image, left: int, top: int, side: int) -> Faces:
         height, width = image.shape
         faces = self._detector.detect(image[top : top + side, left : left + side])
         edge = side * _EDGE_SHARE
         x0, y0, x1, y1 = faces.boxes.T
-        # A face the square cuts through is seen whole by the next square.
+        # Drop faces that the tile cuts off: the next tile contains them whole.
         kept = (
             (faces.scores >= MIN_TILE_SCORE)
             & ((x0 > edge) | (left == 0))
@@ -76,21 +80,21 @@ class TiledDetector:
 
 
 def _starts(length: int, side: int) -> list[int]:
-    """Where squares begin along an axis, evenly, at most ``_STEP`` of a side apart."""
+    """Start of each tile along an axis, evenly spaced, at most ``_STEP`` sides apart."""
     if length <= side:
         return [0]
     count = int(np.ceil((length - side) / (side * _STEP))) + 1
     return [round(start) for start in np.linspace(0, length - side, count)]
 
 
-def _without_repeats(found: list[Faces]) -> Faces:
+def _without_duplicates(found: list[Faces]) -> Faces:
     boxes, scores, landmarks, sides = (
         np.concatenate(parts)
         for parts in zip(*((f.boxes, f.scores, f.landmarks, f.sides) for f in found), strict=True)
     )
     kept: list[int] = []
     for index in np.argsort(-scores):
-        if not kept or _highest_overlap(boxes[index], boxes[kept]) < _SAME:
+        if not kept or _highest_overlap(boxes[index], boxes[kept]) < _SAME_FACE_OVERLAP:
             kept.append(int(index))
     if not kept:
         return NO_FACES

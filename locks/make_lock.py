@@ -1,7 +1,7 @@
-"""Writes the hashes of all distributions that the core needs on this kind of machine: ``make lock``.
+"""``make lock``: writes a lock file with the hashes of every package that the core needs on this machine.
 
-pip resolves pyproject.toml and constraints.txt. The result is a file beside this one, named after Python and
-machine, for ``pip install --require-hashes``. It has names, versions and SHA-256 hashes, and no download URL.
+pip resolves pyproject.toml and constraints.txt. ``pip install --require-hashes`` reads the lock file. It is
+named after Python version, system and processor, and lists names, versions and SHA-256 hashes, but no URLs.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ HERE = Path(__file__).parent
 
 
 def name() -> str:
-    """File name of the lock for this kind of machine."""
+    """Name of the lock file for this Python, system and processor."""
     version = f"{sys.version_info.major}{sys.version_info.minor}"
     return f"{sys.implementation.name}{version}-{sys.platform}-{platform.machine()}.txt"
 
 
 def main() -> None:
-    """Run pip and write the lock."""
+    """Run pip and write the lock file, or print its name with ``--name``."""
     if sys.argv[1:] == ["--name"]:
         sys.stdout.write(name() + "\n")
         return

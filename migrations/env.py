@@ -1,8 +1,8 @@
-"""What Alembic runs to change a database: which database, which tables it should come to have.
+"""Alembic runs this module to migrate a database.
 
-Run by the store, which brings its engine, or by the ``alembic`` command. The command changes the
-database of config.yaml and the environment, or the one of ``alembic -x url=URL``, and like the store it
-refuses a SQLite file that is in use.
+The store passes its engine. The ``alembic`` command passes none: it migrates the database of config.yaml and
+the environment, or the one of ``alembic -x url=URL``. Like the store, it refuses a SQLite file that is in
+use.
 """
 
 from __future__ import annotations
@@ -12,14 +12,15 @@ from alembic.util.exc import CommandError
 from sqlalchemy import Engine
 from sqlalchemy.engine import URL
 
-from reports.store.database import StoreError, display_name, held, migration_engine, resolve, translated
+from reports.store.database import StoreError, display_name, locked, migration_engine, resolve, translated
 from reports.store.tables import Base
 
 
 def _chosen_url() -> URL:
+    """The database that the command line or the settings name."""
     given = context.get_x_argument(as_dictionary=True).get("url")
     if given is None:
-        # Here, because the store uses this module too and the store must not need the bot.
+        # Imported here: the store runs this module too and must not depend on the bot.
         from bot.config import ConfigError, load_settings
 
         try:
@@ -29,7 +30,7 @@ def _chosen_url() -> URL:
     return resolve(given)
 
 
-def _change(engine: Engine) -> None:
+def _migrate(engine: Engine) -> None:
     with engine.connect() as connection:
         context.configure(
             connection=connection,
@@ -48,14 +49,14 @@ def _from_command_line() -> None:
             with context.begin_transaction():
                 context.run_migrations()
         else:
-            with held(url), translated(display_name(url)):
-                _change(migration_engine(url))
+            with locked(url), translated(display_name(url)):
+                _migrate(migration_engine(url))
     except StoreError as exc:
         raise CommandError(str(exc)) from exc
 
 
-_brought = context.config.attributes.get("connection")
-if _brought is None:
+_given_engine = context.config.attributes.get("connection")
+if _given_engine is None:
     _from_command_line()
 else:
-    _change(_brought)
+    _migrate(_given_engine)

@@ -1,1 +1,1 @@
-"""What is kept and shown of a class: summaries, the store, the live feed, the pages and the report."""
+"""Stores classes and shows them: figures, database, live feed, the host's pages and the report."""

@@ -1,4 +1,4 @@
-"""Reads templates and static files once; the address of a static file changes with its content."""
+"""Reads templates and static files once. The URL of a static file changes with the content, for caching."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ class StaticFiles:
     """Static files held in memory.
 
     Attributes:
-        prefix: Beginning of their addresses, such as ``/static``.
-        version: Hash of all contents, part of their addresses; changes when any file does.
+        prefix: Beginning of their URLs, such as ``/static``.
+        version: Hash of all contents, part of every URL; it changes when any file does.
         files: Contents by file name.
     """
 
@@ -33,12 +33,12 @@ class StaticFiles:
     files: Mapping[str, bytes]
 
     def url(self, name: str) -> str:
-        """Address of a file.
+        """URL of a file.
 
         Raises:
             KeyError: there is no file of that name.
         """
-        _ = self.files[name]
+        _ = self.files[name]  # raises for an unknown name
         return f"{self.prefix}/{self.version}/{name}"
 
     def text(self, name: str) -> str:
@@ -47,7 +47,7 @@ class StaticFiles:
 
 
 def content_type(name: str) -> str:
-    """Media type of a static file by its name, the same on every machine."""
+    """Media type of a static file, by its name; unlike ``mimetypes``, the same on every machine."""
     return _CONTENT_TYPES[PurePath(name).suffix]
 
 
@@ -55,7 +55,7 @@ def read_static(prefix: str, folders: Iterable[Traversable], generated: Mapping[
     """Read the static files of some folders, and add generated ones. Blocks.
 
     Args:
-        prefix: Beginning of their addresses.
+        prefix: Beginning of their URLs.
         folders: Folders of static files; no name may be in two of them.
         generated: Contents of generated files, by name.
     """

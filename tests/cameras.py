@@ -21,12 +21,12 @@ WIDTH, HEIGHT = 160, 90
 
 needs_network = pytest.mark.skipif(
     not get_host_addresses(use_ipv4=True, use_ipv6=True),
-    reason="no network address but loopback, and ICE gathers none there",
+    reason="needs a network address: ICE does not use loopback",
 )
 
 
 class SyntheticCamera(VideoStreamTrack):
-    """Grey pictures with a bar that moves; sends nothing while ``running`` is clear."""
+    """A camera that shows a bar moving over grey; it sends nothing while ``running`` is clear."""
 
     def __init__(self, fps: float = 15.0, grey: int = 128) -> None:
         super().__init__()
@@ -38,25 +38,27 @@ class SyntheticCamera(VideoStreamTrack):
     async def recv(self) -> av.VideoFrame:
         await asyncio.sleep(1 / self._fps)
         await self.running.wait()
-        picture = np.full((HEIGHT * 3 // 2, WIDTH), 128, np.uint8)
-        picture[:HEIGHT] = self._grey
+        planes = np.full((HEIGHT * 3 // 2, WIDTH), 128, np.uint8)
+        planes[:HEIGHT] = self._grey
         left = self.sent * 4 % (WIDTH - 8)
-        picture[:HEIGHT, left : left + 8] = 230 if self._grey < 140 else 20
-        frame = av.VideoFrame.from_ndarray(picture, format="yuv420p")
-        frame.pts = int(asyncio.get_running_loop().time() * 90000)  # as in browsers, pauses show in it
+        planes[:HEIGHT, left : left + 8] = 230 if self._grey < 140 else 20
+        frame = av.VideoFrame.from_ndarray(planes, format="yuv420p")
+        frame.pts = int(
+            asyncio.get_running_loop().time() * 90000
+        )  # as in browsers, timestamps advance during pauses
         frame.time_base = Fraction(1, 90000)
         self.sent += 1
         return frame
 
 
 def receiving_peer(threads: Executor, settings: WebrtcSettings | None = None) -> ReceivingPeer:
-    """A peer whose state nobody follows."""
+    """Create a peer that reports its state to nobody."""
     options = ReceiveOptions(settings or WebrtcSettings(), threads)
     return ReceivingPeer(LatestFrameTrack("t", "p"), options, lambda _peer, _state: None)
 
 
 class Sender:
-    """A browser's part: one connection with one camera."""
+    """What a student's browser does: one connection that sends one camera."""
 
     def __init__(self, camera: SyntheticCamera | None = None) -> None:
         self.camera = camera or SyntheticCamera()
@@ -75,7 +77,7 @@ class Sender:
 
 
 def offer_text(codec: str = "VP9", fmtp: str = "profile-id=0", media: str = "video", extra: str = "") -> str:
-    """A browser-like offer with one m-line, for looking into without a connection."""
+    """The text of a browser-like offer with one media section, to be checked without a connection."""
     return "\r\n".join(
         [
             "v=0",

@@ -1,4 +1,4 @@
-"""Stand-ins for rooms, cameras and models, as the contracts describe them."""
+"""Fake rooms, cameras and face readers that follow the contracts of the real ones."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def no_face() -> FaceAnalysis:
 
 
 class ScriptedReader:
-    """Answers by an image's brightness: the script maps a luma value to a reading or an exception.
+    """Answers by brightness: the script maps the luma of an image to an analysis or an exception.
 
     Attributes:
         images: How many images were submitted.

@@ -1,4 +1,4 @@
-"""docs/operations.md says what is: every metric, every limit, and commands for backups that work."""
+"""docs/operations.md lists every metric and the limits of the code, and its backup commands work."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ TEXT = (Path(__file__).parents[1] / "docs" / "operations.md").read_text(encoding
 
 
 def block(heading: str, number: int) -> str:
-    """A block of commands under a heading."""
+    """The block of commands with this number under a heading."""
     return re.findall(r"```sh\n(.*?)```", TEXT.split(f"## {heading}\n")[1].split("\n## ")[0], re.DOTALL)[
         number
     ]
@@ -34,14 +34,14 @@ def row(beginning: str) -> str:
     return next(line for line in TEXT.splitlines() if line.startswith(f"| {beginning}"))
 
 
-def test_every_metric_is_named() -> None:
-    kinds = {"counter": "_total"}
+def test_every_metric_is_listed() -> None:
+    suffixes = {"counter": "_total"}
     for metric in Metrics().registry.collect():
         if metric.name.startswith("classmood"):
-            assert metric.name + kinds.get(metric.type, "") in TEXT
+            assert metric.name + suffixes.get(metric.type, "") in TEXT
 
 
-def test_limits_are_those_of_the_code() -> None:
+def test_listed_limits_are_those_of_the_code() -> None:
     assert requests.MAX_BODY_BYTES == offers.MAX_OFFER_CHARS == 64 * 1024
     assert requests.BODY_TIMEOUT_S == 10
     assert "64 KiB, 10 s" in row("request body")
@@ -60,7 +60,7 @@ def test_limits_are_those_of_the_code() -> None:
         assert f"{burst} at once, then {rate}" in row(beginning)
     assert f"| {stream.MAX_FOLLOWERS} |" in row("pages that follow")
     assert f"| {api.MAX_MARKERS}, {api.LABEL_CHARS} |" in row("markers of a class")
-    assert f"{LiveFeed()._queue_size} events" in row("a live page that falls behind")
+    assert f"{LiveFeed()._queue_size} events" in row("events that a live page may be behind")
 
 
 PYTHON = re.findall(r'`(python3 -c ".*?backup.*?")`', TEXT)[0]
@@ -70,20 +70,20 @@ SQLITE3 = pytest.mark.skipif(shutil.which("sqlite3") is None, reason="no sqlite3
 @pytest.mark.parametrize(
     "backup", [pytest.param(block("Backup and restore", 0), marks=SQLITE3), PYTHON], ids=["sqlite3", "python"]
 )
-def test_a_backup_made_under_a_running_server_is_restored(tmp_path: Path, backup: str) -> None:
+def test_backup_of_a_running_server_can_be_restored(tmp_path: Path, backup: str) -> None:
     url = f"sqlite:///{tmp_path / 'classmood.db'}"
     with closing(Store.open(url)) as store:
-        asyncio.run(_keep_a_class(store))
-        assert (tmp_path / "classmood.db-wal").stat().st_size > 0, "what is new is in the log only"
+        asyncio.run(_store_a_class(store))
+        assert (tmp_path / "classmood.db-wal").stat().st_size > 0, "the class is in the write-ahead log only"
         subprocess.run(backup, shell=True, cwd=tmp_path, check=True)
-        asyncio.run(store.delete_class("kept"))
+        asyncio.run(store.delete_class("c1"))
     subprocess.run(block("Backup and restore", 1), shell=True, cwd=tmp_path, check=True)
     assert (tmp_path / "classmood.db").stat().st_mode & 0o777 == 0o600
-    with closing(Store.open(url)) as again:
-        assert [info.id for info in asyncio.run(again.classes())] == ["kept"]
-        assert len(asyncio.run(again.windows("kept"))) == 1
+    with closing(Store.open(url)) as restored:
+        assert [info.id for info in asyncio.run(restored.classes())] == ["c1"]
+        assert len(asyncio.run(restored.windows("c1"))) == 1
 
 
-async def _keep_a_class(store: Store) -> None:
-    await store.put_class(a_class("kept"))
-    await store.add_window(replace(a_window(), class_id="kept"))
+async def _store_a_class(store: Store) -> None:
+    await store.put_class(a_class("c1"))
+    await store.add_window(replace(a_window(), class_id="c1"))

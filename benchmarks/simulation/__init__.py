@@ -1,6 +1,7 @@
-"""A class that is not there: encoded pictures sent over real ICE, DTLS and SRTP, with faults on demand.
+"""Simulated students for the benchmarks and tests: encoded video over real ICE, DTLS and SRTP, with faults.
 
-``clips`` draws and encodes, ``rtp`` makes packets, ``student`` sends them over a connection, ``senders``
-runs students in a process of their own; ``janus_server``, ``janus_class`` and ``far_network`` do it through a
-real Janus, ``faults`` makes the way bad. Used by the benchmarks and by tests.
+``clips`` draws and encodes videos, ``rtp`` makes packets of them, ``student`` sends them over a connection,
+and ``senders`` runs students in a separate process. ``janus_server`` and ``janus_class`` simulate a class in
+a real Janus. ``faults`` loses, reorders and duplicates packets; ``network_namespace`` is a network that can
+be cut.
 """

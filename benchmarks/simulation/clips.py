@@ -1,8 +1,7 @@
-"""Encoded clips of a student, with a strip of eight blocks that says whose picture it is.
+"""Encoded VP8 clips of a student, which are played in a loop.
 
-Comes in: a size, a rate, an identity. Goes out: VP8 pictures with their temporal layer. A clip begins with
-a key frame and is played in a loop. ``read_identity`` reads the strip back from a decoded picture, and
-``read_number`` a second strip that says which picture of the clip it is.
+Each frame has a strip of eight dark or light blocks at its top that encodes the student's identity
+(``read_identity``). In a numbered clip, a second strip encodes the number of the frame (``read_number``).
 """
 
 from __future__ import annotations
@@ -22,32 +21,34 @@ from bot.demo.story import tell_story
 from inference.arrays import Image
 
 LAYER_PATTERN: Final = (0, 2, 1, 2)
-"""Temporal layer of each picture of an L1T3 stream, over and over, as browsers send it."""
+"""Temporal layers of an L1T3 stream, repeated every four frames, as browsers send it."""
 
 _SYNC_PATTERN: Final = (False, True, True, False)
-"""Which of them build on layer 0 alone; found by decoding with the others left out."""
+"""Which of these frames depend on layer 0 only; found by decoding without the others."""
 
 NUMBERS: Final = 256
-"""Pictures of a numbered clip that can be told apart."""
+"""How many different frame numbers a strip can encode; a numbered clip has this length."""
 
 _BLOCKS: Final = 8
 _DARK: Final = 40
 _LIGHT: Final = 215
 _POSES: Final = 12
-_NUMBERED_KEYS: Final = 8
-"""Pictures from one key frame of a numbered clip to the next; whole turns of the layer pattern.
-Half a second of them: about as soon as a browser sends one that is asked for."""
+"""Different drawings of a face in a clip; each is held for several frames."""
+
+_NUMBERED_KEY_INTERVAL: Final = 8
+"""Frames from one key frame of a numbered clip to the next; a multiple of the layer pattern. This is half a
+second, about as long as a browser takes to send a requested key frame."""
 
 
 @dataclass(frozen=True, slots=True)
-class ClipPicture:
-    """An encoded picture.
+class ClipFrame:
+    """An encoded frame.
 
     Attributes:
-        data: VP8.
+        data: The frame, encoded as VP8.
         layer: Temporal layer.
-        sync: Whether it builds on layer 0 alone.
-        key: Whether it builds on nothing.
+        sync: Whether it depends on layer 0 only.
+        key: Whether it is a key frame.
     """
 
     data: bytes
@@ -58,33 +59,33 @@ class ClipPicture:
 
 @dataclass(frozen=True, slots=True)
 class Clip:
-    """A loop of pictures.
+    """The frames of a clip, to be played in a loop.
 
     Attributes:
-        pictures: In order; the first is a key frame, the others are not, unless the clip is numbered.
-        fps: Pictures a second.
+        frames: In order. The first is a key frame; only a numbered clip has more of them.
+        fps: Frames a second.
         layers: Temporal layers, 1 or 3.
     """
 
-    pictures: tuple[ClipPicture, ...]
+    frames: tuple[ClipFrame, ...]
     fps: int
     layers: int
 
 
 @dataclass(frozen=True, slots=True)
 class ClipSpec:
-    """What a clip shows.
+    """Describes a clip.
 
     Attributes:
-        identity: 0..255, whose picture it is.
+        identity: The student's identity, 0..255.
         width: Pixels.
         height: Pixels.
-        fps: Pictures a second.
-        seconds: Length.
+        fps: Frames a second.
+        seconds: Length of the clip.
         layers: Temporal layers, 1 or 3.
-        face: Whether a face is drawn; else a moving pattern.
-        numbered: Whether each picture tells its number, and every 8th is a key frame: for senders whom
-            nobody can ask for one.
+        face: Whether it shows a drawn face; else it shows a moving pattern.
+        numbered: Whether each frame has its number drawn in and every eighth is a key frame, for senders
+            that cannot be asked for key frames.
     """
 
     identity: int
@@ -98,11 +99,11 @@ class ClipSpec:
 
 
 def make_clip(spec: ClipSpec) -> Clip:
-    """Draw and encode."""
-    count = max(4, round(spec.fps * spec.seconds / 4) * 4)  # whole turns of the layer pattern
+    """Draw and encode a clip."""
+    count = max(4, round(spec.fps * spec.seconds / 4) * 4)  # a multiple of the layer pattern
     encoder = _encoder(spec)
     encoded: list[bytes] = []
-    for number, luma in enumerate(_pictures(spec, count)):
+    for number, luma in enumerate(_draw_frames(spec, count)):
         _draw_strip(luma, spec.identity, 0)
         if spec.numbered:
             _draw_strip(luma, number % NUMBERS, 1)
@@ -110,14 +111,14 @@ def make_clip(spec: ClipSpec) -> Clip:
         planes[: spec.height] = luma
         frame = av.VideoFrame.from_ndarray(planes, format="yuv420p")
         frame.pts = number
-        if spec.numbered and number % _NUMBERED_KEYS == 0:
+        if spec.numbered and number % _NUMBERED_KEY_INTERVAL == 0:
             frame.pict_type = PictureType.I
         encoded += [bytes(packet) for packet in encoder.encode(frame)]
     if len(encoded) != count:
-        raise RuntimeError(f"the encoder dropped pictures: {len(encoded)} of {count} came out")
+        raise RuntimeError(f"the encoder returned only {len(encoded)} of {count} frames")
     layered = spec.layers == 3
-    pictures = tuple(
-        ClipPicture(
+    frames = tuple(
+        ClipFrame(
             data,
             LAYER_PATTERN[number % 4] if layered else 0,
             layered and _SYNC_PATTERN[number % 4],
@@ -125,16 +126,16 @@ def make_clip(spec: ClipSpec) -> Clip:
         )
         for number, data in enumerate(encoded)
     )
-    return Clip(pictures, spec.fps, spec.layers)
+    return Clip(frames, spec.fps, spec.layers)
 
 
 def read_identity(luma: Image) -> int:
-    """The identity drawn into a picture, (height, width); -1 where a block is neither dark nor light."""
+    """The identity drawn into a frame (height, width); -1 if a block is neither dark nor light."""
     return _read_strip(luma, 0)
 
 
 def read_number(luma: Image) -> int:
-    """The number of a picture of a numbered clip, modulo ``NUMBERS``; -1 where it cannot be read."""
+    """The number drawn into a frame of a numbered clip; -1 if it cannot be read."""
     return _read_strip(luma, 1)
 
 
@@ -159,7 +160,7 @@ def _encoder(spec: ClipSpec) -> av.VideoCodecContext:
     encoder = av.VideoCodecContext.create("libvpx", "w")
     encoder.width, encoder.height, encoder.pix_fmt = spec.width, spec.height, "yuv420p"
     encoder.framerate, encoder.time_base = Fraction(spec.fps), Fraction(1, spec.fps)
-    # As much as browsers give a thumbnail: some 200 kbit/s at 320 x 180 and 15 a second.
+    # As much as browsers use for a thumbnail: about 200 kbit/s at 320 x 180 and 15 frames a second.
     kbits = max(50, round(spec.width * spec.height * spec.fps * 0.23 / (spec.width / 320) ** 0.7 / 1000))
     encoder.bit_rate, encoder.gop_size, encoder.thread_count = kbits * 1000, 100_000, 1
     options = {
@@ -180,25 +181,25 @@ def _encoder(spec: ClipSpec) -> av.VideoCodecContext:
     return encoder
 
 
-def _pictures(spec: ClipSpec, count: int) -> list[Image]:
+def _draw_frames(spec: ClipSpec, count: int) -> list[Image]:
     rng = np.random.default_rng([spec.identity, spec.width])
     size = (spec.width, spec.height)
     if spec.face:
-        painter = Painter(FaceLook.draw(rng), rng)
+        painter = Painter(FaceLook.random(rng), rng)
         (story,) = tell_story(spec.identity, 1)
-        held = max(1, count // _POSES)
+        frames_per_pose = max(1, count // _POSES)
         drawn = [
-            painter.picture(story.expression(at_s), story.pose(at_s))
-            for at_s in np.arange(0, count, held) / spec.fps
+            painter.frame(story.expression(at_s), story.pose(at_s))
+            for at_s in np.arange(0, count, frames_per_pose) / spec.fps
         ]
-        scenes = [cv2.resize(cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY), size) for picture in drawn]
-        shown = [np.asarray(scenes[number // held], np.int16) for number in range(count)]
+        scenes = [cv2.resize(cv2.cvtColor(frame, cv2.COLOR_BGR2GRAY), size) for frame in drawn]
+        shown = [np.asarray(scenes[number // frames_per_pose], np.int16) for number in range(count)]
     else:
         coarse = rng.integers(30, 220, (10, 16)).astype(np.uint8)
         scene = np.asarray(cv2.resize(coarse, size, interpolation=cv2.INTER_CUBIC), np.int16)
         shown = [np.roll(scene, number * 2, axis=1) for number in range(count)]
     noise = rng.normal(0, 4, (spec.height, spec.width)).astype(np.int16)
     return [
-        np.clip(picture + np.roll(noise, number * 7, axis=0), 0, 255).astype(np.uint8)
-        for number, picture in enumerate(shown)
+        np.clip(frame + np.roll(noise, number * 7, axis=0), 0, 255).astype(np.uint8)
+        for number, frame in enumerate(shown)
     ]

@@ -1,8 +1,7 @@
-"""A bad network: packets that are lost, overtaken or doubled on their way.
+"""Simulates a bad network that loses, reorders and duplicates packets.
 
-``BadWay`` is the way from one end to the other. ``bad_way_here`` puts one before every UDP socket that this
-process opens: below ICE, so that the receiver cannot tell it from a network between itself and a real
-server, and where no more is allowed than to run a process (``netem`` takes root and a module of the kernel).
+``impaired_network`` applies the faults to every UDP socket that this process opens. It works below ICE, so
+for the receiver it is like a bad network. Unlike ``netem``, it needs neither root nor a kernel module.
 """
 
 from __future__ import annotations
@@ -15,64 +14,64 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final, cast
 
-_RTP_FIRST: Final = 128
-_RTP_BEHIND: Final = 192  # RFC 7983
+_RTP_FIRST_BYTES: Final = range(128, 192)  # RFC 7983
 _RTCP_TYPES: Final = range(192, 224)  # RFC 5761
 
 
 @dataclass(slots=True)
 class Faults:
-    """What goes wrong on the way.
+    """The faults of a network path.
 
     Attributes:
         loss: Share of packets lost, retransmissions included.
-        reorder: Share of packets that are overtaken by the next two.
-        double: Share of packets that come twice.
-        seed: Of the dice.
+        reorder: Share of packets that arrive after the next two.
+        duplicate: Share of packets that arrive twice.
+        seed: Seed of the random numbers.
     """
 
     loss: float = 0.0
     reorder: float = 0.0
-    double: float = 0.0
+    duplicate: float = 0.0
     seed: int = 0
 
 
-class BadWay:
-    """The way from one end to another."""
+class LossyPath:
+    """A network path in one direction."""
 
     def __init__(self, faults: Faults) -> None:
-        """Begin; the faults may be changed at any time."""
+        """Set up; ``faults`` may be changed at any time."""
         self._faults = faults
-        self._dice = random.Random(faults.seed)
-        self._held: deque[tuple[int, bytes]] = deque()  # overtaken packets, and by how many more
+        self._rng = random.Random(faults.seed)
+        # Delayed packets, each with the number of packets that are still to arrive before it.
+        self._held: deque[tuple[int, bytes]] = deque()
 
-    def carry(self, packet: bytes) -> list[bytes]:
-        """What arrives, in order, when a packet is sent."""
-        if self._dice.random() < self._faults.loss:
+    def transmit(self, packet: bytes) -> list[bytes]:
+        """Send a packet and return the packets that arrive now, in order."""
+        if self._rng.random() < self._faults.loss:
             return []
-        if self._dice.random() < self._faults.reorder:
+        if self._rng.random() < self._faults.reorder:
             self._held.append((2, packet))
             return []
         arrived = [packet]
-        if self._dice.random() < self._faults.double:
+        if self._rng.random() < self._faults.duplicate:
             arrived.append(packet)
         waiting, self._held = self._held, deque()
-        for more, held in waiting:
-            if more > 1:
-                self._held.append((more - 1, held))
+        for remaining, held in waiting:
+            if remaining > 1:
+                self._held.append((remaining - 1, held))
             else:
                 arrived.append(held)
         return arrived
 
 
 @dataclass(slots=True)
-class Passed:
-    """What came by ``bad_way_here``.
+class Traffic:
+    """Counts of the datagrams that passed an impaired network.
 
     Attributes:
         sent: Datagrams sent to this process.
-        arrived: Those that it was given.
-        media: RTP packets it was given, by payload type.
+        arrived: Datagrams that this process received.
+        media: RTP packets that this process received, by payload type.
     """
 
     sent: int = 0
@@ -80,53 +79,57 @@ class Passed:
     media: Counter[int] = field(default_factory=Counter)
 
 
-class _Far(asyncio.DatagramProtocol):
-    """Stands before the reader of a socket."""
+class _ImpairedProtocol(asyncio.DatagramProtocol):
+    """Applies the faults to the datagrams of a socket and passes the rest on to its protocol."""
 
-    def __init__(self, reader: asyncio.DatagramProtocol, faults: Faults, passed: Passed) -> None:
-        self.reader = reader
-        self._way, self._passed = BadWay(faults), passed
+    def __init__(self, protocol: asyncio.DatagramProtocol, faults: Faults, traffic: Traffic) -> None:
+        self.protocol = protocol
+        self._path, self._traffic = LossyPath(faults), traffic
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.reader.connection_made(cast(asyncio.DatagramTransport, transport))
+        self.protocol.connection_made(cast(asyncio.DatagramTransport, transport))
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self.reader.connection_lost(exc)
+        self.protocol.connection_lost(exc)
 
     def error_received(self, exc: Exception) -> None:
-        self.reader.error_received(exc)
+        self.protocol.error_received(exc)
 
     def datagram_received(self, data: bytes, addr: tuple[Any, ...]) -> None:
-        self._passed.sent += 1
-        for arrived in self._way.carry(data):
-            self._passed.arrived += 1
+        self._traffic.sent += 1
+        for arrived in self._path.transmit(data):
+            self._traffic.arrived += 1
             if _is_media(arrived):
-                self._passed.media[arrived[1] & 0x7F] += 1
-            self.reader.datagram_received(arrived, addr)
+                self._traffic.media[arrived[1] & 0x7F] += 1
+            self.protocol.datagram_received(arrived, addr)
 
 
 @contextmanager
-def bad_way_here(faults: Faults) -> Iterator[Passed]:
-    """Let the way to each socket that the running event loop opens meanwhile be bad.
+def impaired_network(faults: Faults) -> Iterator[Traffic]:
+    """Apply the faults to incoming datagrams of the UDP sockets that the running event loop opens meanwhile.
 
-    Each socket has dice of its own. What leaves this process gets through.
+    Outgoing datagrams are not affected. The random numbers of each socket are independent.
     """
     loop: Any = asyncio.get_running_loop()
-    opens, passed = loop.create_datagram_endpoint, Passed()
-    dice = random.Random(faults.seed)
+    create_endpoint, traffic = loop.create_datagram_endpoint, Traffic()
+    rng = random.Random(faults.seed)
 
-    async def open_far(reader: Callable[[], asyncio.DatagramProtocol], *args: Any, **more: Any) -> Any:
-        own = Faults(faults.loss, faults.reorder, faults.double, dice.getrandbits(32))
-        transport, far = await opens(lambda: _Far(reader(), own, passed), *args, **more)
-        return transport, far.reader
+    async def create_impaired(
+        protocol: Callable[[], asyncio.DatagramProtocol], *args: Any, **kwargs: Any
+    ) -> Any:
+        own = Faults(faults.loss, faults.reorder, faults.duplicate, rng.getrandbits(32))
+        transport, impaired = await create_endpoint(
+            lambda: _ImpairedProtocol(protocol(), own, traffic), *args, **kwargs
+        )
+        return transport, impaired.protocol
 
-    loop.create_datagram_endpoint = open_far
+    loop.create_datagram_endpoint = create_impaired
     try:
-        yield passed
+        yield traffic
     finally:
-        loop.create_datagram_endpoint = opens
+        loop.create_datagram_endpoint = create_endpoint
 
 
 def _is_media(datagram: bytes) -> bool:
-    rtp = len(datagram) > 1 and _RTP_FIRST <= datagram[0] < _RTP_BEHIND
+    rtp = len(datagram) > 1 and datagram[0] in _RTP_FIRST_BYTES
     return rtp and datagram[1] not in _RTCP_TYPES

@@ -1,9 +1,11 @@
-"""Simulated students in a room of a real Janus, in a process of their own: plain RTP, no connection each.
+"""Simulated students in a room of a real Janus, in a separate process, sending plain RTP.
 
-``JanusClass`` is the near end. The far end is this module run as a program: it adds the students to the room
-(``add_remote_publisher``), sends, adds them anew when Janus was lost, and obeys orders by lines of JSON until
-its standard input is closed. Which picture is sent when follows from the clock alone, so that whoever sees a
-picture knows how old it is (``age_s``).
+``JanusClass`` starts this module as a program. The program adds the students to the room as remote publishers
+(``add_remote_publisher``), sends their frames, and adds them again after it has lost Janus. It executes
+commands, one JSON line each, until its standard input is closed.
+
+The clock alone determines which frame is sent at which time. So the number in a received frame tells its age
+(``age_s``).
 """
 
 from __future__ import annotations
@@ -28,69 +30,69 @@ from bot.rooms.janus.videoroom import PLUGIN
 
 FPS: Final = 15
 _NAME: Final = "Student"
-_FIRST_SSRC: Final = 1000
-"""By which Janus knows a remote publisher's first stream."""
+_REMOTE_SSRC: Final = 1000
+"""The SSRC that Janus expects for the first stream of a remote publisher."""
 
 _ORIENTATION_ID: Final = 13
 _CONNECT_TIMEOUT_S: Final = 2.0
-_AGAIN_S: Final = 0.3
+_RETRY_S: Final = 0.3
 _READY_WITHIN_S: Final = 120.0
 
 
-def name_of(student: int) -> str:
-    """What a student is called in the room."""
+def display_name(student: int) -> str:
+    """The display name of a student in the room."""
     return f"{_NAME} {student}"
 
 
-def student_called(name: str | None) -> int | None:
-    """The student of a name."""
+def student_of_name(name: str | None) -> int | None:
+    """The number of the student with this display name; None if it is not a student's."""
     return int(name.split()[1]) if name is not None and name.startswith(_NAME) else None
 
 
 def age_s(student: int, number: int, at_s: float) -> float:
-    """How old a picture is, modulo the 17 s of a clip.
+    """The age of a frame in seconds, modulo the 17 s of a clip.
 
     Args:
-        student: Who sent it.
-        number: What is drawn into it.
+        student: Number of the sender.
+        number: The number drawn into the frame.
         at_s: Now, monotonic seconds.
     """
     return (at_s - _phase_s(student) - number / FPS) % (NUMBERS / FPS)
 
 
-def picture_of(student: int, number: int, at_s: float) -> int:
-    """The newest of a student's pictures that shows a number, counted over all turns of the clip.
+def frame_index(student: int, number: int, at_s: float) -> int:
+    """Index of the newest frame with this number that a student has sent, counted over all loops of the clip.
 
     Args:
-        student: Who sent it.
-        number: What is drawn into it.
+        student: Number of the sender.
+        number: The number drawn into the frame.
         at_s: Now, monotonic seconds.
     """
     newest = math.floor((at_s - _phase_s(student)) * FPS)
     return newest - (newest - number) % NUMBERS
 
 
-def pictures_between(student: int, from_s: float, until_s: float, layers: int) -> list[int]:
-    """The pictures a student sends in a time, counted as by ``picture_of``.
+def frames_between(student: int, from_s: float, until_s: float, layers: int) -> list[int]:
+    """Indices (``frame_index``) of the frames that a student sends within a period.
 
     Args:
-        student: Who sends.
-        from_s: Monotonic seconds.
-        until_s: Likewise.
-        layers: How many temporal layers, from the lowest on; the pictures of those above are left out.
+        student: Number of the sender.
+        from_s: Start of the period, monotonic seconds.
+        until_s: Its end.
+        layers: Number of temporal layers, from the lowest; frames of higher layers are left out.
     """
-    first, behind = (math.ceil((at_s - _phase_s(student)) * FPS) for at_s in (from_s, until_s))
-    turn = len(LAYER_PATTERN)
-    return [picture for picture in range(first, behind) if LAYER_PATTERN[picture % turn] < layers]
+    first, end = (math.ceil((at_s - _phase_s(student)) * FPS) for at_s in (from_s, until_s))
+    period = len(LAYER_PATTERN)
+    return [frame for frame in range(first, end) if LAYER_PATTERN[frame % period] < layers]
 
 
 def _phase_s(student: int) -> float:
-    """So that they do not all send at the same moment."""
+    """Offset of a student's frames in time, so that students do not all send at the same moment."""
     return student * 0.618 % 1 / FPS
 
 
 class JanusClass:
-    """The near end; ``async with`` brings the students into the room and takes them out."""
+    """The students; ``async with`` adds them to the room and removes them."""
 
     def __init__(
         self,
@@ -100,20 +102,20 @@ class JanusClass:
         *,
         size: tuple[int, int] = (320, 180),
         faces: bool = False,
-        turns: int | None = None,
+        rotation: int | None = None,
         prefix: Sequence[str] = (),
     ) -> None:
         """Set up; nothing runs yet.
 
         Args:
-            socket_url: Of Janus.
-            room: Which room.
-            students: How many; their identities are 0, 1, 2 and so on.
-            size: Of their pictures.
+            socket_url: URL of Janus.
+            room: Identifier of the room.
+            students: Number of students; their identities are 0, 1, 2 and so on.
+            size: Width and height of their frames, pixels.
             faces: Whether faces are drawn.
-            turns: Quarter turns clockwise that set the pictures upright, said as a telephone says it; None
-                for cameras that say nothing of it.
-            prefix: Words before the command line, to run it elsewhere.
+            rotation: Quarter turns clockwise that set the frames upright, signalled as phones do; None for
+                cameras that signal no rotation.
+            prefix: Start of the command line, to run the process in a network namespace.
         """
         plan = {
             "url": socket_url,
@@ -121,22 +123,22 @@ class JanusClass:
             "students": students,
             "size": size,
             "faces": faces,
-            "turns": turns,
+            "rotation": rotation,
         }
         self._command = (*prefix, sys.executable, "-m", __name__, json.dumps(plan))
         self._process: asyncio.subprocess.Process | None = None
 
     async def __aenter__(self) -> Self:
-        """Start, and wait until they are in the room."""
+        """Start the process and wait until the students are in the room."""
         pipe = asyncio.subprocess.PIPE
         self._process = await asyncio.create_subprocess_exec(*self._command, stdin=pipe, stdout=pipe)
-        await asyncio.wait_for(self._heard(), _READY_WITHIN_S)
+        await asyncio.wait_for(self._wait_for_line(), _READY_WITHIN_S)
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """End the process, and with it the students."""
+        """End the process."""
         process = self._process
         if process is None or process.stdin is None:
             return
@@ -147,41 +149,41 @@ class JanusClass:
             process.kill()
             await process.wait()
 
-    async def tell(self, student: int, what: str) -> None:
-        """``leave``, ``join``, ``mute``, ``unmute``, ``stall`` or ``resume``; waits until it is done."""
+    async def command(self, student: int, action: str) -> None:
+        """Send one of the commands of ``_execute`` to a student and wait until it is done."""
         if self._process is None or self._process.stdin is None:
-            raise RuntimeError("the class has not begun")
-        self._process.stdin.write(json.dumps([student, what]).encode() + b"\n")
-        await self._heard()
+            raise RuntimeError("the class has not started")
+        self._process.stdin.write(json.dumps([student, action]).encode() + b"\n")
+        await self._wait_for_line()
 
-    async def _heard(self) -> None:
+    async def _wait_for_line(self) -> None:
         if self._process is None or self._process.stdout is None or not await self._process.stdout.readline():
-            raise RuntimeError("the process of the students ended")
+            raise RuntimeError("the process of the students has ended")
 
 
 class _Student:
-    """One of them, at the far end."""
+    """One student, inside the process."""
 
-    def __init__(self, number: int, clip: Clip, turns: int | None) -> None:
-        self.number, self.here = number, True
+    def __init__(self, number: int, clip: Clip, rotation: int | None) -> None:
+        self.number, self.present = number, True
         self._clip = clip
-        self._orientation = {} if turns is None else {"videoorient_ext_id": _ORIENTATION_ID}
+        self._orientation = {} if rotation is None else {"videoorient_ext_id": _ORIENTATION_ID}
         self._packets = Packetiser(
-            _FIRST_SSRC,
+            _REMOTE_SSRC,
             None,
             layered=clip.layers > 1,
-            orientation_id=None if turns is None else _ORIENTATION_ID,
+            orientation_id=None if rotation is None else _ORIENTATION_ID,
         )
-        self._packets.turns = turns or 0
+        self._packets.rotation = rotation or 0
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._socket.setblocking(False)
         self._target: tuple[str, int] | None = None
         self._muted = False
-        self._stalled: list[bytes] | None = None  # what the network holds back
-        self._begun = False  # whether all pictures since a key frame were sent
+        self._stalled: list[bytes] | None = None  # packets that the network holds back
+        self._decodable = False  # whether all frames since a key frame were sent
 
     def mute(self, muted: bool) -> None:
-        self._muted, self._begun = muted, False
+        self._muted, self._decodable = muted, False
 
     def stall(self) -> None:
         self._stalled = self._stalled or []
@@ -199,13 +201,13 @@ class _Student:
                 "room": room,
                 "secret": SECRET,
                 "id": self.number + 1,
-                "display": name_of(self.number),
+                "display": display_name(self.number),
                 "iface": "127.0.0.1",
                 "port": 0,
                 "streams": [stream],
             },
         )
-        self._target, self._begun = ("127.0.0.1", int(reply.data["port"])), False
+        self._target, self._decodable = ("127.0.0.1", int(reply.data["port"])), False
 
     async def leave(self, session: JanusSession, handle: int, room: int) -> None:
         self._target = None
@@ -214,8 +216,8 @@ class _Student:
             {"request": "remove_remote_publisher", "room": room, "secret": SECRET, "id": self.number + 1},
         )
 
-    async def play(self) -> None:
-        """Send for ever, each picture at its time; all of them, since each builds on the one before."""
+    async def send_all(self) -> None:
+        """Send every frame at its time, for ever; none is skipped, since each depends on the one before."""
         phase_s = _phase_s(self.number)
         number = int((time.monotonic() - phase_s) * FPS)
         while True:
@@ -224,11 +226,11 @@ class _Student:
             self._send(number)
 
     def _send(self, number: int) -> None:
-        picture = self._clip.pictures[number % NUMBERS]
-        self._begun = self._begun or picture.key
-        if self._target is None or self._muted or not self._begun:
+        frame = self._clip.frames[number % NUMBERS]
+        self._decodable = self._decodable or frame.key
+        if self._target is None or self._muted or not self._decodable:
             return
-        packets = self._packets.packets(picture, number / FPS + _phase_s(self.number))
+        packets = self._packets.packets(frame, number / FPS + _phase_s(self.number))
         if self._stalled is None:
             self._put(packets)
         else:
@@ -237,83 +239,83 @@ class _Student:
     def _put(self, packets: list[bytes]) -> None:
         for packet in packets:
             if self._target is not None:
-                with suppress(BlockingIOError, ConnectionError):  # Janus is halted, or gone
+                with suppress(BlockingIOError, ConnectionError):  # Janus is suspended or has ended
                     self._socket.sendto(packet, self._target)
 
 
-async def _attend(plan: dict[str, Any]) -> None:
-    """The far end, until standard input is closed."""
+async def _run_students(plan: dict[str, Any]) -> None:
+    """Run the students until standard input is closed."""
     width, height = plan["size"]
     students = []
     for number in range(plan["students"]):
         spec = ClipSpec(
             number % NUMBERS, width, height, FPS, NUMBERS / FPS, face=plan["faces"], numbered=True
         )
-        students.append(_Student(number, make_clip(spec), plan["turns"]))
+        students.append(_Student(number, make_clip(spec), plan["rotation"]))
     async with asyncio.TaskGroup() as group:
-        playing = [group.create_task(student.play()) for student in students]
-        staying = group.create_task(_stay(plan, students))
-        await asyncio.wait([staying])
-        for task in playing:
+        sending = [group.create_task(student.send_all()) for student in students]
+        attending = group.create_task(_attend_room(plan, students))
+        await asyncio.wait([attending])
+        for task in sending:
             task.cancel()
 
 
-async def _stay(plan: dict[str, Any], students: list[_Student]) -> None:
-    """Be in the room with everybody, again after each loss; obey."""
-    orders = asyncio.StreamReader()
+async def _attend_room(plan: dict[str, Any], students: list[_Student]) -> None:
+    """Keep the students in the room, also after Janus was lost, and execute commands."""
+    commands = asyncio.StreamReader()
     loop = asyncio.get_running_loop()
-    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(orders), sys.stdin)
-    order = asyncio.create_task(orders.readline())
-    told = False
-    while not order.done() or order.result():
+    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(commands), sys.stdin)
+    command = asyncio.create_task(commands.readline())
+    announced = False
+    while not command.done() or command.result():
         try:
             async with JanusSession(plan["url"], _CONNECT_TIMEOUT_S) as session:
                 handle = await session.attach(PLUGIN, lambda _: None)
                 for student in students:
-                    if student.here:
-                        await _again(student, session, handle, plan["room"])
-                if not told:
-                    told = True
+                    if student.present:
+                        await _enter_if_absent(student, session, handle, plan["room"])
+                if not announced:
+                    announced = True
                     print(flush=True)
                 while not session.lost.done():
-                    either: list[asyncio.Future[Any]] = [order, session.lost]
+                    either: list[asyncio.Future[Any]] = [command, session.lost]
                     await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
-                    if not order.done():
+                    if not command.done():
                         break
-                    if not order.result():
+                    if not command.result():
                         return
-                    number, what = json.loads(order.result())
-                    await _obey(students[number], what, session, handle, plan["room"])
+                    number, action = json.loads(command.result())
+                    await _execute(students[number], action, session, handle, plan["room"])
                     print(flush=True)
-                    order = asyncio.create_task(orders.readline())
+                    command = asyncio.create_task(commands.readline())
         except JanusError:
-            await asyncio.sleep(_AGAIN_S)
-    order.cancel()
+            await asyncio.sleep(_RETRY_S)
+    command.cancel()
 
 
-async def _again(student: _Student, session: JanusSession, handle: int, room: int) -> None:
-    """Come in, unless a Janus that was only halted or cut off still has the student."""
+async def _enter_if_absent(student: _Student, session: JanusSession, handle: int, room: int) -> None:
+    """Enter the room, unless Janus still has the student because it was only suspended or cut off."""
     with suppress(JanusRefused):
         await student.enter(session, handle, room)
 
 
-async def _obey(student: _Student, what: str, session: JanusSession, handle: int, room: int) -> None:
-    match what:
+async def _execute(student: _Student, action: str, session: JanusSession, handle: int, room: int) -> None:
+    match action:
         case "leave":
-            student.here = False
+            student.present = False
             await student.leave(session, handle, room)
         case "join":
-            student.here = True
+            student.present = True
             await student.enter(session, handle, room)
         case "mute" | "unmute":
-            student.mute(what == "mute")
+            student.mute(action == "mute")
         case "stall":
             student.stall()
         case "resume":
             student.resume()
         case unknown:
-            raise ValueError(f"no such order: {unknown}")
+            raise ValueError(f"unknown command: {unknown}")
 
 
 if __name__ == "__main__":
-    asyncio.run(_attend(json.loads(sys.argv[1])))
+    asyncio.run(_run_students(json.loads(sys.argv[1])))

@@ -1,4 +1,4 @@
-"""A real Janus on this machine, with a config folder of its own, for benchmarks and tests."""
+"""Runs a real Janus on this machine, with its own configuration, for benchmarks and tests."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ JANUS = shutil.which("janus") or "/usr/bin/janus"
 PIN = "sesame-7731"
 SECRET = "moderator-of-tests"
 OPEN_ROOM, PIN_ROOM, SILENT_ROOM = 1001, 1002, 1003
-"""A room anyone may enter with a chat beside it; one with a PIN, also with a chat; one without a chat."""
+"""Rooms: without a PIN, with a PIN, and without a PIN and without a chat."""
 
 RTX_TYPE = 97
-"""Payload type under which it sends VP8 again to subscribers."""
+"""Payload type of Janus's retransmissions of VP8 to subscribers."""
 
 _STARTS_WITHIN_S = 20.0
 
@@ -32,7 +32,7 @@ class NoJanus(Exception):
 
 
 class JanusServer:
-    """One Janus process; can be killed, stopped, continued and started again on the same port."""
+    """One Janus process, which can be killed, suspended and restarted on the same port."""
 
     def __init__(
         self,
@@ -45,22 +45,22 @@ class JanusServer:
         host: str = "127.0.0.1",
         prefix: Sequence[str] = (),
     ) -> None:
-        """Write the config.
+        """Write the configuration; ``start`` runs Janus.
 
         Args:
-            folder: Where its config and log go.
-            videocodec: What the rooms allow.
-            rooms: Whether there are rooms at all.
-            full_trickle: Whether its offers come without candidates.
-            string_ids: Whether rooms and people have names where others have numbers.
-            host: Address of its websocket.
-            prefix: Words before its command line, to run it elsewhere.
+            folder: For its configuration and log.
+            videocodec: The codecs that the rooms allow.
+            rooms: Whether there are any rooms.
+            full_trickle: Whether its offers contain no candidates, which follow separately.
+            string_ids: Whether the identifiers of rooms and participants are texts instead of numbers.
+            host: Address of its WebSocket.
+            prefix: Start of its command line, to run it in a network namespace.
 
         Raises:
-            NoJanus: it is not installed.
+            NoJanus: Janus is not installed.
         """
         if not Path(JANUS).exists():
-            raise NoJanus("there is no Janus on this machine: apt-get install janus")
+            raise NoJanus("install Janus with apt-get install janus: there is none on this machine")
         self.port, self._admin_port = _free_port(), _free_port()
         self.url = f"ws://{host}:{self.port}"
         self._host, self._prefix = host, tuple(prefix)
@@ -72,11 +72,11 @@ class JanusServer:
         self.configure(videocodec, rooms)
 
     def room_url(self, room: int = OPEN_ROOM, query: str = "") -> str:
-        """The room URL of ClassMood."""
+        """The URL of a room, as ClassMood accepts it."""
         return f"janus+{self.url}/{room}{query}"
 
     def configure(self, videocodec: str = "vp8", rooms: bool = True, chat: bool = True) -> None:
-        """Write the config; read at the next start."""
+        """Write the configuration, which Janus reads when it starts."""
         plugins = next(Path("/usr/lib").glob("*/janus/plugins"))
         _write(
             self._folder / "janus.jcfg",
@@ -119,11 +119,16 @@ class JanusServer:
             room-{PIN_ROOM}: {{ description = "closed", pin = "{PIN}" }}
             """
         _write(self._folder / "janus.plugin.videoroom.jcfg", self._general + (video if rooms else ""))
-        spoken = text if rooms and chat else ""
-        _write(self._folder / "janus.plugin.textroom.jcfg", self._general + spoken)
+        text_rooms = text if rooms and chat else ""
+        _write(self._folder / "janus.plugin.textroom.jcfg", self._general + text_rooms)
 
     async def start(self) -> None:
-        """Start, and wait until it answers."""
+        """Start Janus and wait until it answers.
+
+        Raises:
+            RuntimeError: Janus has ended.
+            TimeoutError: it does not answer within 20 s.
+        """
         log = self._folder / "janus.log"
         with log.open("ab") as file:
             self._process = await asyncio.create_subprocess_exec(
@@ -141,33 +146,37 @@ class JanusServer:
                             return
                 await asyncio.sleep(0.05)
 
-    async def take_nobody_new(self) -> None:
-        """Refuse new sessions, as is done before a server is stopped."""
+    async def refuse_new_sessions(self) -> None:
+        """Refuse new sessions, as an administrator does before stopping a server."""
         await self.administer({"janus": "accept_new_sessions", "accept": False})
 
     async def administer(self, request: dict[str, Any]) -> dict[str, Any]:
-        """What whoever runs the server may ask of it; the answer."""
+        """Send a request to the admin API and return the answer.
+
+        Raises:
+            RuntimeError: Janus reports an error.
+        """
         request = {"transaction": "admin", "admin_secret": SECRET, **request}
         url, protocols = f"ws://{self._host}:{self._admin_port}", ("janus-admin-protocol",)
         async with ClientSession() as client, client.ws_connect(url, protocols=protocols) as socket_:
             await socket_.send_json(request)
             reply: dict[str, Any] = await socket_.receive_json()
         if reply["janus"] != "success":
-            raise RuntimeError(f"Janus refuses: {reply}")
+            raise RuntimeError(f"Janus reports an error: {reply}")
         return reply
 
     async def kill(self) -> None:
-        """Kill -9."""
+        """Kill the process (SIGKILL)."""
         if self._process is not None and self._process.returncode is None:
             self._process.kill()
             await self._process.wait()
 
     def stop(self) -> None:
-        """Halt the process where it is; its sockets stay open."""
+        """Suspend the process (SIGSTOP); its sockets stay open."""
         self._signal(signal.SIGSTOP)
 
-    def go_on(self) -> None:
-        """Let a halted process run again."""
+    def resume(self) -> None:
+        """Let the suspended process continue."""
         self._signal(signal.SIGCONT)
 
     async def __aenter__(self) -> Self:

@@ -1,7 +1,7 @@
-"""Students in a process of their own, spoken to by lines of JSON.
+"""Simulated students in a separate process, controlled by JSON lines.
 
-``SenderProcess`` is the near end. The far end is this module run as a program, ``serve``: it makes the
-clips, offers, sends, and tells at the end what was sent. It ends when its standard input is closed.
+``SenderProcess`` starts this module as a program. The program (``serve``) creates the students, executes
+commands and reports what was sent. It ends when its standard input is closed.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _LINE_BYTES: Final = 1 << 20
 
 
 class SenderProcess:
-    """The near end."""
+    """The process of the students; ``async with`` starts and ends it."""
 
     def __init__(self) -> None:
         """Set up; nothing runs yet."""
@@ -58,33 +58,33 @@ class SenderProcess:
             await asyncio.wait([self._reader])
 
     async def add(self, student: int, clip: ClipSpec, faults: Faults) -> str:
-        """A new student's offer."""
+        """Add a student and return its offer."""
         return str(await self._call("add", student, clip=asdict(clip), faults=asdict(faults)))
 
     async def accept(self, student: int, answer: str) -> None:
-        """Hand a student the answer."""
+        """Pass the answer to a student, who then starts sending."""
         await self._call("accept", student, sdp=answer)
 
-    async def change(self, student: int, clip: ClipSpec, ssrc: int) -> None:
-        """Let another student's stream come over the same line."""
-        await self._call("change", student, clip=asdict(clip), ssrc=ssrc)
+    async def replace_stream(self, student: int, clip: ClipSpec, ssrc: int) -> None:
+        """Let the connection send the stream of another student."""
+        await self._call("replace_stream", student, clip=asdict(clip), ssrc=ssrc)
 
-    async def tell(self, student: int, what: str) -> None:
-        """``mute``, ``unmute``, ``stall``, ``resume``, ``vanish`` or ``leave``."""
-        await self._call(what, student)
+    async def command(self, student: int, action: str) -> None:
+        """Let a student ``mute``, ``unmute``, ``stall``, ``resume``, ``vanish`` or ``leave``."""
+        await self._call(action, student)
 
     async def sent(self) -> dict[int, dict[str, int]]:
-        """What each student has sent so far, as ``Sent``."""
-        found = await self._call("sent", 0)
-        return {int(student): counts for student, counts in found.items()}
+        """The fields of ``Sent`` of each student."""
+        counts_of_all = await self._call("sent", 0)
+        return {int(student): counts for student, counts in counts_of_all.items()}
 
-    async def _call(self, op: str, student: int, **more: Any) -> Any:
+    async def _call(self, op: str, student: int, **arguments: Any) -> Any:
         process = self._process
         if process is None or process.stdin is None:
-            raise RuntimeError("the sender process does not run")
+            raise RuntimeError("the sender process is not running")
         self._calls += 1
         answer = self._answers[self._calls] = asyncio.get_running_loop().create_future()
-        line = json.dumps({"call": self._calls, "op": op, "student": student, **more})
+        line = json.dumps({"call": self._calls, "op": op, "student": student, **arguments})
         process.stdin.write(line.encode() + b"\n")
         return await answer
 
@@ -93,14 +93,14 @@ class SenderProcess:
         if process is None or process.stdout is None:
             return
         while line := await process.stdout.readline():
-            told = json.loads(line)
-            self._answers.pop(told["call"]).set_result(told["answer"])
+            reply = json.loads(line)
+            self._answers.pop(reply["call"]).set_result(reply["answer"])
         for answer in self._answers.values():
-            answer.set_exception(RuntimeError("the sender process ended"))
+            answer.set_exception(RuntimeError("the sender process has ended"))
 
 
 async def serve() -> None:
-    """Obey until standard input is closed."""
+    """Execute commands until standard input is closed."""
     students: dict[int, SimulatedStudent] = {}
     lines = asyncio.StreamReader(limit=_LINE_BYTES)
     loop = asyncio.get_running_loop()
@@ -108,37 +108,37 @@ async def serve() -> None:
     tasks: set[asyncio.Task[None]] = set()
     with ThreadPoolExecutor(1) as threads:
 
-        async def obey(order: dict[str, Any]) -> None:
-            answer = await _obey(order, students, threads)
-            sys.stdout.write(json.dumps({"call": order["call"], "answer": answer}) + "\n")
+        async def execute(command: dict[str, Any]) -> None:
+            answer = await _execute(command, students, threads)
+            sys.stdout.write(json.dumps({"call": command["call"], "answer": answer}) + "\n")
             sys.stdout.flush()
 
         while line := await lines.readline():
-            task = asyncio.create_task(obey(json.loads(line)))
+            task = asyncio.create_task(execute(json.loads(line)))
             tasks.add(task)
             task.add_done_callback(tasks.discard)
         leaving = [student.leave() for student in students.values()]
         await asyncio.gather(*leaving, return_exceptions=True)
 
 
-async def _obey(
-    order: dict[str, Any], students: dict[int, SimulatedStudent], threads: ThreadPoolExecutor
+async def _execute(
+    command: dict[str, Any], students: dict[int, SimulatedStudent], threads: ThreadPoolExecutor
 ) -> Any:
-    number = order["student"]
-    match order["op"]:
+    number = command["student"]
+    match command["op"]:
         case "add":
-            spec, faults = ClipSpec(**order["clip"]), Faults(**order["faults"])
+            spec, faults = ClipSpec(**command["clip"]), Faults(**command["faults"])
             clip = await asyncio.get_running_loop().run_in_executor(threads, make_clip, spec)
             students[number] = SimulatedStudent(clip, faults)
             return await students[number].offer()
-        case "change":
-            clip_spec = ClipSpec(**order["clip"])
+        case "replace_stream":
+            clip_spec = ClipSpec(**command["clip"])
             loop = asyncio.get_running_loop()
-            return students[number].change(
-                await loop.run_in_executor(threads, make_clip, clip_spec), order["ssrc"]
+            return students[number].replace_stream(
+                await loop.run_in_executor(threads, make_clip, clip_spec), command["ssrc"]
             )
         case "accept":
-            return await students[number].accept(order["sdp"])
+            return await students[number].accept(command["sdp"])
         case "sent":
             return {number: asdict(student.sent) for number, student in students.items()}
         case "leave":
@@ -154,7 +154,7 @@ async def _obey(
         case "vanish":
             return await students[number].vanish()
         case unknown:
-            raise ValueError(f"no such order: {unknown}")
+            raise ValueError(f"unknown command: {unknown}")
 
 
 if __name__ == "__main__":

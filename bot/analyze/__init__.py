@@ -1,1 +1,1 @@
-"""``classmood analyze``: the faces in images and videos, listed and drawn into copies."""
+"""``classmood analyze``: lists the faces in images and videos, and draws them into copies."""

@@ -1,7 +1,7 @@
-"""Reads images and videos frame by frame, with the models of a live class.
+"""Analyses images and videos frame by frame, with the models of a live class.
 
-Videos go through the detector of a live camera. Images, which may show a whole room, are also searched in
-squares.
+For videos the detector is that of a live camera. An image may show a whole room with small faces, so its
+detector also searches smaller squares of the image.
 """
 
 from __future__ import annotations
@@ -29,15 +29,15 @@ from inference.emotions import EMOTIONS
 from inference.facing import faces_screen
 
 MAX_FILE_BYTES: Final = 200_000_000
-"""Largest image file; it is read into memory as a whole."""
+"""Largest image file; the whole file is read into memory."""
 
 MAX_PIXELS: Final = 16384 * 8192
-"""Largest frame of a video."""
+"""Largest frame of a video, pixels."""
 
 
 @dataclass(frozen=True, slots=True)
 class Analyser:
-    """The models, for images and for video."""
+    """The models, with one detector for images and one for videos."""
 
     still_detector: FaceDetector
     video_detector: FaceDetector
@@ -63,7 +63,7 @@ class FrameRecord:
     size: tuple[int, int]
 
     def to_json(self) -> str:
-        """One JSON line: file, frame, time, size, and per face box, score, label, probabilities, facing."""
+        """One line of JSON; docs/interface.md explains the keys."""
         faces: list[dict[str, Any]] = []
         detected = self.analysis.faces
         rows = zip(
@@ -110,7 +110,7 @@ def analyse_file(path: Path, analyser: Analyser, copy: Path | None) -> Iterator[
         AnalyzeError: the file cannot be read, or the copy cannot be written.
     """
     if not path.is_file():  # reading a pipe or a device may never end
-        raise AnalyzeError(f"{path} is no regular file: give images, videos or folders of them")
+        raise AnalyzeError(f"{path} is not a regular file: give images, videos or folders of them")
     if path.suffix.lower() in IMAGES:
         yield _analyse_image(path, analyser, copy)
     else:
@@ -128,7 +128,7 @@ def _analyse_image(path: Path, analyser: Analyser, copy: Path | None) -> FrameRe
 
 
 def _read_image(path: Path) -> Image:
-    """The image, (height, width, 3) BGR."""
+    """Read an image, (height, width, 3) BGR."""
     try:
         if path.stat().st_size > MAX_FILE_BYTES:
             raise AnalyzeError(f"{path} is too large: give an image file of at most 200 MB")
@@ -147,12 +147,12 @@ def _read_image(path: Path) -> Image:
 def _analyse_video(path: Path, analyser: Analyser, copy: Path | None) -> Iterator[FrameRecord]:
     try:
         with ExitStack() as stack:
-            # As an explicit file: FFmpeg would read a name with a colon as the URL of some protocol.
+            # With "file:", because FFmpeg would take a name with a colon for a URL.
             source = stack.enter_context(av.open(f"file:{path.resolve()}"))
             if not source.streams.video:
                 raise AnalyzeError(f"{path} has no video stream: give a file with video")
             stream = source.streams.video[0]
-            # PyAV gives None, against its type annotation, where FFmpeg has no decoder.
+            # None if FFmpeg has no decoder, although the type annotation of PyAV does not say so.
             if getattr(stream, "codec_context", None) is None:
                 raise AnalyzeError(f"convert {path} to H264 or VP8 first: its codec is not supported")
             stream.codec_context.options = {"max_pixels": str(MAX_PIXELS)}

@@ -24,7 +24,7 @@ def write_image_copy(copy: Path, source: Path, image: Image, analysis: FaceAnaly
 
     Args:
         copy: File to write.
-        source: File the image is from.
+        source: File that the image was read from.
         image: (height, width, 3) BGR; changed by drawing.
         analysis: The faces to draw.
 
@@ -54,7 +54,7 @@ def draw(image: Image, analysis: FaceAnalysis) -> None:
         best = int(np.argmax(probs))
         label = f"{EMOTIONS[best]} {probs[best]:.0%}"
         (width, height), base = cv2.getTextSize(label, cv2.FONT_HERSHEY_SIMPLEX, scale, thickness)
-        # Above the box; below it where there is no room above.
+        # Above the box, or below it if there is no room above.
         top = y0 - height - base if y0 > height + base else y1
         cv2.rectangle(image, (x0, y0), (x1, y1), (60, 200, 60), thickness)
         cv2.rectangle(image, (x0, top), (x0 + width, top + height + base), (60, 200, 60), cv2.FILLED)
@@ -87,12 +87,12 @@ def prepare_copy(copy: Path, source: Path) -> None:
 
 
 class VideoCopy:
-    """An H.264 file of a video's frames, upright, with boxes drawn in, at their original times."""
+    """An H.264 copy of a video: its frames upright, with boxes, at their original times."""
 
     def __init__(self, container: OutputContainer, source: av.VideoStream, size: tuple[int, int]) -> None:
         self._container = container
         self._stream = container.add_stream("libx264", rate=source.average_rate or 25)
-        # Keep the source's time base: recordings of browsers and phones have a variable frame rate.
+        # The time base of the source: recordings of browsers and phones have a variable frame rate.
         self._stream.codec_context.time_base = source.time_base or Fraction(1, 25)
         # yuv420p needs even sizes; a side of one pixel would become 0.
         self._stream.width, self._stream.height = max(2, size[0] // 2 * 2), max(2, size[1] // 2 * 2)
@@ -131,7 +131,7 @@ class VideoCopy:
 
 @contextmanager
 def video_copy(path: Path, source: av.VideoStream, size: tuple[int, int]) -> Iterator[VideoCopy]:
-    """A copy to write to. The file is completed even after an error: frames written before are playable."""
+    """Open a copy for writing. After an error the file is completed, so that it plays up to there."""
     with av.open(str(path), "w") as container:
         copy = VideoCopy(container, source, size)
         try:

@@ -1,4 +1,4 @@
-"""Which files are analysed, and where the copy of each goes."""
+"""Finds the files to analyse, and names their copies."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def find_media(paths: tuple[Path, ...]) -> list[Path]:
     """The files to analyse.
 
     Args:
-        paths: Files, and folders whose media files are taken; folders inside them are not searched.
+        paths: Files, and folders whose media files are analysed; folders inside them are not searched.
 
     Raises:
         AnalyzeError: a path does not exist or is of no known kind, or there is no file to analyse.
@@ -49,7 +49,7 @@ def _media_inside(folder: Path) -> list[Path]:
 
 
 def with_copies(files: Iterable[Path], out: Path) -> list[tuple[Path, Path]]:
-    """Each file once, with the path of its copy in the folder ``out``; no two copies have the same path."""
+    """Each file once, with a unique path for its copy in the folder ``out``."""
     copies: dict[Path, Path] = {}
     used_names: set[str] = set()  # casefolded: some file systems do not distinguish case
     for file in files:

@@ -28,7 +28,7 @@ from reports.web.controller import RoomRefused
 
 
 class _OneLineErrors(click.Group):
-    """Prints an error that is meant for people as one line, and exits with its code."""
+    """Prints an expected error as one line and exits with its code; other errors keep their traceback."""
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command."""

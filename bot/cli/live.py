@@ -27,7 +27,7 @@ def demo(settings: Settings, students: int, minutes: float | None, port: int | N
 
     It needs no set-up. Everything but the students is real: they send their video over WebRTC.
     """
-    # With few students the usual minimum group would suppress every window; the page shows the lower limit.
+    # With so few students, the usual minimum group would suppress every window. The pages mention the change.
     min_group = min(settings.privacy.min_group, max(1, students - 1))
     class_run = runs.ClassRun("companion:?synthetic=1", "Demo class", minutes, out)
     ended_well = run(runs.demo(with_overrides(settings, port, min_group=min_group), students, class_run))

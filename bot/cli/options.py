@@ -66,12 +66,12 @@ def class_options(command: _Command) -> _Command:
 
 
 def run(work: Coroutine[Any, Any, _T]) -> _T:
-    """Run a coroutine to its end."""
+    """Run a coroutine with uvloop, and return its result."""
     return uvloop.run(work)
 
 
 def with_overrides(settings: Settings, port: int | None, min_group: int | None = None) -> Settings:
-    """The settings, with the values given on the command line in place of theirs."""
+    """The settings, overridden by values from the command line; None leaves a setting as it is."""
     web = settings.web if port is None else settings.web.model_copy(update={"port": port})
     privacy = settings.privacy
     if min_group is not None:

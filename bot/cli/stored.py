@@ -80,7 +80,8 @@ def purge(settings: Settings, older_than: int | None) -> None:
     individual = timedelta(hours=settings.privacy.individual_hours)
     now = datetime.now(UTC)
     with closing(Store.open(settings.store.url)) as store:
-        if store.alone:  # retention counts from a class's end; one that a crash cut off has none yet
+        if store.alone:
+            # Retention starts at a class's end. A class that a crash cut off has no end before this.
             run(store.recover(now))
         count = run(store.purge(now, timedelta(days=days), individual))
     click.echo(f"{count} class{'' if count == 1 else 'es'} deleted.")

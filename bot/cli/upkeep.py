@@ -1,4 +1,4 @@
-"""Commands for whoever runs the server: ``doctor`` and ``token``."""
+"""Commands for the operator of the server: ``doctor`` and ``token``."""
 
 from __future__ import annotations
 

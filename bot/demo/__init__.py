@@ -1,5 +1,4 @@
-"""The demo's drawn students: a class that needs no people.
+"""The demo's drawn students: a class without people.
 
-Their faces are drawn, sent over real WebRTC and read by the real pipeline; nothing about what they show
-is handed on otherwise than in pixels.
+Their faces are drawn, sent over real WebRTC and analysed by the real pipeline, which knows only the pixels.
 """

@@ -1,7 +1,4 @@
-"""The camera of a drawn student: a video track whose pictures follow the story.
-
-Comes in: a student's look and part. Goes out: I420 pictures at ``FPS`` to aiortc's VP8 encoder.
-"""
+"""The camera of a drawn student: a video track whose frames follow the student's story."""
 
 from __future__ import annotations
 
@@ -26,20 +23,20 @@ _CLOCK_HZ: Final = 90_000
 
 
 class DrawnCamera(MediaStreamTrack):
-    """Draws when it is asked, in a thread, no faster than ``FPS``; late pictures are skipped, not queued."""
+    """Draws I420 frames on request, in a thread, at most ``FPS`` a second; late frames are skipped."""
 
     kind = "video"
 
     def __init__(
         self, painter: Painter, story: StudentStory, now_s: Callable[[], float], executor: Executor
     ) -> None:
-        """Take what is drawn, and where.
+        """Set up; frames are drawn when ``recv`` is called.
 
         Args:
-            painter: Draws the student; used by this camera only.
-            story: The student's part.
-            now_s: Seconds since the class began.
-            executor: Where pictures are drawn.
+            painter: Draws the student; no other camera may use it.
+            story: What the student shows, and when.
+            now_s: Returns the seconds since the class began.
+            executor: Runs the drawing.
         """
         super().__init__()
         self._painter = painter
@@ -47,10 +44,10 @@ class DrawnCamera(MediaStreamTrack):
         self._now_s = now_s
         self._executor = executor
         self._start_s: float | None = None
-        self._number = -1
+        self._frame_number = -1
 
     async def recv(self) -> av.VideoFrame:
-        """The next picture, 320 x 180.
+        """The next frame, 320 x 180 pixels.
 
         Raises:
             MediaStreamError: the camera was stopped.
@@ -59,15 +56,16 @@ class DrawnCamera(MediaStreamTrack):
             raise MediaStreamError
         if self._start_s is None:
             self._start_s = self._now_s()
-        self._number = max(self._number + 1, int((self._now_s() - self._start_s) * FPS))
-        due_s = self._start_s + self._number / FPS
+        # The number follows the clock, so frames that were due earlier are skipped.
+        self._frame_number = max(self._frame_number + 1, int((self._now_s() - self._start_s) * FPS))
+        due_s = self._start_s + self._frame_number / FPS
         await asyncio.sleep(max(0.0, due_s - self._now_s()))
         frame = await asyncio.get_running_loop().run_in_executor(self._executor, self._draw, due_s)
-        frame.pts = self._number * _CLOCK_HZ // FPS
+        frame.pts = self._frame_number * _CLOCK_HZ // FPS
         frame.time_base = Fraction(1, _CLOCK_HZ)
         return frame
 
     def _draw(self, at_s: float) -> av.VideoFrame:
-        picture = self._painter.picture(self._story.expression(at_s), self._story.pose(at_s))
-        planes = np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2YUV_I420), np.uint8)
+        bgr = self._painter.frame(self._story.expression(at_s), self._story.pose(at_s))
+        planes = np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2YUV_I420), np.uint8)
         return av.VideoFrame.from_ndarray(planes, format="yuv420p")

@@ -1,8 +1,7 @@
-"""What a drawn face can do, and the settings that read as happy, sad and so on.
+"""The movable parts of a drawn face, and their positions for happy, sad and so on.
 
-Comes from: the story, which blends between them. Goes to: the painter of the features. The settings were
-found by trying drawings on the project's own CNN, within bounds that keep the faces plausible; the
-drawing was fitted to the reader, never the other way round.
+The positions were found by trying drawings on the project's own CNN, within bounds that keep the faces
+plausible. The CNN was not trained on drawings.
 """
 
 from __future__ import annotations
@@ -16,22 +15,22 @@ import numpy as np
 
 @dataclass(frozen=True, slots=True)
 class Expression:
-    """Positions of a face's movable parts; 0 is at rest unless it says otherwise.
+    """Positions of a face's movable parts; 0 is at rest unless stated otherwise.
 
     Attributes:
         brow_raise: Both brows up (1) or down (-1).
-        brow_inner: Inner ends of the brows up (1, worried) or down (-1, cross).
-        furrow: Brows drawn together, 0..1, with upright lines between them.
+        brow_inner: Inner ends of the brows up (1, worried) or down (-1, angry).
+        furrow: Brows drawn together, 0..1, with vertical lines between them.
         forehead: Lines across the forehead, 0..1.
         eye_open: Opening of the eyes: 0 closed, 1 at rest, 1.7 wide.
         squint: Lower lids pushed up by the cheeks, 0..1.
         cheek: Cheeks raised, with folds from nose to mouth, 0..1.
         mouth_curve: Corners of the mouth up (1) or down (-1).
-        mouth_width: Width of the mouth over its width at rest, 0.5..1.4.
+        mouth_width: Width of the mouth as a multiple of its width at rest, 0.5..1.4.
         mouth_open: Gap between the lips, 0..1.
-        teeth: Share of the gap that shows upper teeth, 0..1.
+        teeth: Share of the gap that is filled by the upper teeth, 0..1.
         lip_press: Lips pressed thin, 0..1.
-        nose_wrinkle: Nose wrinkled, wings raised, 0..1.
+        nose_wrinkle: Nose wrinkled, nostrils raised, 0..1.
         droop: Folds below the corners of the mouth and a bunched chin, 0..1.
     """
 
@@ -51,7 +50,7 @@ class Expression:
     droop: float = 0.0
 
     def towards(self, other: Expression, share: float) -> Expression:
-        """The expression a share (0..1) of the way from this one to another."""
+        """Blend with another expression: 0 gives this one, 1 the other."""
         own, others = np.asarray(astuple(self)), np.asarray(astuple(other))
         return Expression(*(own + (others - own) * share).tolist())
 
@@ -79,4 +78,4 @@ EXPRESSIONS: Final = MappingProxyType(
         ),
     }
 )  # fmt: skip
-"""Expressions by the label the CNN gives them."""
+"""Expressions by the label that the CNN predicts for them."""

@@ -1,7 +1,4 @@
-"""Who the demo's students are: the look of a drawn face, picked at random.
-
-Goes to: ``portrait`` for what stands still and ``features`` for what moves.
-"""
+"""The looks of the demo's students: colours and proportions, chosen at random."""
 
 from __future__ import annotations
 
@@ -29,20 +26,20 @@ _IRISES: Final[tuple[Bgr, ...]] = ((40, 52, 74), (84, 72, 50), (56, 80, 66), (30
 
 @dataclass(frozen=True, slots=True)
 class FaceLook:
-    """One drawn student.
+    """The look of one student and the position of the face in the frame.
 
     Attributes:
-        features: The movable parts.
+        features: The look of the movable parts.
         hair: Colour of the hair, BGR.
         hair_style: 0 short, 1 side parting, 2 long, 3 bun.
         shirt: Colour of the shirt, BGR.
-        wall: Colour of the wall behind, BGR.
+        wall: Colour of the wall behind the student, BGR.
         jaw: Width of the jaw, about 1.
-        face_width: Half width of the face, eye distances.
-        eye_px: Eye distance, pixels of the picture.
-        x_px: Column of the point between the eyes.
-        y_px: Row of it.
-        light: Light from the left (-1) to the right (1).
+        face_width: Half the width of the face, eye distances.
+        eye_px: Distance between the eyes, pixels of the frame.
+        x_px: Pixel column of the point between the eyes.
+        y_px: Pixel row of the point between the eyes.
+        light: Where the light comes from: the left (-1) to the right (1).
     """
 
     features: FeatureLook
@@ -58,8 +55,8 @@ class FaceLook:
     light: float
 
     @classmethod
-    def draw(cls, rng: np.random.Generator) -> FaceLook:
-        """A look at random."""
+    def random(cls, rng: np.random.Generator) -> FaceLook:
+        """Choose a look at random."""
         skin = _tinted(_pick(rng, _SKINS), rng)
         hair = _tinted(_pick(rng, _HAIRS), rng)
         features = FeatureLook(

@@ -1,6 +1,6 @@
-"""Draws what stands still of a drawn student: the room, the shoulders, the head and its hair.
+"""Draws the parts of a student that never change: the room, the shoulders, the head and the hair.
 
-Comes in: a ``FaceLook``. Goes out: pictures that ``faces`` keeps and puts together anew with the features.
+``faces`` draws them once and adds the movable features for each frame.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ WIDTH_PX: Final = 320
 HEIGHT_PX: Final = 180
 
 FINE: Final = 3
-"""Everything is drawn this many times larger, then averaged down."""
+"""Everything is drawn this many times larger and then scaled down, for smooth edges."""
 
 _NECK: Final = np.array([[-0.72, 1.0], [0.72, 1.0], [0.76, 2.1], [1.0, 2.8], [-1.0, 2.8], [-0.76, 2.1]])
 _COLLAR: Final = np.array([[0.76, 2.1], [0.0, 2.5], [-0.76, 2.1]])
@@ -26,7 +26,7 @@ _TRUNK: Final = np.array([[-1.7, 2.36], [-2.5, 2.8], [-2.9, 6.0], [2.9, 6.0], [2
 
 
 def draw_room(look: FaceLook) -> Pixels:
-    """(180, 320, 3) the wall, a shelf, and the student's shoulders and neck."""
+    """The wall, a shelf, and the student's shoulders and neck, (180, 320, 3) BGR."""
     width, height = WIDTH_PX * FINE, HEIGHT_PX * FINE
     fine = np.empty((height, width, 3), np.uint8)
     fine[:] = look.wall
@@ -38,7 +38,7 @@ def draw_room(look: FaceLook) -> Pixels:
     fine = np.asarray(cv2.GaussianBlur(fine, (0, 0), 4), np.uint8)
     grid = Grid(look.eye_px * FINE, look.x_px * FINE, look.y_px * FINE)
     if look.hair_style == 2:
-        _fill(fine, grid, _blob(0.0, 0.9, 1.5, 1.9), darker(look.hair, 0.8))
+        _fill(fine, grid, _ellipse(0.0, 0.9, 1.5, 1.9), darker(look.hair, 0.8))
     _fill(fine, grid, _NECK, darker(look.features.skin, 0.74))
     _fill(fine, grid, np.concatenate([_TRUNK, _COLLAR]), look.shirt)
     return np.asarray(cv2.resize(fine, (WIDTH_PX, HEIGHT_PX), interpolation=cv2.INTER_AREA), np.uint8)
@@ -48,24 +48,24 @@ def draw_head(look: FaceLook, grid: Grid, size: tuple[int, int]) -> Pixels:
     """Head, ears and hair, without features.
 
     Args:
-        look: Whose head.
-        grid: Where the face lies in the patch.
+        look: The student's look.
+        grid: Position of the face in the patch.
         size: Width and height of the patch, pixels.
 
     Returns:
-        (height, width, 4) BGR, and how much it covers, 0..255; black where it covers nothing.
+        (height, width, 4) BGR and opacity, 0..255; black where it is transparent.
     """
     width, height = size
     skin = look.features.skin
     patch = np.zeros((height, width, 4), np.uint8)
     if look.hair_style == 2:
-        _fill(patch, grid, _blob(0.0, 0.35, look.face_width + 0.3, 2.1), darker(look.hair, 0.85))
+        _fill(patch, grid, _ellipse(0.0, 0.35, look.face_width + 0.3, 2.1), darker(look.hair, 0.85))
     if look.hair_style == 3:
-        _fill(patch, grid, _blob(0.0, -1.85, 0.45, 0.35), darker(look.hair, 0.9))
-    _fill(patch, grid, _blob(0.0, -0.55, look.face_width + 0.1, 1.45), darker(look.hair, 0.8))
+        _fill(patch, grid, _ellipse(0.0, -1.85, 0.45, 0.35), darker(look.hair, 0.9))
+    _fill(patch, grid, _ellipse(0.0, -0.55, look.face_width + 0.1, 1.45), darker(look.hair, 0.8))
     for side in (-1.0, 1.0):
-        _fill(patch, grid, _blob(side * look.face_width, 0.25, 0.16, 0.33), darker(skin, 0.82))
-    # An egg: the lower half is narrower the further down, by the jaw.
+        _fill(patch, grid, _ellipse(side * look.face_width, 0.25, 0.16, 0.33), darker(skin, 0.82))
+    # The face is egg-shaped: it narrows towards the chin, depending on the jaw.
     angle = np.linspace(0, 2 * np.pi, 73)
     down = np.sin(angle)
     narrow = 1 - (0.3 - 0.8 * (look.jaw - 1)) * np.clip(down, 0, 1) ** 2.2
@@ -73,7 +73,7 @@ def draw_head(look: FaceLook, grid: Grid, size: tuple[int, int]) -> Pixels:
     ys = 0.15 + np.where(down > 0, 1.75, 1.8) * down
     egg = np.stack([xs, ys], 1)
     face = np.zeros((height, width), np.uint8)
-    cv2.fillPoly(face, [grid.fixed(egg)], 255, cv2.LINE_AA, SHIFT)
+    cv2.fillPoly(face, [grid.to_fixed_point(egg)], 255, cv2.LINE_AA, SHIFT)
     light = _lighting(look, grid, size)
     colour = np.asarray((np.array(skin, np.float32) * light[:, :, None]).clip(0, 255), np.uint8)
     share = face[:, :, None].astype(np.float32) / 255
@@ -84,7 +84,7 @@ def draw_head(look: FaceLook, grid: Grid, size: tuple[int, int]) -> Pixels:
 
 
 def _lighting(look: FaceLook, grid: Grid, size: tuple[int, int]) -> Floats:
-    """(H, W) light on the skin, about 1: round off the sides, deepen the sockets, lift nose and cheeks."""
+    """(H, W) brightness of the skin, about 1: darker sides and eye sockets, brighter nose and cheeks."""
     width, height = size
     x = (np.arange(width)[None, :] - grid.x_px) / grid.unit_px
     y = (np.arange(height)[:, None] - grid.y_px) / grid.unit_px
@@ -92,16 +92,16 @@ def _lighting(look: FaceLook, grid: Grid, size: tuple[int, int]) -> Floats:
     def glow(centre_x: float, centre_y: float, wide: float, high: float) -> Floats:
         return np.asarray(np.exp(-(((x - centre_x) / wide) ** 2) - ((y - centre_y) / high) ** 2), np.float32)
 
-    round_off = 1.08 - 0.26 * ((x / look.face_width) ** 4) - 0.16 * np.clip((y - 0.9) / 1.0, 0, 1) ** 2
+    roundness = 1.08 - 0.26 * ((x / look.face_width) ** 4) - 0.16 * np.clip((y - 0.9) / 1.0, 0, 1) ** 2
     side = 1 + 0.07 * look.light * x
     glows = 0.08 * glow(0, -0.8, 0.7, 0.4) + 0.1 * glow(0, 0.5, 0.13, 0.4) + 0.06 * glow(0, 1.7, 0.3, 0.15)
     for sign in (-1.0, 1.0):
         glows = glows + 0.07 * glow(sign * 0.65, 0.55, 0.3, 0.25) - 0.13 * glow(sign * 0.5, -0.08, 0.38, 0.2)
-    return np.asarray(round_off * side + glows, np.float32)
+    return np.asarray(roundness * side + glows, np.float32)
 
 
 def _hair(look: FaceLook) -> Points:
-    """Outline of the hair in front: a cap with a hairline, by style."""
+    """Outline of the hair over the forehead: a cap with a hairline that depends on the style."""
     wide = look.face_width + 0.1
     over = np.linspace(np.pi, 2 * np.pi, 25)
     cap = np.stack([wide * np.cos(over), -0.15 + 1.85 * np.sin(over)], 1)
@@ -116,10 +116,10 @@ def _hair(look: FaceLook) -> Points:
     return np.concatenate([cap, np.stack([wide * 0.97 * back, np.minimum(hairline, 0.1)], 1)])
 
 
-def _blob(x: float, y: float, wide: float, high: float) -> Points:
+def _ellipse(x: float, y: float, wide: float, high: float) -> Points:
     angle = np.linspace(0, 2 * np.pi, 49)
     return np.stack([x + wide * np.cos(angle), y + high * np.sin(angle)], 1)
 
 
 def _fill(patch: Pixels, grid: Grid, points: Points, colour: Bgr) -> None:
-    cv2.fillPoly(patch, [grid.fixed(points)], (*colour, 255), cv2.LINE_AA, SHIFT)
+    cv2.fillPoly(patch, [grid.to_fixed_point(points)], (*colour, 255), cv2.LINE_AA, SHIFT)

@@ -1,7 +1,7 @@
-"""What the drawn class goes through: mostly calm, half of it lost for a while, then well again.
+"""The story of a drawn class: calm at first, then half of the students are lost, then relieved.
 
-Comes in: a seed. Goes out: for each student and moment an ``Expression`` and a ``Pose`` to draw, and the
-pulses tapped. The same seed tells the same story; it begins anew after ``PERIOD_S``. Pure: no clock.
+It gives each student's ``Expression`` and ``Pose`` at any moment, and their pulses. The same seed gives the
+same story, which repeats every ``PERIOD_S``. The module is pure and has no clock.
 """
 
 from __future__ import annotations
@@ -21,16 +21,17 @@ from bot.demo.faces import Pose
 from reports.summary.windows import PulseKind
 
 PERIOD_S: Final = 240.0
-"""After this the story begins anew; its middle third is the hard part of the lesson."""
+"""The story repeats after this time; its middle third is the hard part of the lesson."""
 
 BLEND_S: Final = 0.7
-"""How long a face takes to change."""
+"""How long a face takes to change to the next expression."""
 
 _BLINK_S: Final = 0.25
 _HARD_FROM_S: Final = PERIOD_S / 3
 _HARD_UNTIL_S: Final = 2 * PERIOD_S / 3
 
 _Odds = Mapping[str, float]
+"""How likely each expression is to be the next one."""
 
 _CALM: Final[_Odds] = MappingProxyType({"neutral": 0.7, "happy": 0.3})
 _LOST: Final[_Odds] = MappingProxyType({"sad": 0.35, "angry": 0.25, "surprise": 0.2, "neutral": 0.2})
@@ -43,9 +44,9 @@ class Beat:
     """One expression held for a while.
 
     Attributes:
-        start_s: When the face begins to change to it, seconds into the period.
+        start_s: When the face starts to change to it, seconds into the period.
         label: Name in ``EXPRESSIONS``.
-        strength: How far from neutral, 0..1.
+        strength: 0 is neutral, 1 the full expression.
     """
 
     start_s: float
@@ -54,20 +55,20 @@ class Beat:
 
     @property
     def expression(self) -> Expression:
-        """The face when it has changed."""
+        """The expression after the change."""
         return EXPRESSIONS["neutral"].towards(EXPRESSIONS[self.label], self.strength)
 
 
 @dataclass(frozen=True, slots=True)
 class StudentStory:
-    """One student's part.
+    """What one student shows and taps.
 
     Attributes:
-        lost: Whether the hard part is too hard.
-        beats: Expressions of a period, in order, the first at 0.
-        blinks: When blinks begin, seconds into the period, in order.
+        lost: Whether the student is lost in the hard part.
+        beats: Expressions of a period, in order; the first starts at 0.
+        blinks: When blinks start, seconds into the period, in order.
         taps: Pulses of a period, (seconds into the period, kind), in order.
-        sway: (5, 3) for each of x, y, tilt, turn and gaze: reach, angular speed in 1/s, phase.
+        sway: Sine movements of x, y, tilt, turn and gaze: amplitude, angular speed in 1/s and phase of each.
     """
 
     lost: bool
@@ -77,7 +78,7 @@ class StudentStory:
     sway: tuple[tuple[float, float, float], ...]
 
     def expression(self, at_s: float) -> Expression:
-        """The face at a moment, seconds since the class began."""
+        """The expression at a time, seconds since the class began."""
         into_s = at_s % PERIOD_S
         index = bisect_right(self.beats, into_s, key=lambda beat: beat.start_s) - 1
         beat, before = self.beats[index], self.beats[index - 1]
@@ -88,12 +89,12 @@ class StudentStory:
         return before.expression.towards(beat.expression, share * share * (3 - 2 * share))
 
     def pose(self, at_s: float) -> Pose:
-        """How the head is held at a moment, seconds since the class began."""
+        """The pose of the head at a time, seconds since the class began."""
         into_s = at_s % PERIOD_S
         index = bisect_right(self.blinks, into_s) - 1
         since_s = into_s - self.blinks[index] if index >= 0 else _BLINK_S
         x, y, tilt, turn, gaze = (
-            reach * float(np.sin(speed * at_s + phase)) for reach, speed, phase in self.sway
+            amplitude * float(np.sin(speed * at_s + phase)) for amplitude, speed, phase in self.sway
         )
         return Pose(
             x_px=x,
@@ -105,7 +106,10 @@ class StudentStory:
         )
 
     def taps_after(self, begin_s: float) -> Iterator[tuple[float, PulseKind]]:
-        """Every pulse later than a moment with its own moment, seconds since the class began; endless."""
+        """All pulses after a time, each as (seconds since the class began, kind).
+
+        Without end, as the story repeats; nothing for a student who never taps.
+        """
         if not self.taps:
             return
         for period in itertools.count(max(0, math.floor(begin_s / PERIOD_S))):
@@ -115,16 +119,18 @@ class StudentStory:
 
 
 def tell_story(seed: int, count: int) -> tuple[StudentStory, ...]:
-    """The story of a class: one part a student, half of them (the odd one too) lost in the middle."""
+    """The stories of all students of a class. Half of them, rounded up, are lost in the middle third."""
     rng = np.random.default_rng([seed, count])
     lost = set(rng.permutation(count)[: (count + 1) // 2].tolist())
-    return tuple(_part(np.random.default_rng([seed, count, index]), index in lost) for index in range(count))
+    return tuple(
+        _student_story(np.random.default_rng([seed, count, index]), index in lost) for index in range(count)
+    )
 
 
-def _part(rng: np.random.Generator, lost: bool) -> StudentStory:
+def _student_story(rng: np.random.Generator, lost: bool) -> StudentStory:
     sway = tuple(
-        (reach * float(rng.uniform(0.5, 1)), float(rng.uniform(0.2, 0.7)), float(rng.uniform(0, 2 * np.pi)))
-        for reach in (4.0, 2.0, 4.0, 0.5, 0.5)
+        (limit * float(rng.uniform(0.5, 1)), float(rng.uniform(0.2, 0.7)), float(rng.uniform(0, 2 * np.pi)))
+        for limit in (4.0, 2.0, 4.0, 0.5, 0.5)
     )
     return StudentStory(lost, _beats(rng, lost), _blinks(rng), _taps(rng, lost), sway)
 

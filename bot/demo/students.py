@@ -1,9 +1,8 @@
-"""The demo's class: drawn students who join an embedded room as browsers do, over real WebRTC.
+"""The demo's students: they join an embedded room over real WebRTC, as browsers do.
 
-Comes in: the server's address and the room's code. Goes out: an offer, video and pulses for each student.
-Also a program of its own, so that drawing and encoding take nothing from the bot's process:
-``python -m bot.demo.students --server http://127.0.0.1:8765 --code CODE --students 6``. It leaves when it
-is told to end, or when its standard input is closed because the parent is gone.
+The module is also a program, so that drawing and encoding do not slow down the bot's process:
+``python -m bot.demo.students --server http://127.0.0.1:8765 --code CODE --students 6``. The students leave on
+SIGTERM or SIGINT, and when the parent process ends, which closes their standard input.
 """
 
 from __future__ import annotations
@@ -32,17 +31,19 @@ from bot.logs import set_up_logs
 
 _log = structlog.get_logger()
 
-_STAGGER_S: Final = 0.3
-_FIRST_WAIT_S: Final = 0.5
-_LONGEST_WAIT_S: Final = 8.0
-_REQUEST_S: Final = aiohttp.ClientTimeout(total=15)
+_JOIN_INTERVAL_S: Final = 0.3
+"""Seconds between the joins of two students."""
+
+_FIRST_RETRY_S: Final = 0.5
+_LONGEST_RETRY_S: Final = 8.0
+_REQUEST_TIMEOUT: Final = aiohttp.ClientTimeout(total=15)
 _REPORT_S: Final = 5.0
-_LEAVE_S: Final = 1.2
-"""How long leaving may take; a server that is gone must not hold the students up."""
+_LEAVE_TIMEOUT_S: Final = 1.2
+"""How long leaving may take, even if the server does not answer."""
 
 
 class _Refused(Exception):
-    """The server does not take the student.
+    """The server refused a request.
 
     Attributes:
         status: HTTP status.
@@ -56,33 +57,35 @@ class _Refused(Exception):
 async def run_students(
     server: str, code: str, count: int, seed: int, stop: asyncio.Event, *, begin_s: float = 0.0
 ) -> None:
-    """Let drawn students attend a class until told to stop; refusals and breaks are tried again.
+    """Let drawn students attend a class until ``stop`` is set.
+
+    A student whose join is refused or whose connection breaks tries again.
 
     Args:
-        server: Address of the server, as ``http://127.0.0.1:8765``.
+        server: Address of the server, such as ``http://127.0.0.1:8765``.
         code: The embedded room's code.
-        count: How many students.
-        seed: Their looks and their story.
+        count: Number of students.
+        seed: Determines their looks and their story.
         stop: Set to make them leave.
-        begin_s: Where in the story to begin, seconds.
+        begin_s: Where the story starts, seconds.
     """
     loop = asyncio.get_running_loop()
     start_s = loop.time() - begin_s
     api = f"{server.rstrip('/')}/api/companion/{code}"
-    # One thread draws for all: drawing takes a fraction of the time there is.
+    # One thread is enough: drawing takes a small part of the time between frames.
     executor = ThreadPoolExecutor(1, "drawing")
     try:
-        async with aiohttp.ClientSession(timeout=_REQUEST_S) as http, asyncio.TaskGroup() as tasks:
+        async with aiohttp.ClientSession(timeout=_REQUEST_TIMEOUT) as http, asyncio.TaskGroup() as tasks:
             attending = []
             for index, story in enumerate(tell_story(seed, count)):
                 rng = np.random.default_rng([seed, index])
                 student = _Student(
                     f"Student {index + 1}", api, http, stop, story, lambda: loop.time() - start_s, executor
                 )
-                attending.append(tasks.create_task(student.attend(rng, index * _STAGGER_S)))
+                attending.append(tasks.create_task(student.attend(rng, index * _JOIN_INTERVAL_S)))
             await stop.wait()
-            # Whoever is caught in a slow request or handshake does not hold the others up.
-            _, late = await asyncio.wait(attending, timeout=_LEAVE_S)
+            # A student in a slow request or handshake must not delay the others.
+            _, late = await asyncio.wait(attending, timeout=_LEAVE_TIMEOUT_S)
             for task in late:
                 task.cancel()
     finally:
@@ -90,7 +93,7 @@ async def run_students(
 
 
 class _Student:
-    """One student, joining again whenever the connection breaks."""
+    """One student, who joins again whenever the connection breaks."""
 
     def __init__(
         self,
@@ -112,54 +115,56 @@ class _Student:
         self._token: str | None = None
 
     async def attend(self, rng: np.random.Generator, delay_s: float) -> None:
-        """Join after a delay, stay, come back after a break, leave when told to."""
+        """Join after a delay and stay until ``stop`` is set; after a broken connection, join again."""
         loop = asyncio.get_running_loop()
-        painter = await loop.run_in_executor(self._executor, lambda: Painter(FaceLook.draw(rng), rng))
+        painter = await loop.run_in_executor(self._executor, lambda: Painter(FaceLook.random(rng), rng))
         wait_s = delay_s
-        next_wait_s = _FIRST_WAIT_S
+        next_wait_s = _FIRST_RETRY_S
         while not await self._stopped_within(wait_s):
             try:
-                await self._sit_in(painter)
-                next_wait_s = _FIRST_WAIT_S
+                await self._take_part(painter)
+                next_wait_s = _FIRST_RETRY_S
             except _Refused as refusal:
-                # The room may be another one by now, where the old token means nothing.
+                # A new class may have started under the same code; it does not know the old token.
                 self._token = None
                 _log.info("drawn student refused, trying again", status=refusal.status, wait_s=next_wait_s)
             except (aiohttp.ClientError, TimeoutError) as error:
-                _log.info("server out of reach, trying again", error=type(error).__name__, wait_s=next_wait_s)
-            wait_s, next_wait_s = next_wait_s, min(2 * next_wait_s, _LONGEST_WAIT_S)
+                _log.info(
+                    "server not reachable, trying again", error=type(error).__name__, wait_s=next_wait_s
+                )
+            wait_s, next_wait_s = next_wait_s, min(2 * next_wait_s, _LONGEST_RETRY_S)
 
-    async def _sit_in(self, painter: Painter) -> None:
-        """Join and stay until the connection breaks or it is time to go.
+    async def _take_part(self, painter: Painter) -> None:
+        """Join and stay until the connection breaks or ``stop`` is set.
 
         Raises:
-            _Refused: the server does not take the student.
-            aiohttp.ClientError, TimeoutError: the server is out of reach.
+            _Refused: the server refused the student.
+            aiohttp.ClientError, TimeoutError: the server cannot be reached.
         """
         camera = DrawnCamera(painter, self._story, self._now_s, self._executor)
         peer = RTCPeerConnection(RTCConfiguration(iceServers=[]))
-        over = asyncio.Event()
+        broken = asyncio.Event()
 
         @peer.on("connectionstatechange")
         def _() -> None:
             if peer.connectionState in ("failed", "closed"):
-                over.set()
+                broken.set()
 
         try:
-            received = await self._connect(peer, camera)
+            receiving = await self._connect(peer, camera)
             async with asyncio.TaskGroup() as tasks:
-                busy = [tasks.create_task(self._tap())]
-                if not received:
-                    busy.append(tasks.create_task(self._report(over)))
-                await _first_of(over, self._stop)
-                for task in busy:
+                running = [tasks.create_task(self._tap())]
+                if not receiving:
+                    running.append(tasks.create_task(self._report(broken)))
+                await _first_of(broken, self._stop)
+                for task in running:
                     task.cancel()
         finally:
             camera.stop()
             await asyncio.gather(self._leave(), peer.close())
 
     async def _connect(self, peer: RTCPeerConnection, camera: DrawnCamera) -> bool:
-        """Join; whether the class receives the camera."""
+        """Join the class. Returns whether it receives the camera."""
         transceiver = peer.addTransceiver(camera, direction="sendonly")
         codecs = RTCRtpSender.getCapabilities("video").codecs
         transceiver.setCodecPreferences(sorted(codecs, key=lambda codec: codec.mimeType != "video/VP8"))
@@ -174,48 +179,48 @@ class _Student:
             **({} if self._token is None else {"token": self._token}),
         )
         self._token = answer["token"]
-        if answer["sdp"] is None:  # under the profile eu-education
+        if answer["sdp"] is None:  # the profile eu-education receives no cameras
             return False
         await peer.setRemoteDescription(RTCSessionDescription(answer["sdp"], answer["type"]))
         return True
 
-    async def _report(self, over: asyncio.Event) -> None:
-        """Say now and then, where no connection does, that the student is there, without a camera."""
+    async def _report(self, broken: asyncio.Event) -> None:
+        """Report regularly that the camera is off, so that the room does not remove the silent student."""
         try:
             while True:
                 await self._post("camera", token=self._token, on=False)
                 await asyncio.sleep(_REPORT_S)
         except (_Refused, aiohttp.ClientError, TimeoutError) as error:
             _log.info("no longer in the class", error=type(error).__name__)
-            over.set()
+            broken.set()
 
     async def _tap(self) -> None:
-        """Tap pulses as the story has it; one that is not taken is let go."""
+        """Send the pulses of the story; a refused pulse is not sent again."""
         for at_s, kind in self._story.taps_after(self._now_s()):
             await asyncio.sleep(at_s - self._now_s())
             try:
                 await self._post("pulse", token=self._token, kind=kind.value)
             except (_Refused, aiohttp.ClientError, TimeoutError) as error:
-                _log.info("pulse not taken", error=type(error).__name__)
+                _log.info("pulse not sent", error=type(error).__name__)
 
     async def _leave(self) -> None:
-        """Say goodbye, if it is time to go; after a break the student comes back as the same instead."""
+        """Leave the class if ``stop`` is set; after a broken connection, keep the token to join again."""
         if self._token is None or not self._stop.is_set():
             return
         try:
-            async with asyncio.timeout(_LEAVE_S):
+            async with asyncio.timeout(_LEAVE_TIMEOUT_S):
                 await self._post("leave", token=self._token)
         except (_Refused, aiohttp.ClientError, TimeoutError) as error:
-            _log.info("left without a goodbye", error=type(error).__name__)
+            _log.info("left without telling the server", error=type(error).__name__)
 
-    async def _post(self, what: str, **fields: object) -> dict[str, Any]:
-        """Ask the room for something.
+    async def _post(self, path: str, **fields: object) -> dict[str, Any]:
+        """Send a request to the room's API.
 
         Raises:
-            _Refused: it will not.
-            aiohttp.ClientError, TimeoutError: the server is out of reach.
+            _Refused: the server refused it.
+            aiohttp.ClientError, TimeoutError: the server cannot be reached.
         """
-        async with self._http.post(f"{self._api}/{what}", json=fields) as response:
+        async with self._http.post(f"{self._api}/{path}", json=fields) as response:
             if response.status != 200:
                 raise _Refused(response.status)
             answer: dict[str, Any] = await response.json()
@@ -241,10 +246,13 @@ async def _first_of(*events: asyncio.Event) -> None:
 
 
 def _stop_when_orphaned(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
-    """Set ``stop`` when standard input is closed; a thread watches it, as loops cannot watch files."""
+    """Set ``stop`` when standard input is closed.
+
+    A thread reads it, because the event loop cannot wait for standard input that is a file.
+    """
 
     def watch() -> None:
-        # Not sys.stdin: a daemon thread holding its lock would break the interpreter's shutdown.
+        # Not sys.stdin: if a daemon thread held its lock, the interpreter could not shut down.
         try:
             while os.read(0, 4096):
                 pass
@@ -268,12 +276,16 @@ async def _run(server: str, code: str, students: int, seed: int, begin_s: float)
 @click.command(epilog="Example: python -m bot.demo.students --server http://127.0.0.1:8765 --code abc-def")
 @click.option("--server", required=True, help="Address of the server.")
 @click.option("--code", required=True, help="The embedded room's code.")
-@click.option("--students", type=click.IntRange(1, 50), default=6, show_default=True, help="How many.")
-@click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="Their looks and story.")
-@click.option("--begin", type=click.FloatRange(0), default=0.0, help="Where in the story to begin, seconds.")
-@click.option("--verbose", is_flag=True, help="Log joining and trouble.")
+@click.option(
+    "--students", type=click.IntRange(1, 50), default=6, show_default=True, help="Number of students."
+)
+@click.option(
+    "--seed", type=click.IntRange(0), default=1, show_default=True, help="Determines their looks and story."
+)
+@click.option("--begin", type=click.FloatRange(0), default=0.0, help="Where the story starts, seconds.")
+@click.option("--verbose", is_flag=True, help="Also log refusals and broken connections.")
 def main(server: str, code: str, students: int, seed: int, begin: float, verbose: bool) -> None:
-    """Let drawn students attend a class until ended, or until standard input is closed."""
+    """Let drawn students attend a class until the program is stopped or standard input is closed."""
     set_up_logs("info" if verbose else "warning", json_lines=False)
     cv2.setNumThreads(1)
     asyncio.run(_run(server, code, students, seed, begin))

@@ -12,7 +12,7 @@ from inference.batcher import FaceAnalysis
 from inference.facing import faces_screen
 from reports.summary.windows import NotAnalysed
 
-_BLACK: Final = 40
+_MAX_BLACK_LUMA: Final = 40
 """Largest luma value in a black frame: video black is 16, and codecs add a little noise."""
 
 
@@ -53,16 +53,16 @@ class ReadingLimits:
 
 def is_black(luma: Image) -> bool:
     """Whether a (height, width) image is black, as a disabled camera sends it."""
-    return not luma.size or int(luma[::8, ::8].max()) <= _BLACK
+    return not luma.size or int(luma[::8, ::8].max()) <= _MAX_BLACK_LUMA
 
 
-def black(participant_id: str, at_s: float) -> Observation:
+def observe_black(participant_id: str, at_s: float) -> Observation:
     """The observation of a black frame: the camera counts as off."""
     return Observation(participant_id, at_s, 0, None, NotAnalysed.CAMERA_OFF)
 
 
 def observe(participant_id: str, at_s: float, reading: FaceAnalysis, limits: ReadingLimits) -> Observation:
-    """The observation of a frame that was read. The largest of several faces is the participant's."""
+    """The observation of a frame from its analysis. Of several faces the largest one counts."""
     count = len(reading.faces)
     if not count:
         return Observation(participant_id, at_s, 0, None, NotAnalysed.NO_FACE)

@@ -1,6 +1,6 @@
 """Takes a few frames per second from a track that delivers many.
 
-A ``VideoTrack`` holds only its newest frame. Between samples no frame is converted and no task is woken.
+A ``VideoTrack`` holds only its newest frame. Between samples the task sleeps and no frame is converted.
 """
 
 from __future__ import annotations

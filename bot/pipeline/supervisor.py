@@ -25,7 +25,7 @@ from reports.summary.windows import NotAnalysed, WindowSummary
 _log = structlog.get_logger()
 
 _DRAIN_S: Final = 0.2
-"""Longest time for the events that are left after the room, seconds; they are queued already."""
+"""Longest wait for the events that are still queued after the bot has left the room, seconds."""
 
 GRACE_S: Final = 0.25
 """How long after its end a window waits for samples that are still being analysed, seconds."""
@@ -116,7 +116,7 @@ class Supervisor:
         """Follow the room until its events end.
 
         Raises:
-            RoomError: as the room's events raise it; everything until then has been sent to the sink.
+            RoomError: the room's events raised it; the sink has received everything up to then.
         """
         failure: contract.RoomError | None = None
         try:
@@ -164,11 +164,11 @@ class Supervisor:
         while True:
             await asyncio.sleep(max(0.01, self._aggregator.next_end_s + GRACE_S - self._now_s()))
             windows = self._aggregator.close_until(self._now_s() - GRACE_S)
-            # Shielded: when the class ends now, a window on its way to the store is not lost.
+            # Shielded, so that a class that ends now does not lose a window that is being stored.
             await asyncio.shield(asyncio.create_task(self._publish(windows)))
 
     async def _publish(self, windows: list[WindowSummary]) -> None:
-        async with self._publishing:  # in order: the last windows wait for those being published
+        async with self._publishing:  # keeps the order when the last windows follow at once
             for window in windows:
                 await self._sink.on_window(window, self._now_s() - window.end_s)
                 for check_in in self._check_ins.close(window.start_s, window.length_s):

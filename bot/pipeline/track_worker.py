@@ -1,6 +1,6 @@
-"""One task for each track: samples frames, has them analysed on other threads, passes on observations.
+"""One task for each track: samples frames, has other threads analyse them, and passes on observations.
 
-A frame and its crops are released before the next sample is taken.
+A frame and its crops are released before the next sample.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import av
 import cv2
 import structlog
 
-from bot.pipeline.observation import Observation, ReadingLimits, black, is_black, observe
+from bot.pipeline.observation import Observation, ReadingLimits, is_black, observe, observe_black
 from bot.pipeline.sampler import sample
 from bot.tracks import TrackEnded, VideoTrack
 from inference.arrays import Image
@@ -58,7 +58,7 @@ async def observe_track(
             try:
                 luma = frame.luma()
                 if is_black(luma):
-                    observation = black(track.participant_id, at_s)
+                    observation = observe_black(track.participant_id, at_s)
                 else:
                     reading = await asyncio.wrap_future(reader.submit(luma))
                     observation = observe(track.participant_id, at_s, reading, limits)

@@ -1,7 +1,7 @@
-"""A folder of videos as a class: each file is a participant with a camera, played at its own pace.
+"""Replays a folder of videos as a class: each file is a participant whose camera plays the file in real time.
 
-Room URL: ``replay:DIR``, with ``?once=1`` to end when every video has ended (else they loop). Pictures
-in the folder play as a still camera. Nothing is sent anywhere.
+Room URL: ``replay:DIR``. With ``?once=1`` the room ends when all videos have ended; else they loop. A photo
+plays as a camera that shows a still image.
 """
 
 from __future__ import annotations
@@ -38,59 +38,60 @@ _log = structlog.get_logger()
 SUFFIXES: Final = frozenset(
     {".mp4", ".mkv", ".webm", ".mov", ".avi", ".m4v", ".mjpeg", ".jpg", ".jpeg", ".png"}
 )
-"""Files that are taken for participants."""
+"""Extensions of the files that become participants."""
 
 _STILL_INTERVAL_S: Final = 0.2
 _LONGEST_GAP_S: Final = 1.0
+"""Longest wait for the next frame, whatever the file's timestamps say."""
 
 
 class Adapter:
-    """Makes replay rooms."""
+    """Opens replay rooms."""
 
     scheme = "replay"
     example = "replay:DIR"
 
     def __init__(self, context: RoomContext) -> None:
-        """Nothing is needed of the context."""
+        """The context is not needed."""
 
     def open(self, url: str) -> Room:
-        """A room for ``replay:DIR``.
+        """Create the room for ``replay:DIR``.
 
         Raises:
-            RoomUrlError: another form, or no folder of videos.
+            RoomUrlError: the URL has another form, or DIR is not a readable folder with videos.
         """
         path, _, query = url.partition(":")[2].partition("?")
         options = parse_qs(query, keep_blank_values=True)
         once = options.pop("once", ["0"])
         if not path or options or once not in (["0"], ["1"]):
-            raise RoomUrlError(f"{url!r}: give a folder of videos as replay:DIR or replay:DIR?once=1")
+            raise RoomUrlError(f"write the room as replay:DIR or replay:DIR?once=1, not {url!r}")
         try:
             folder = Path(path).expanduser()
         except RuntimeError as exc:
-            raise RoomUrlError(f"{url!r}: there is no such user's folder: give the whole path") from exc
+            raise RoomUrlError(f"give the full path of the folder in {url!r}: there is no such user") from exc
         if not folder.is_dir():
-            raise RoomUrlError(f"{url!r}: there is no folder {folder}: give a folder of videos")
+            raise RoomUrlError(f"give the path of an existing folder in {url!r}: {folder} is not a folder")
         try:
             files = sorted(file for file in folder.iterdir() if file.suffix.lower() in SUFFIXES)
         except OSError as exc:
-            raise RoomUrlError(f"{url!r}: the folder cannot be read: make it readable") from exc
+            raise RoomUrlError(f"make the folder in {url!r} readable: it cannot be read") from exc
         if not files:
-            raise RoomUrlError(f"{url!r}: the folder holds no video: put .mp4, .mkv or .webm files in it")
+            raise RoomUrlError(f"put .mp4, .mkv or .webm files into the folder in {url!r}: it has no videos")
         return ReplayRoom(files, url, once=once == ["1"])
 
     def routes(self) -> Iterable[web.AbstractRouteDef]:
-        """None."""
+        """No routes are needed."""
         return ()
 
 
 class ReplayRoom:
-    """Participants from files."""
+    """A room in which each file is a participant."""
 
     code = None
     synthetic = False
 
     def __init__(self, files: list[Path], url: str, *, once: bool) -> None:
-        """Take the files, in order, as participants."""
+        """Make each file a participant, in order; if ``once``, play each only once."""
         self.public_url = url
         self.key = f"replay:{secrets.token_hex(8)}"  # each replay is a room of its own
         self._files, self._once = files, once
@@ -98,7 +99,7 @@ class ReplayRoom:
         self._players: list[asyncio.Task[None]] = []
 
     async def __aenter__(self) -> Room:
-        """Open every file and start playing."""
+        """Start playing all files."""
         for number, file in enumerate(self._files):
             track = LatestFrameTrack(f"replay-{number}", f"replay-{number}")
             player = asyncio.create_task(self._play(file, track), name=f"replay-{number}")
@@ -115,7 +116,7 @@ class ReplayRoom:
         self._events.put_nowait(None)
 
     async def events(self) -> AsyncIterator[RoomEvent]:
-        """Joins and leaves; ends when the room is left, or all videos have played once."""
+        """Yield joins and leaves until the room is left, or until all videos have ended."""
         playing = len(self._files)
         while (event := await self._events.get()) is not None:
             yield event
@@ -125,15 +126,15 @@ class ReplayRoom:
                     return
 
     async def announce(self, text: str) -> bool:
-        """There is nobody to be told: these are recordings."""
+        """Do nothing and report success: recordings need no announcement."""
         return True
 
     async def leave_out(self, who: str) -> int:
-        """Leave out the recordings of that file name, with or without its ending."""
-        meant = [number for number, file in enumerate(self._files) if who in (file.name, file.stem)]
-        for number in meant:
+        """Opt out the recordings with this file name, with or without its extension."""
+        numbers = [number for number, file in enumerate(self._files) if who in (file.name, file.stem)]
+        for number in numbers:
             self._events.put_nowait(OptedOut(f"replay-{number}"))
-        return len(meant)
+        return len(numbers)
 
     async def _play(self, file: Path, track: LatestFrameTrack) -> None:
         self._events.put_nowait(Joined(track.participant_id))
@@ -152,14 +153,14 @@ class ReplayRoom:
     async def _play_once(self, file: Path, track: LatestFrameTrack) -> None:
         loop = asyncio.get_running_loop()
         frames = _frames(file)
-        # One thread a file: a picture still being decoded when the room is left ends before the close.
+        # One thread for each file: the decoding of a frame finishes before the file is closed.
         decoder = ThreadPoolExecutor(max_workers=1, thread_name_prefix="replay")
         due_s, last_s, count = loop.time(), 0.0, 0
         try:
             while (frame := await loop.run_in_executor(decoder, next, frames, None)) is not None:
                 at_s = last_s + _STILL_INTERVAL_S if frame.time is None else float(frame.time)
                 if count:
-                    # A file with a broken clock plays on instead of standing still for hours.
+                    # A file with wrong timestamps keeps playing instead of pausing for hours.
                     due_s += min(max(at_s - last_s, 0.0), _LONGEST_GAP_S)
                 last_s = at_s
                 count += 1
@@ -169,13 +170,13 @@ class ReplayRoom:
             await asyncio.shield(loop.run_in_executor(decoder, frames.close))
             decoder.shutdown(wait=False)
         if count == 0:
-            raise RoomUnavailable(f"{file.name} holds no picture")
+            raise RoomUnavailable(f"{file.name} contains no frame")
         if count == 1:
             await asyncio.sleep(_STILL_INTERVAL_S)
 
 
 def _frames(file: Path) -> Generator[av.VideoFrame, None, None]:
-    """The pictures of a file.
+    """Decode the frames of a file.
 
     Raises:
         RoomUnavailable: the file cannot be read as video.

@@ -1,6 +1,6 @@
 """Stores and publishes what the pipeline of one class produces.
 
-Nothing in here waits long for the store: the class goes on while the store is in trouble.
+Every wait for the store is limited, so the class continues while the store is in trouble.
 """
 
 from __future__ import annotations

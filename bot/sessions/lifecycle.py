@@ -42,7 +42,7 @@ class Sessions:
         reader: ImageReader | None,
         settings: Settings,
         metrics: Metrics,
-        public_url: Callable[[], str],
+        public_url: str,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         """Set up without classes.
@@ -55,10 +55,10 @@ class Sessions:
             reader: Detects and classifies faces; None where faces must not be analysed.
             settings: All settings.
             metrics: The server's metrics.
-            public_url: Returns the address at which students reach the server, known once it listens.
+            public_url: The address at which students reach the server, without a slash at the end.
             now: The wall clock, UTC.
         """
-        self._store, self._recorder, self._feed, self._adapters = store, recorder, feed, adapters
+        self._store, self._recorder, self._adapters = store, recorder, adapters
         self._settings, self._metrics = settings, metrics
         self._public_url, self._now = public_url, now
         groups = RoomGroups(settings.privacy.min_group)
@@ -84,7 +84,7 @@ class Sessions:
             state=ClassState.JOINING,
             reason=JOINING,
             code=opened.code,
-            student_url=None if opened.code is None else f"{self._public_url()}/c/{opened.code}",
+            student_url=None if opened.code is None else f"{self._public_url}/c/{opened.code}",
             started_at=started_at,
             ended_at=None,
             min_group=self._settings.privacy.min_group,
@@ -118,13 +118,7 @@ class Sessions:
     async def mark(self, class_id: str, label: str) -> Marker | None:
         """Set a marker; see ``ClassController``."""
         running = self._running.get(class_id)
-        if running is None:
-            return None
-        marker = Marker(class_id, running.now_s(), label)
-        await self._recorder.marker(marker)
-        if class_id in self._running:  # otherwise its feed is closed
-            self._feed.publish(class_id, "marker", marker.to_json())
-        return marker
+        return None if running is None else await running.mark(label)
 
     async def leave_out(self, class_id: str, who: str) -> int | None:
         """Opt a student out for the host; see ``ClassController``."""

@@ -45,7 +45,7 @@ class Recorder:
         self._erasures: set[str] = set()  # participants whose erasure after a class is queued
 
     def listen(self, listener: Callable[[str | None], None]) -> None:
-        """Call ``listener`` after every attempted write with the store's trouble, None if there is none."""
+        """Call ``listener`` after every attempted write, with the trouble of the store or None."""
         self._listener = listener
 
     @property
@@ -70,7 +70,7 @@ class Recorder:
         await self._store.add_marker(marker)
 
     def class_state(self, info: ClassInfo, on_written: Callable[[], None]) -> None:
-        """Queue a class's new state; ``on_written`` is called when it is stored. Never dropped for space."""
+        """Queue a class's new state; ``on_written`` is called when it is stored. Dropped last."""
 
         async def write() -> None:
             await self._store.update_class(info)
@@ -102,7 +102,7 @@ class Recorder:
         """Delete what is stored about a participant after their class, and what is still queued.
 
         Returns:
-            Whether anything was stored. While the store accepts no writes nobody can know: then the answer is
+            Whether anything was stored. While the store accepts no writes this is unknown: the answer is then
             True, and the erasure is queued.
 
         Raises:

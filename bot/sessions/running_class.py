@@ -26,6 +26,7 @@ from bot.sessions.class_timings import ClassTimings
 from bot.sessions.recorder import Recorder
 from bot.sessions.room_groups import RoomGroups
 from reports.summary.classes import ClassInfo, ClassState
+from reports.summary.records import Marker
 from reports.web.feed import LiveFeed
 
 _log = structlog.get_logger()
@@ -91,7 +92,7 @@ class RunningClass:
         self.room_key = room.key
         self._end_requested = asyncio.Event()
         self._end_reason = ""
-        self._began_s = asyncio.get_running_loop().time()  # of second 0; set again when the class is live
+        self._began_s = asyncio.get_running_loop().time()  # loop time of second 0; set again when live
         self._started_s = steady_s()
 
     def request_end(self, reason: str) -> None:
@@ -99,11 +100,19 @@ class RunningClass:
         self._end_reason = reason
         self._end_requested.set()
 
-    def now_s(self) -> float:
-        """Seconds since the class began; 0 while it is joining."""
-        if self.info.state is ClassState.JOINING:
-            return 0.0
-        return asyncio.get_running_loop().time() - self._began_s
+    async def mark(self, label: str) -> Marker:
+        """Store and publish a marker at this moment; it is at second 0 while the bot is joining.
+
+        Raises:
+            StoreError: it cannot be stored.
+        """
+        joining = self.info.state is ClassState.JOINING
+        at_s = 0.0 if joining else asyncio.get_running_loop().time() - self._began_s
+        marker = Marker(self.info.id, at_s, label)
+        await self._services.recorder.marker(marker)
+        if not self.ended.is_set():  # otherwise the feed is closed
+            self._services.feed.publish(self.info.id, "marker", marker.to_json())
+        return marker
 
     async def leave_out(self, who: str) -> int:
         """Opt out whoever the host names; see ``Room.leave_out``."""
@@ -132,7 +141,7 @@ class RunningClass:
             await self._finish(state, reason)
 
     async def _attend(self) -> tuple[ClassState, str]:
-        """Join, follow and leave the room; the final state and its reason."""
+        """Join the room, follow it and leave it; return the final state and its reason."""
         stop = asyncio.create_task(self._end_requested.wait())
         follow = asyncio.create_task(self._follow())
         try:
@@ -197,7 +206,7 @@ class RunningClass:
 
         def on_written() -> None:
             if self.ended.is_set() and not info.running:
-                # Stored only after the end: pages opened since then have read that the class is running.
+                # The end is stored late: pages opened since then still show the class as running.
                 feed.publish(info.id, "state", info.to_json())
                 feed.close(info.id)
 
@@ -206,7 +215,7 @@ class RunningClass:
         feed.publish(info.id, "state", info.to_json())
 
     async def _finish(self, state: ClassState, reason: str) -> None:
-        # From the steady clock: the wall clock may have been changed during the class.
+        # By the steady clock: the wall clock may have been changed during the class.
         lasted_s = steady_s() - self._started_s
         self.info = replace(self.info, ended_at=self.info.started_at + timedelta(seconds=lasted_s))
         await self._change(state, reason)

@@ -83,7 +83,7 @@ class WriteQueue:
 
     def _drop_one(self) -> None:
         """Drop the oldest write that is not required; if all are required, the oldest."""
-        oldest = next((place for place, queued in enumerate(self._queued) if not queued.required), 0)
+        oldest = next((index for index, queued in enumerate(self._queued) if not queued.required), 0)
         del self._queued[oldest]
         _log.error("a record was dropped: the write queue is full", queued=MAX_QUEUED)
 

@@ -1,10 +1,11 @@
-"""Receiving cameras by WebRTC with aiortc; the only place that touches aiortc's privates.
+"""Receives camera video over WebRTC with aiortc. Only this package uses aiortc's private attributes.
 
-Comes in: an offer. Goes out: an answer, and ``VideoTrack`` objects. ``offers`` looks into an
-offer before aiortc does, ``peer`` answers it and watches over the connection, ``ice`` ends it cleanly,
-``receiver`` stands in for aiortc's video receiver. Packets reach it from ``intake``, right under ICE;
-``packets`` says what one holds, ``frame_buffer`` brings order and steps over gaps, ``layers`` leaves out what
-no decoder can use or nobody wants, ``lateness`` what is too old, and ``decoding`` keeps the newest picture
-only. One connection carries one camera. aiortc is pinned to ~=1.16.0 and aioice to ~=0.13.0; each mend is
-tested by its symptom.
+The path of a packet: ``intake`` reads it from the socket and decrypts it, ``receiver`` finds its stream by
+SSRC, ``stream`` and ``packets`` parse it, ``jitter_buffer`` assembles frames, ``layers`` drops frames that
+cannot be decoded or are not wanted, ``lateness`` detects late frames, and ``decoding`` shows the newest frame
+in a track.
+
+``peer`` answers one offer and watches its connection, ``offers`` checks the offer first, and ``ice`` closes a
+connection without leftovers. aiortc is pinned to ~=1.16.0 and aioice to ~=0.13.0 because ``setup`` patches
+both; ``tests/bot/webrtc/test_stock.py`` shows the fault that each patch removes.
 """

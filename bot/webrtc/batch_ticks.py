@@ -1,7 +1,7 @@
 """Batch ticks: 20 times a second the waiting packets of all cameras of a room are processed together.
 
-Fifty cameras send more than one packet every millisecond. A packet that is processed on arrival finds the
-processor's caches cold, and costs several times what the same work costs in a row.
+Fifty cameras send more than one packet every millisecond. Processing each packet on arrival takes several
+times the CPU time of processing them in batches, because the processor's caches are cold.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ INTERVAL_S: Final = 0.05
 """The longest time that a packet waits: short compared with the interval between analysed frames."""
 
 _TIMER_EARLY_S: Final = 0.01
-"""How early a timer may fire; a generous bound."""
+"""How early a timer may fire, at most."""
 
 
 class BatchTicks:

@@ -35,7 +35,7 @@ _LIBRARIES: Final[dict[str, Literal["libvpx", "h264"]]] = {"VP8": "libvpx", "H26
 _TIME_BASE: Final = Fraction(1, CLOCK_HZ)
 _VP8_START_CODE: Final = b"\x9d\x01\x2a"
 _TIMER_EARLY_S: Final = 0.01
-"""How early a timer may fire; a generous bound."""
+"""How early a timer may fire, at most."""
 
 
 class _QueuedFrame(NamedTuple):
@@ -57,10 +57,10 @@ class _QueuedFrame(NamedTuple):
 class FrameDecoder:
     """Decodes the frames of one camera, in order, one at a time.
 
-    A free thread decodes all queued frames in one go, and only the newest of them is shown. So threads are
-    switched rarely, and a camera that has fallen behind catches up. If a camera sends more frames than are
-    wanted, its frames are decoded at times that all cameras share (multiples of the wanted interval), camera
-    after camera, while the processor's caches hold what decoding needs.
+    A free thread decodes all queued frames in one go and shows only the newest. So there are few thread
+    switches, and a camera that has fallen behind catches up. If a frame rate is wanted, all cameras decode
+    at the same times (multiples of the wanted interval), one after the other, which makes good use of the
+    processor's caches.
 
     Attributes:
         shown: Number of frames shown so far.
@@ -90,7 +90,7 @@ class FrameDecoder:
         self._decoder_for: tuple[int, str] | None = None  # stream and codec
 
     def push(self, codec: str, frame: EncodedFrame, *, fresh: bool = True) -> None:
-        """Queue a frame. One that is not ``fresh`` is decoded, since others build on it, but not shown."""
+        """Queue a frame. One that is not ``fresh`` is decoded, since others depend on it, but not shown."""
         if len(self._queue) >= MAX_BACKLOG:
             dropped = len(self._queue) + (not frame.key)
             self._queue.clear()
@@ -154,7 +154,7 @@ class FrameDecoder:
                 stream, newest = queued.stream, None
             try:
                 av_frame = self._decode(queued)
-            except Exception as exc:  # noqa: BLE001  # an error of ours must not freeze the camera either
+            except Exception as exc:  # noqa: BLE001  # a programming error must not freeze the camera either
                 log = _log.debug if isinstance(exc, av.FFmpegError) else _log.error
                 log("frame could not be decoded", error=type(exc).__name__)
                 failed = True
@@ -201,7 +201,7 @@ def _decode(decoder: av.VideoCodecContext, queued: _QueuedFrame) -> list[av.Vide
 
 
 def _vp8_pixels(data: bytes) -> int:
-    """Size of a VP8 key frame by its header (RFC 6386, 9.1), which libvpx trusts; 0 for any other frame."""
+    """Pixels of a VP8 key frame by its header (RFC 6386, 9.1), which libvpx trusts; 0 for any other frame."""
     if len(data) < 10 or data[0] & 1 or data[3:6] != _VP8_START_CODE:
         return 0
     width, height = int.from_bytes(data[6:8], "little"), int.from_bytes(data[8:10], "little")
@@ -209,7 +209,7 @@ def _vp8_pixels(data: bytes) -> int:
 
 
 def make_decoder(codec: str) -> av.VideoCodecContext:
-    """Create a decoder for ``VP8`` or ``H264`` without threads of its own, which add up over all cameras."""
+    """Create a decoder for ``VP8`` or ``H264`` without own threads: they would add up over all cameras."""
     decoder = av.VideoCodecContext.create(_LIBRARIES[codec], "r")
     decoder.thread_count = 1
     decoder.options = {"max_pixels": str(MAX_PIXELS)}

@@ -1,7 +1,7 @@
-"""Reads encrypted media packets straight from the sockets, past the queues and tasks of aioice and aiortc.
+"""Reads media packets directly from the sockets, bypassing the queues and tasks of aioice and aiortc.
 
 RTP is decrypted and handed to the receiver at the next batch tick, RTCP at once. Everything else (STUN, DTLS)
-is passed to the handler that was there before.
+is passed to the socket's original handler.
 
 aiortc tries to parse each packet as STUN and catches the exception, queues it, fetches it in a task and
 passes it on through coroutines. That costs more than decrypting and decoding a thumbnail.
@@ -52,7 +52,7 @@ class Intake:
         self._waiting: list[tuple[bytes, float]] = []
 
     def open(self) -> None:
-        """Start reading from the sockets there are; calling it again adds only new sockets."""
+        """Start reading from the existing sockets; another call adds only new sockets."""
         protocols: list[Any] = list(self._transport.transport._connection._protocols)
         for protocol in protocols:
             if protocol not in self._protocols:
@@ -69,7 +69,7 @@ class Intake:
     def _reader(self, original: _DatagramHandler) -> _DatagramHandler:
         def datagram_received(data: bytes, address: tuple[Any, ...]) -> None:
             if len(data) < 2:
-                return  # anybody can send an empty datagram, and it would end aiortc's connection
+                return  # anybody can send an empty datagram, which would end aiortc's connection
             # There is no SRTP session before the DTLS handshake has finished.
             if data[0] not in _RTP_FIRST_BYTES or self._transport._rx_srtp is None:
                 original(data, address)

@@ -1,7 +1,7 @@
 """Puts the packets of a stream in order and assembles frames; skips gaps. Pure: no clock, no I/O.
 
 aiortc's own buffer waits for a lost packet until 512 more have arrived, which freezes a thumbnail for tens
-of seconds. And a VP8 decoder that is given the frames after a gap outputs garbage without an error. So a gap
+of seconds. And a VP8 decoder that decodes the frames after a gap outputs garbage without an error. So a gap
 older than ``GAP_TIMEOUT_S`` is skipped, and a ``LayerGate`` decides which frames after it can be decoded.
 """
 
@@ -14,12 +14,17 @@ from bot.webrtc.layers import LayerGate
 from bot.webrtc.packets import Fragment
 
 GAP_TIMEOUT_S: Final = 0.6
-"""How long a lost packet is waited for: long enough for three retransmissions by Janus, which lets 200 ms
-pass between them, and for noticing the loss and processing the retransmission at batch ticks only."""
+"""How long to wait for a lost packet: enough for three retransmissions by Janus, which sends them at least
+200 ms apart, and for the delay of batch ticks in detecting the loss and processing the retransmission."""
 
 _CAPACITY: Final = 512
+"""Packets held behind a gap; beyond that the gap is skipped."""
+
 _MAX_JUMP: Final = 3000
+"""A larger jump of the sequence number means that the sender restarted its numbering."""
+
 _MAX_MISSING: Final = 128
+"""Lost packets requested at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +103,7 @@ class JitterBuffer:
 
     def _should_skip_gap(self, now_s: float) -> bool:
         """Whether to skip the gap before the held packets."""
-        # A gap is as old as the first packet that arrived after it; several gaps age at the same time.
+        # A gap begins when the first packet after it arrives; the waiting times of several gaps overlap.
         waited_s = now_s - next(iter(self._held.values()))[1]
         # Once a key frame has begun to arrive, nothing before it is needed. A later part of the frame that is
         # being assembled (H264: SPS, PPS, IDR) is not such a beginning.

@@ -1,8 +1,8 @@
-"""Detects late frames: compares the time that passes here with the time that passes in the stream. Pure.
+"""Detects late frames: compares the progress of our clock with that of the RTP timestamps. Pure.
 
-A server that was suspended sends its queued frames in a burst, and then stays behind by that much. A browser
-that gets its camera back starts with the frame from before the pause. Either would be counted as what the
-class looks like now.
+A server that was suspended sends its queued frames in a burst, and may stay late afterwards. A browser whose
+camera returns starts with the frame from before the pause. Without this check, either old frame would be
+analysed as the present state of the class.
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ BEHIND_S: Final = 2.0
 BEHIND_FOR_S: Final = 1.0
 
 _JUMP_S: Final = 600.0
+"""A timestamp that advances by more than this is a restart of the stream."""
+
 _DRIFT: Final = 0.001
 """How much faster than our clock a stream's clock may run, relative."""
 
@@ -35,7 +37,7 @@ class Lateness:
         self._timestamp = 0
         self._media_s = 0.0
         self._at_s: float | None = None
-        self._least_s = 0.0
+        self._min_offset_s = 0.0
         self._behind_since_s: float | None = None
 
     def is_fresh(self, timestamp: int, at_s: float) -> bool:
@@ -47,17 +49,17 @@ class Lateness:
         """
         delta = (timestamp - self._timestamp + 0x80000000 & 0xFFFFFFFF) - 0x80000000
         self._timestamp = timestamp
-        # Frames arrive in order. If time runs backwards, as in a film that is played again, it restarted.
+        # Frames arrive in order. A timestamp that runs backwards, as in a looping video, is a restart.
         if self._at_s is None or delta < 0 or delta > _JUMP_S * CLOCK_HZ:
-            self._media_s, self._at_s, self._least_s = 0.0, at_s, at_s
+            self._media_s, self._at_s, self._min_offset_s = 0.0, at_s, at_s
             self._behind_since_s = None
             return True
         self._media_s += delta / CLOCK_HZ
         passed_s, self._at_s = at_s - self._at_s, at_s
         offset_s = at_s - self._media_s
-        # The least offset so far is that of a frame without delay; it grows slowly, to follow clock drift.
-        self._least_s = min(offset_s, self._least_s + passed_s * _DRIFT)
-        late_s = offset_s - self._least_s
+        # The smallest offset so far belongs to a frame without delay. It grows slowly, to follow clock drift.
+        self._min_offset_s = min(offset_s, self._min_offset_s + passed_s * _DRIFT)
+        late_s = offset_s - self._min_offset_s
         if late_s <= BEHIND_S:
             self._behind_since_s = None
         elif self._behind_since_s is None:

@@ -14,15 +14,16 @@ from bot.webrtc.packets import CLOCK_HZ, Fragment
 
 _TOP_LAYER: Final = 3
 _ALL_LAYERS: Final = 0b1111
-_MEASURED_OVER: Final = 4
-"""Frames of layer 0 after which the frame rates are measured again."""
+_BASE_FRAMES_PER_MEASUREMENT: Final = 4
+"""The frame rates are measured over this number of frames of layer 0."""
 
 _TOLERANCE: Final = 1.5
-"""How much more than the wanted frame rate a layer may give: each layer doubles the rate of the one below."""
+"""The frame rate up to a chosen layer may exceed the wanted rate by this factor: each layer doubles the rate,
+so an exact match is rare."""
 
 
 class LayerGate:
-    """Decides for each frame whether it goes to the decoder.
+    """Decides for each frame whether it is passed to the decoder.
 
     Attributes:
         awaiting_key: Whether all frames are dropped until the next key frame; the caller should request one.
@@ -32,28 +33,28 @@ class LayerGate:
         """Start a stream.
 
         Args:
-            wanted_fps: Frames a second that can be used. Layers that would give more are dropped, as far as
-                the stream has layers. None for all frames.
+            wanted_fps: Frames a second that can be used. Temporal layers beyond that rate are dropped. None
+                for all frames.
         """
         self.awaiting_key = True
         self._wanted_fps = wanted_fps
         self._highest = _TOP_LAYER  # until the rates are known
         self._lossy = False  # whether there was a loss since the last frame
-        self._base_doubtful = False  # whether there was a loss since the last frame of layer 0
-        self._base: int | None = None
+        self._base_doubtful = False  # the same since the last frame of layer 0
+        self._base: int | None = None  # number of the newest frame of layer 0
         self._intact = 1  # bit by layer: whether the decoder has all its frames so far
-        self._began: int | None = None  # timestamp at which measuring began
-        self._counted_all = True  # whether nothing was lost since
+        self._began: int | None = None  # RTP timestamp at which measuring began
+        self._counts_complete = True  # whether nothing was lost since then
         self._bases = 0
         self._counts = [0, 0, 0, 0]
 
     def lose(self) -> None:
         """Note that packets are lost for good."""
         self._lossy = self._base_doubtful = True
-        self._counted_all = False
+        self._counts_complete = False
 
     def admit(self, first: Fragment, key: bool) -> bool:
-        """Whether a frame goes to the decoder.
+        """Decide whether a frame is passed to the decoder.
 
         Args:
             first: The frame's first fragment.
@@ -91,18 +92,18 @@ class LayerGate:
         return True
 
     def _measure(self, first: Fragment, wanted_fps: float) -> None:
-        """Measure how many frames a second each layer gives together with those below it."""
+        """Measure the frame rate up to each layer, and choose the highest layer to decode."""
         if first.layer == 0:
             if self._began is None:
                 self._count_from(first.timestamp)
-            elif self._bases >= _MEASURED_OVER:
+            elif self._bases >= _BASE_FRAMES_PER_MEASUREMENT:
                 self._choose((first.timestamp - self._began) & 0xFFFFFFFF, wanted_fps)
                 self._count_from(first.timestamp)
             self._bases += 1
         self._counts[first.layer] += 1
 
     def _count_from(self, timestamp: int) -> None:
-        self._began, self._bases, self._counts, self._counted_all = timestamp, 0, [0, 0, 0, 0], True
+        self._began, self._bases, self._counts, self._counts_complete = timestamp, 0, [0, 0, 0, 0], True
 
     def _choose(self, span: int, wanted_fps: float) -> None:
         highest, total = 0, 0
@@ -110,5 +111,5 @@ class LayerGate:
             total += count
             if count and total * CLOCK_HZ <= span * wanted_fps * _TOLERANCE:
                 highest = layer
-        # After a loss a layer seems to give less than it does, so only a lower choice can be trusted.
-        self._highest = highest if self._counted_all else min(highest, self._highest)
+        # A loss makes a layer's rate seem too low, so only the choice of a lower layer can be trusted.
+        self._highest = highest if self._counts_complete else min(highest, self._highest)

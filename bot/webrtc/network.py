@@ -8,14 +8,14 @@ from aioice.ice import get_host_addresses
 
 
 class NoUdp(Exception):
-    """There is no address to receive video on; the text is one line that says what to do."""
+    """No address can receive video; the text is one line that says what to do."""
 
 
 def udp_addresses() -> list[str]:
-    """The addresses of this machine on which a UDP socket can be had, each tried.
+    """Find the addresses of this machine on which a UDP socket can be opened, by opening one on each.
 
     Raises:
-        NoUdp: there is none.
+        NoUdp: there is no such address.
     """
     found = []
     for address in get_host_addresses(use_ipv4=True, use_ipv6=True):
@@ -28,7 +28,7 @@ def udp_addresses() -> list[str]:
         found.append(address)
     if not found:
         raise NoUdp(
-            "no UDP socket can be had on any network address of this machine, so no video can be received: "
-            "connect it to a network, or allow UDP"
+            "connect this machine to a network, or allow UDP: no UDP socket can be opened on any of its "
+            "network addresses, so it cannot receive video"
         )
     return found

@@ -1,11 +1,11 @@
-"""Looks into an offer before aiortc does, and says plainly what is wrong with it.
+"""Checks an offer before aiortc parses it. Pure.
 
-Comes in: SDP of a stranger. Goes out: nothing, or an error whose text may be shown to its sender. Pure.
+The SDP comes from an untrusted client. The text of an error may be shown to that client.
 
 OfferError
-+-- BadOffer           not SDP, or SDP that does not offer exactly one camera
-+-- NoCamera           proper SDP that offers no video at all
-+-- UnsupportedVideo   a camera, but in no codec that can be decoded here
++-- BadOffer           invalid SDP, or SDP that does not offer exactly one camera
++-- NoCamera           valid SDP without video
++-- UnsupportedVideo   a camera, but no codec that can be decoded here
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from aiortc.rtcpeerconnection import find_common_codecs
 MAX_OFFER_CHARS: Final = 64 * 1024
 MAX_OFFER_LINES: Final = 500
 MAX_OFFER_CODECS: Final = 64
-"""With the lines, bounds the time aiortc's parser takes on the event loop: it grows with their product.
-A browser's offer of one camera has some 200 lines and 30 codecs."""
+"""aiortc's parser runs on the event loop and takes time proportional to lines times codecs, so both are
+limited. A browser's offer of one camera has about 200 lines and 30 codecs."""
 
 MAX_CANDIDATES: Final = 64
 
@@ -34,7 +34,7 @@ _PARSER_RAISES: Final = (
     TypeError,
     StopIteration,
 )
-"""What aiortc's SDP parser raises on text that is no SDP."""
+"""What aiortc's SDP parser raises for invalid SDP."""
 
 
 class OfferError(Exception):
@@ -42,71 +42,70 @@ class OfferError(Exception):
 
 
 class BadOffer(OfferError):
-    """Not SDP, or SDP that does not offer exactly one camera."""
+    """Invalid SDP, or SDP that does not offer exactly one camera."""
 
 
 class NoCamera(OfferError):
-    """Proper SDP that offers no video at all."""
+    """Valid SDP without video."""
 
 
 class UnsupportedVideo(OfferError):
-    """A camera in no codec that can be decoded.
+    """A camera, but no codec that can be decoded here.
 
     Attributes:
         codec: The first codec offered.
     """
 
     def __init__(self, codec: str) -> None:
-        """Say which codec was offered."""
+        """Name the codec in the error's text."""
         super().__init__(
-            f"the camera is offered as {codec} only: offer VP8 or H264 constrained baseline, "
-            "for instance with another browser"
+            f"use another browser, or offer VP8 or H264 constrained baseline: {codec} cannot be decoded here"
         )
         self.codec = codec
 
 
 def check_offer(sdp: str) -> None:
-    """Make sure that an offer can be answered.
+    """Raise an error if an offer cannot be answered.
 
     Args:
         sdp: The offer, with its candidates.
 
     Raises:
-        BadOffer: too long, not SDP, more than a camera in it, or parts missing.
-        NoCamera: there is no video in it.
-        UnsupportedVideo: the camera's codecs cannot be decoded.
+        BadOffer: the offer is too long, is not SDP, has more than one camera, or lacks a required line.
+        NoCamera: the offer has no video.
+        UnsupportedVideo: none of the camera's codecs can be decoded.
     """
     too_long = len(sdp) > MAX_OFFER_CHARS or len(sdp.splitlines()) > MAX_OFFER_LINES
     if too_long or sdp.count("a=rtpmap:") > MAX_OFFER_CODECS:
-        raise BadOffer("the offer is too long: send the browser's offer of one camera unchanged")
+        raise BadOffer("send the browser's offer of one camera unchanged: this offer is too long")
     if not sdp.startswith("v=0"):
-        raise BadOffer("the offer is no SDP: send the text of RTCPeerConnection.localDescription")
+        raise BadOffer("send the text of RTCPeerConnection.localDescription: this offer is not SDP")
     try:
         description = aiortc_sdp.SessionDescription.parse(sdp)
     except _PARSER_RAISES as exc:
-        raise BadOffer(
-            "the offer's SDP cannot be read: send the text of RTCPeerConnection.localDescription"
-        ) from exc
+        raise BadOffer("send the text of RTCPeerConnection.localDescription: this SDP is invalid") from exc
     videos = [media for media in description.media if media.kind == "video"]
     if not videos:
-        raise NoCamera("the offer holds no camera: add a video track, or join without one")
+        raise NoCamera("add a video track, or join without a camera: the offer has no video")
     if len(description.media) != 1:
-        raise BadOffer("the offer holds more than one camera: offer one, no microphone and no data channel")
+        raise BadOffer(
+            "offer one camera and no microphone or data channel: this offer has more than one media section"
+        )
     _check_camera(videos[0])
 
 
 def _check_camera(media: aiortc_sdp.MediaDescription) -> None:
     if media.port == 0 or media.direction not in ("sendonly", "sendrecv"):
-        raise BadOffer("the offered camera is switched off: offer it as sendonly")
+        raise BadOffer("offer the camera as sendonly: this offer does not send it")
     ice = media.ice
     if ice is None or not (ice.usernameFragment and ice.password and media.rtp.muxId and media.rtcp_mux):
         raise BadOffer(
-            "the offer lacks ice-ufrag, ice-pwd, mid or rtcp-mux: send the browser's offer unchanged"
+            "send the browser's offer unchanged: this offer lacks ice-ufrag, ice-pwd, mid or rtcp-mux"
         )
     if media.dtls is None or not media.dtls.fingerprints:
-        raise BadOffer("the offer lacks a fingerprint or setup line: send the browser's offer unchanged")
+        raise BadOffer("send the browser's offer unchanged: this offer lacks a fingerprint or setup line")
     if len(media.ice_candidates) > MAX_CANDIDATES:
-        raise BadOffer(f"the offer holds more than {MAX_CANDIDATES} candidates: send fewer")
+        raise BadOffer(f"send fewer candidates: this offer has more than {MAX_CANDIDATES} candidates")
     offered = [codec for codec in media.rtp.codecs if codec.name.lower() not in _NOT_CODECS]
     common = find_common_codecs(CODECS["video"], media.rtp.codecs)
     if all(is_rtx(codec) for codec in common):

@@ -15,7 +15,7 @@ CLOCK_HZ: Final = 90_000
 
 _HEADER: Final = Struct("!BBHII")
 _ONE_BYTE_PROFILE: Final = b"\xbe\xde"
-_TWO_BYTE_PROFILE: Final = 0x10  # first byte of 0x100X; the four bits X are up to the application
+_TWO_BYTE_PROFILE: Final = 0x10  # first byte of 0x100X; the application may use the four bits X
 _STOP: Final = 15
 _NAL_IDR: Final = 5
 _NAL_SPS: Final = 7
@@ -47,10 +47,10 @@ class Fragment(NamedTuple):
     Attributes:
         sequence: RTP sequence number, 16 bits.
         timestamp: RTP timestamp, the same for all fragments of a frame.
-        last: Whether the RTP marker says that the frame ends here.
-        data: What the decoder reads; empty in padding.
+        last: Whether the frame ends here, by the RTP marker.
+        data: Input for the decoder; empty if the packet is padding.
         starts_key: Whether a key frame starts here.
-        begins: Whether the payload itself says that a frame begins here.
+        begins: Whether a frame begins here, by the payload descriptor (VP8 only).
         layer: Temporal layer of the frame; 0 if the stream has none.
         sync: Whether a frame of an upper layer depends on layer 0 only.
         base: Number of the newest frame of layer 0, 8 bits (TL0PICIDX); None if the stream has no layers.
@@ -133,7 +133,7 @@ def fragment(codec: str, sequence: int, timestamp: int, last: bool, payload: byt
         sequence: RTP sequence number.
         timestamp: RTP timestamp.
         last: RTP marker.
-        payload: RTP payload; empty in padding.
+        payload: RTP payload; empty if the packet is padding.
 
     Raises:
         ValueError: the payload is truncated, or the codec is neither of the two.
@@ -149,7 +149,7 @@ def fragment(codec: str, sequence: int, timestamp: int, last: bool, payload: byt
 
 
 def _vp8(sequence: int, timestamp: int, last: bool, payload: bytes) -> Fragment:
-    """Parse the payload descriptor: the bits X R N S R PID and, if X is set, the octets that I L T K name."""
+    """Parse the payload descriptor: the bits X R N S R PID, then the octets for the bits I, L, T, K."""
     first, at = payload[0], 1
     layer, sync, base = 0, False, None
     try:

@@ -4,15 +4,13 @@ The connection closes itself when it fails, is not established in time, falls be
 side.
 
 A connection answers one offer only; another offer needs another connection. aiortc 1.16 mixes up two offers
-that it is given at the same time: the answer to the second goes out without candidates while those are still
-gathered for the first. If the addresses of the first take longer to look up, its description replaces that of
-the second, ``__connect`` fails with an IndexError that is never shown, and a camera of the second offer never
-starts although the connection says ``connected`` (``test_stock``). Offers one after the other are safe, which
-was tried with ICE and DTLS records held back, also through a Janus: one ``__connect`` starts DTLS, then every
-transceiver.
+that it processes at the same time. While it gathers candidates for the first, it answers the second without
+candidates. If the host names in the first take longer to resolve, the first description replaces the second,
+``__connect`` fails with an IndexError that is never reported, and a camera of the second offer never starts
+although the state is ``connected`` (``test_stock``).
 
 PeerError
-+-- NoNetwork      this machine has no address to which others could send video
++-- NoNetwork      this machine has no network address to receive video on
 +-- AnswerFailed   aiortc could not answer an offer that passed the checks
 """
 
@@ -42,6 +40,8 @@ _log = structlog.get_logger()
 
 _CLOSE_TIMEOUT_S: Final = 8.0
 _CHECKS_PER_TIMEOUT: Final = 5
+"""How often the frames are checked within ``silence_timeout_s``."""
+
 _MAX_CHECK_INTERVAL_S: Final = 1.0
 AIORTC_RAISES: Final = (
     InternalError,
@@ -56,7 +56,7 @@ AIORTC_RAISES: Final = (
     AttributeError,
     TypeError,
 )
-"""What aiortc raises for a session description that it cannot use."""
+"""What aiortc raises for a session description that it cannot process."""
 
 
 class PeerError(Exception):
@@ -64,7 +64,7 @@ class PeerError(Exception):
 
 
 class NoNetwork(PeerError):
-    """This machine has no address to which others could send video."""
+    """This machine has no network address to receive video on."""
 
 
 class AnswerFailed(PeerError):
@@ -75,7 +75,7 @@ class PeerState(StrEnum):
     """The state of a connection.
 
     ``SILENT`` is connected, but without frames for ``silence_timeout_s``. ``BEHIND`` is reported just before
-    ``CLOSED`` if frames arrived ever later; the owner should connect again.
+    ``CLOSED`` if frames arrived later and later; the owner should connect again.
     """
 
     CONNECTING = "connecting"
@@ -138,7 +138,7 @@ class ReceivingPeer:
         except (*AIORTC_RAISES, TimeoutError) as exc:
             await self._shut()
             raise AnswerFailed(
-                "the offer could not be answered: reload the page and try again, or use another browser"
+                "reload the page and try again, or use another browser: the connection could not be set up"
             ) from exc
         except asyncio.CancelledError:
             await self._shut()
@@ -146,7 +146,7 @@ class ReceivingPeer:
         if "a=candidate:" not in answer:
             await self._shut()
             raise NoNetwork(
-                "this machine has no network address to receive video on: connect it to a network first"
+                "connect this machine to a network: it has no network address to receive video on"
             )
         self._watching = asyncio.create_task(self._watch(), name="peer-watch")
         return answer
@@ -164,7 +164,7 @@ class ReceivingPeer:
         connection = self._connection = RTCPeerConnection(configuration)
         connection.on("connectionstatechange", self._changed.set)
         transceiver = connection.addTransceiver("video", direction="recvonly")
-        # Not the loop's clock: uvloop's stands still within one loop iteration.
+        # Not the loop's clock: uvloop's does not advance within one loop iteration.
         receiver = VideoReceiver.put_into(transceiver, self._options, time.monotonic)
         self._stream = receiver.add_stream(self.camera)
         await connection.setRemoteDescription(RTCSessionDescription(sdp=sdp, type="offer"))
@@ -206,7 +206,7 @@ class ReceivingPeer:
                 self._enter(PeerState.SILENT)
 
     async def _next_change(self, at_most_s: float | None = None) -> None:
-        """Wait until the connection changes its state, at most for ``at_most_s`` seconds."""
+        """Wait until the connection changes its state, for ``at_most_s`` seconds at most."""
         loop = asyncio.get_running_loop()
         timer = None if at_most_s is None else loop.call_later(at_most_s, self._changed.set)
         try:
@@ -225,7 +225,7 @@ class ReceivingPeer:
             self._on_state(self, state)
 
     async def _shut(self) -> None:
-        # In a task of its own: if a close is cancelled half-way, aiortc can never close the connection.
+        # In a separate task: if a close is cancelled half-way, aiortc can never close the connection.
         if self._closing is None:
             self._closing = asyncio.create_task(self._disconnect(), name="peer-close")
         await asyncio.shield(self._closing)

@@ -1,4 +1,4 @@
-"""What all cameras of a room have in common when they are received."""
+"""The options with which all cameras of a room are received."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class ReceiveOptions:
         threads: Where frames are decoded.
         batch_ticks: When packets are processed; None to process each packet as it arrives.
         wanted_fps: Frames a second that can be used of each camera. Temporal layers that would give more are
-            not decoded, and other frames are decoded several at a time. None for all frames.
+            not decoded, and the remaining frames are decoded in batches. None for all frames.
         on_dropped: Called on the event loop with the number of encoded frames that were dropped.
     """
 

@@ -1,6 +1,7 @@
 """Receive statistics of a stream, as receiver reports contain them (RFC 3550, 6.4.1 and appendix A). Pure.
 
-aiortc's own statistics take the time at which a packet is added for its time of arrival.
+aiortc's own statistics cannot be used: they measure jitter when a packet is added, not when it arrived, and
+packets wait for a batch tick in between.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ class ReceiveStatistics:
         """
         self._ssrc = ssrc
         self._first: int | None = None
-        self._newest = 0  # sequence number, counted on beyond 65535
+        self._newest = 0  # extended sequence number: it does not wrap at 65535
         self._received = 0
         self._reported = 0, 0  # packets expected and received at the last report
         self._timestamp = 0
@@ -49,7 +50,7 @@ class ReceiveStatistics:
             return  # late
         self._newest += ahead
         if timestamp == self._timestamp and self._arrival is not None:
-            return  # of the same frame, whose packets are sent together
+            return  # jitter counts once a frame: its packets are sent together
         step = ((timestamp - self._timestamp + 0x80000000) & 0xFFFFFFFF) - 0x80000000
         self._timestamp = timestamp
         arrival, before = at_s * CLOCK_HZ, self._arrival
@@ -58,7 +59,7 @@ class ReceiveStatistics:
             self._jitter += (abs(arrival - before - step) - self._jitter) / 16
 
     def report(self, last_sr: int, delay: int) -> RtcpReceiverInfo | None:
-        """The report block about the time since the last report; None before the first packet.
+        """Build the report block for the time since the last report; None before the first packet.
 
         Args:
             last_sr: Middle 32 bits of the NTP time in the sender's last report; 0 before the first report.

@@ -4,8 +4,8 @@ Packets reach their stream by SSRC. RTCP is parsed once for all streams, and rec
 all of them.
 
 ``RTCRtpReceiver`` of aiortc 1.16 freezes for 512 packets after a lost one, starts a thread for each track,
-joins that thread on the event loop, and stores every frame that was not fetched. Of its interface the
-replacement has only what aiortc uses: ``receive``, ``stop``, ``transport``, ``track`` and ``_track``.
+joins that thread on the event loop, and stores every frame that is not fetched. This replacement implements
+only the interface that aiortc uses: ``receive``, ``stop``, ``transport``, ``track`` and ``_track``.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class VideoReceiver:
         self._intake = Intake(transport, self._on_rtp, self._on_rtcp, clock, options.batch_ticks)
         self._streams: list[VideoStream] = []
         self._by_ssrc: dict[int, VideoStream] = {}
-        self._unbound: VideoStream | None = None  # gets all packets of SSRCs that no stream is bound to
+        self._unbound: VideoStream | None = None  # receives the SSRCs that no stream is bound to
         self._reporting: asyncio.Task[None] | None = None
         self._sending: set[asyncio.Task[None]] = set()
         self._stopped = False
@@ -81,7 +81,7 @@ class VideoReceiver:
 
         Args:
             track: Where its frames are shown; it ends with the stream.
-            ssrcs: The stream's SSRCs by the offer. None for the only stream of a connection, whose SSRC may
+            ssrcs: The stream's SSRCs in the offer. None for the only stream of a connection, whose SSRC may
                 change without an offer.
         """
         stream = VideoStream(track, self._options, self._own_ssrc, self._send, self._clock, ssrcs)
@@ -105,7 +105,7 @@ class VideoReceiver:
         self._intake.open()
 
     async def receive(self, parameters: RTCRtpReceiveParameters) -> None:
-        """Start; called by aiortc once the connection is encrypted, even while it is being closed."""
+        """Start; called by aiortc after the DTLS handshake, even if the connection is being closed."""
         if self._reporting is None and not self._stopped:
             if self._unbound is not None:
                 self._unbound.set_parameters(parameters)
@@ -139,7 +139,7 @@ class VideoReceiver:
         except ValueError:
             return
         # A BYE is ignored: the sender may start again with the same or another SSRC, and the end of the
-        # connection shows in its state.
+        # connection is known from its state.
         for packet in packets:
             if isinstance(packet, RtcpSrPacket):
                 stream = self._by_ssrc.get(packet.ssrc, self._unbound)

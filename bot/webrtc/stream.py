@@ -1,7 +1,7 @@
-"""One video stream of a connection: from RTP packets to a track, and back RTCP requests to the sender.
+"""One video stream of a connection: turns RTP packets into frames of a track, and requests what is missing.
 
-The connection feeds it with decrypted packets (``receiver``). The stream requests lost packets (NACK) and key
-frames (PLI), and supplies its block of the receiver reports.
+``receiver`` passes it decrypted packets. The stream requests lost packets (NACK) and key frames (PLI), and
+supplies its block of the receiver reports.
 """
 
 from __future__ import annotations
@@ -75,10 +75,10 @@ class _Format(NamedTuple):
 
 
 class VideoStream:
-    """Receives one video stream, fed from outside.
+    """Receives one video stream.
 
     A stream that is bound to SSRCs accepts no others. An unbound one follows the sender: a packet with a new
-    SSRC starts a new stream, and nothing of the old one is shown any more.
+    SSRC starts a new stream, and no frame of the old one is shown any more.
 
     Attributes:
         ssrcs: The SSRCs it is bound to; None if it is not bound.
@@ -132,7 +132,7 @@ class VideoStream:
         self._orientation = next(numbers, None)
 
     def on_rtp(self, header: RtpHeader, payload: bytes, packet: bytes, at_s: float) -> None:
-        """Process a packet; what is not part of this stream is dropped.
+        """Process a packet; a packet of another stream is dropped.
 
         Args:
             header: The packet's header.
@@ -146,7 +146,7 @@ class VideoStream:
         sequence = header.sequence_number
         if known.rtx:
             if len(payload) <= _RTX_HEADER_BYTES or self._ssrc is None:
-                return  # the sender probes for bandwidth, or nothing can have been lost yet
+                return  # a bandwidth probe of the sender, or a retransmission before the first packet
             if header.ssrc != self._rtx_ssrc and not self._switch_rtx(header.ssrc):
                 return
             sequence, payload = (
@@ -174,13 +174,13 @@ class VideoStream:
             self._send(RtcpPsfbPacket(RTCP_PSFB_PLI, self._own_ssrc, self._ssrc or 0))
 
     def on_sender_report(self, report: RtcpSrPacket, at_s: float) -> None:
-        """Note a sender report, which the next receiver report refers to."""
+        """Remember a sender report, which the next receiver report refers to."""
         if report.ssrc != self._ssrc:
             return
         first = self._sender_report is None
         self._sender_report = (report.sender_info.ntp_timestamp >> 16) & 0xFFFFFFFF, at_s
         if first and (block := self.report()) is not None:
-            # At once: Janus retransmits nothing before the first receiver report.
+            # Reply at once: Janus retransmits nothing before the first receiver report.
             self._send(RtcpRrPacket(self._own_ssrc, [block]))
 
     def report(self) -> RtcpReceiverInfo | None:
@@ -201,7 +201,7 @@ class VideoStream:
         self.decoder.close()
 
     def _switch(self, ssrc: int) -> bool:
-        """Start receiving another SSRC, if that is allowed; whether it was."""
+        """Start receiving another SSRC; False if that is not allowed."""
         if self._is_foreign(ssrc):
             return False
         now_s = self._clock()
@@ -220,21 +220,21 @@ class VideoStream:
         return True
 
     def _switch_rtx(self, ssrc: int) -> bool:
-        """Accept retransmissions from another SSRC, if that is allowed; whether it was."""
+        """Accept retransmissions from another SSRC; False if that is not allowed."""
         if self.ssrcs is not None or self._is_foreign(ssrc):
             return False
         self._rtx_ssrc = ssrc
         return True
 
     def _is_foreign(self, ssrc: int) -> bool:
-        """Whether an SSRC belongs to another stream, or to one that was replaced lately."""
+        """Whether an SSRC belongs to another stream, or to one that was replaced recently."""
         if self.ssrcs is not None:
             return ssrc != self.ssrcs.media
         replaced, until_s = self._replaced
         return ssrc in replaced and self._clock() < until_s
 
     def _request_missing(self) -> None:
-        """Request lost packets, repeatedly until they have arrived, even if no packet arrives meanwhile."""
+        """Request lost packets, and repeat that until they arrive, even if no other packet arrives."""
         if missing := self._buffer.missing():
             self._send(RtcpRtpfbPacket(RTCP_RTPFB_NACK, self._own_ssrc, self._ssrc or 0, sorted(missing)))
             self._nack_timer = asyncio.get_running_loop().call_later(NACK_INTERVAL_S, self._on_nack_timer)
@@ -245,7 +245,7 @@ class VideoStream:
             self._request_missing()
 
     def _drop_to_key(self) -> None:
-        self._buffer.drop_to_key()  # not bound once: the buffer is replaced with the stream
+        self._buffer.drop_to_key()  # not bound in advance: the buffer is replaced with the stream
 
 
 def _formats(parameters: RTCRtpReceiveParameters) -> dict[int, _Format]:

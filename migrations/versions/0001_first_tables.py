@@ -1,4 +1,4 @@
-"""First tables: classes and what hangs on them.
+"""Create the first tables: classes and the records that belong to them.
 
 Revision: 0001, the first.
 """
@@ -15,7 +15,7 @@ depends_on: str | None = None
 
 
 def upgrade() -> None:
-    """Go to this revision."""
+    """Create the tables."""
     op.create_table(
         "classes",
         sa.Column("id", sa.String(64), nullable=False),
@@ -93,7 +93,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Go back to the one before: to no tables at all, and nothing kept."""
+    """Drop all tables with their content."""
     op.drop_table("consents")
     op.drop_table("pulses")
     op.drop_table("markers")

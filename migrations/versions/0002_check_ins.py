@@ -1,4 +1,4 @@
-"""Individual check-ins of students who opted in to them.
+"""Add individual check-ins of students who agreed to them.
 
 Revision: 0002, after 0001.
 """
@@ -15,7 +15,7 @@ depends_on: str | None = None
 
 
 def upgrade() -> None:
-    """Go to this revision."""
+    """Create the table."""
     op.create_table(
         "check_ins",
         sa.Column("id", sa.Integer(), nullable=False),
@@ -33,5 +33,5 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Go back to the one before; check-ins are not kept."""
+    """Drop the table; its check-ins are lost."""
     op.drop_table("check_ins")

@@ -1,4 +1,4 @@
-"""The share of a window's faces turned to the screen.
+"""Add the share of students who face the screen to the windows.
 
 Revision: 0003, after 0002.
 """
@@ -17,14 +17,14 @@ _RULE = "ck_windows_suppressed_faces_nowhere"
 
 
 def upgrade() -> None:
-    """Go to this revision; windows kept before it do not know."""
+    """Add the column; it is empty for older windows."""
     with op.batch_alter_table("windows") as windows:
         windows.add_column(sa.Column("facing", sa.Double(), nullable=True))
         windows.create_check_constraint(op.f(_RULE), "NOT suppressed OR facing IS NULL")
 
 
 def downgrade() -> None:
-    """Go back to the one before; the shares are not kept."""
+    """Drop the column; its shares are lost."""
     with op.batch_alter_table("windows") as windows:
         windows.drop_constraint(op.f(_RULE), type_="check")
         windows.drop_column("facing")

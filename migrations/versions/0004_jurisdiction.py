@@ -1,4 +1,4 @@
-"""Which privacy profile a class was held under.
+"""Add the privacy profile under which a class was held.
 
 Revision: 0004, after 0003.
 """
@@ -15,10 +15,10 @@ depends_on: str | None = None
 
 
 def upgrade() -> None:
-    """Go to this revision."""
+    """Add the column; older classes were held under ``none``."""
     op.add_column("classes", sa.Column("jurisdiction", sa.String(32), nullable=False, server_default="none"))
 
 
 def downgrade() -> None:
-    """Go back to the one before; the profile is not kept."""
+    """Drop the column; the profiles are lost."""
     op.drop_column("classes", "jurisdiction")

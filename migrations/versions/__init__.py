@@ -1,1 +1,1 @@
-"""One module a step, each with the way there and the way back."""
+"""One module for each migration, with an upgrade and a downgrade."""

@@ -1,6 +1,6 @@
-"""Works out the report of a class from what the store holds about it.
+"""Calculates the figures of a class's report from its records in the store.
 
-There is no clock in it: the page and the command line give the same bytes.
+It reads no clock, so the page and the command line produce the same bytes.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class ClassReport:
         not_analysed: Participants not analysed, by reason, summed over the windows.
         withheld: Number of windows in which participants were present and the shares are withheld.
         gaps: Number of places where windows are missing.
-        card: The model's card, if there is one.
+        card: The model card; None if there is none.
     """
 
     info: ClassInfo
@@ -83,7 +83,7 @@ def build_report(
     alerts: Sequence[Alert] = (),
     earlier: Sequence[ComparedClass] = (),
 ) -> ClassReport:
-    """Work out the figures of a class; windows, markers and pulses may be in any order."""
+    """Calculate the figures of a class; windows, markers and pulses may be in any order."""
     ordered_windows = tuple(sorted(windows, key=lambda window: window.start_s))
     ordered_markers = tuple(sorted(markers, key=lambda marker: marker.at_s))
     ordered_pulses = tuple(sorted(pulses, key=lambda pulse: pulse.at_s))
@@ -111,7 +111,7 @@ def build_report(
 
 
 async def load_report(store: Store, class_id: str, card: Mapping[str, Any] | None) -> ClassReport | None:
-    """The report of a class from what the store holds now; None if there is no such class."""
+    """The report of a class from its records in the store; None if the class does not exist."""
     info = await store.get_class(class_id)
     if info is None:
         return None

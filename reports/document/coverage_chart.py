@@ -1,7 +1,7 @@
 """The coverage over time as SVG: how many were present, had the camera on and were analysed.
 
-Only for classes with face analysis; for others the timeline shows the attendance. The size is bounded however
-long the class.
+Only for classes with face analysis; for others the timeline shows the attendance. The size of the SVG is
+bounded, however long the class.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Confidence intervals from batch means: how far a mean share could be off by chance.
 
-Neighbouring windows resemble each other, so they are not independent samples. The time is cut into batches
-of ``BATCH_S`` seconds, the mean of each batch is one value, and half the 95 % interval is that of Student's t
+Neighbouring windows resemble each other, so they are not independent samples. The time is therefore cut into
+batches of ``BATCH_S`` seconds, and the mean of each batch is one value. Half the 95 % interval is Student's t
 over the k batches: ``t(0.975, k - 1) s / sqrt(k)``. The interval says how steady the analysed faces were over
 time. It says nothing about faces that were not analysed, nor about errors of the model.
 """

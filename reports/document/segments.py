@@ -54,9 +54,8 @@ def segments(
     for index, (start_s, label) in enumerate(starts):
         is_last = index == len(starts) - 1
         end_s = max(start_s, length_s) if is_last else starts[index + 1][0]
-        until_s = (
-            float("inf") if is_last else end_s
-        )  # the last segment takes what comes after the last window too
+        # Taps can be later than the end of the last window: the last segment has no upper limit.
+        until_s = float("inf") if is_last else end_s
         inside = [window for window in windows if start_s <= window.start_s + window.length_s / 2 < until_s]
         cut.append(
             Segment(

@@ -1,7 +1,8 @@
 """The timeline of a class as SVG: expressions, coverage, pulses and markers over time.
 
 A class without face analysis shows how many were present instead of the expressions. The live page embeds
-the SVG and fetches it anew for its width; the report carries it. The size is bounded however long the class.
+the SVG and requests it again for its own width; the report contains it. The size of the SVG is bounded,
+however long the class.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The database of classes: tables, migrations at start, one writer thread and a few readers."""
+"""The database of classes: its tables, opening and migrating it, reading and writing."""
 
 from reports.store.store import Store, StoreError, StoreRefused
 

@@ -1,15 +1,11 @@
-"""Opening a database for the store: the lock, the migrations, the connections, and its errors.
+"""Opens a database for the store: the lock, the migrations, the engines, and errors in plain words.
 
-StoreError          one line that says what to do
-+-- StoreRefused    can never be done: a rule is broken, the class is gone, a text cannot be written
+Whatever a database or the file system raises leaves this module as a ``StoreError``.
 
-Comes in: the SQLAlchemy URL of the settings. Goes out: a database that is held by this process alone
-(SQLite), has the tables of this version of the program, and engines to write to it and read from it.
-What goes wrong in there leaves this module as a ``StoreError`` and as nothing else.
-
-SQLite gets what it needs and other databases have of themselves: a lock against a second program,
-write-ahead logging so that reading never waits for writing, enforced foreign keys, deleted content
-overwritten with zeros, and transactions that hold DDL too, so that a migration cut off leaves nothing.
+SQLite needs settings that other databases have by default: a lock against a second program, write-ahead
+logging so that readers never wait for the writer, enforced foreign keys, overwriting of deleted content with
+zeros, and transactions that include changes of tables, so that an interrupted migration leaves nothing
+behind.
 """
 
 from __future__ import annotations
@@ -37,65 +33,71 @@ from sqlalchemy.pool import ConnectionPoolEntry, NullPool
 import migrations
 
 _BUSY_TIMEOUT_S: Final = "5"
-_SECURE: Final = ("PRAGMA foreign_keys=ON", "PRAGMA secure_delete=ON")
+_SECURE_PRAGMAS: Final = ("PRAGMA foreign_keys=ON", "PRAGMA secure_delete=ON")
 _ADVICE: Final[Mapping[int, str]] = {
     sqlite3.SQLITE_FULL: "the disk is full: free some space and try again",
-    sqlite3.SQLITE_BUSY: "another program keeps it locked: close that program and try again",
-    sqlite3.SQLITE_NOTADB: "the file is not a database: move it away or set store.url to another file",
-    sqlite3.SQLITE_CORRUPT: "the file is damaged: put a backup in its place or move it away",
+    sqlite3.SQLITE_BUSY: "another program has locked it: close that program and try again",
+    sqlite3.SQLITE_NOTADB: "the file is not a database: move it away, or set store.url to another file",
+    sqlite3.SQLITE_CORRUPT: "the file is damaged: replace it with a backup, or move it away",
     sqlite3.SQLITE_READONLY: "it is read-only: make the file and its folder writable",
     sqlite3.SQLITE_CANTOPEN: "it cannot be opened: make the file and its folder readable and writable",
-    sqlite3.SQLITE_IOERR: "the disk reports an error: check the disk and the space on it",
+    sqlite3.SQLITE_IOERR: "the disk reports an error: check the disk and its free space",
 }
 
 _log = structlog.get_logger()
 
 
 class StoreError(Exception):
-    """The store cannot do what it was asked; the text is one line that says what to do."""
+    """A request to the store failed; the message is one line that says what to do."""
 
 
 class StoreRefused(StoreError):
-    """What was asked can never be done, so that trying again is of no use."""
+    """A request that will never succeed, so a retry is useless.
+
+    A rule is broken, the class was deleted, or a text cannot be stored.
+    """
 
 
 @contextmanager
 def translated(name: str) -> Iterator[None]:
-    """Turn what a database or the system raises inside into a ``StoreError``.
+    """Convert errors of the database and of the file system into a ``StoreError``.
 
-    The text never holds the values of a statement: a name could be among them.
+    The message never contains values of a statement, because a name could be among them.
 
     Args:
-        name: The database, as the host knows it.
+        name: Name of the database in messages.
 
     Raises:
-        StoreError: whatever went wrong.
+        StoreError: any of these errors was raised inside.
     """
     try:
         yield
     except IntegrityError as exc:
         raise StoreRefused(
-            f"{name}: refused: the record is there already, breaks a rule, or its class is gone"
+            f"{name}: refused: the record already exists, breaks a rule, or its class was deleted"
         ) from exc
     except (SQLAlchemyError, sqlite3.Error, CommandError) as exc:
         raise StoreError(f"{name}: {_advice(exc)}") from exc
     except UnicodeError as exc:
-        raise StoreRefused(f"{name}: refused: a text holds characters that cannot be written") from exc
+        raise StoreRefused(f"{name}: refused: a text contains characters that cannot be stored") from exc
     except ImportError as exc:
-        raise StoreError(f"{name}: its driver is not installed: pip install {exc.name}") from exc
+        raise StoreError(
+            f"{name}: run `pip install {exc.name}`: the driver of this database is missing"
+        ) from exc
     except OSError as exc:
         raise StoreError(f"{name}: {exc.strerror}: make its folder writable or change store.url") from exc
 
 
 def _advice(exc: Exception) -> str:
+    """What to do about an error; the database's own text when the error is not a known one."""
     origin = exc.orig if isinstance(exc, DBAPIError) else exc
-    # The low byte is the error's kind, the rest only details it.
+    # SQLite's extended error codes have the primary code in their low byte.
     code = getattr(origin, "sqlite_errorcode", 0) & 0xFF
-    return _ADVICE.get(code) or f"the database says: {' '.join(str(origin).split())}"
+    return _ADVICE.get(code) or f"the database reports: {' '.join(str(origin).split())}"
 
 
 def resolve(url: str) -> URL:
-    """The URL of a database, its SQLite file as an absolute path, its waiting time set.
+    """Parse the URL of a database; a SQLite file gets an absolute path and a timeout for locks.
 
     Raises:
         StoreError: the URL cannot be used.
@@ -104,35 +106,39 @@ def resolve(url: str) -> URL:
         parsed = make_url(url)
         dialect = parsed.get_dialect()
     except ArgumentError as exc:
-        raise StoreError("store.url is no database URL: write it like sqlite:///classmood.db") from exc
+        raise StoreError(
+            "set store.url to a database URL, like sqlite:///classmood.db: this is not one"
+        ) from exc
     if dialect.is_async:
-        raise StoreError(f"store.url: {parsed.drivername} is an asynchronous driver: name a plain one")
+        raise StoreError(f"name a synchronous driver in store.url: {parsed.drivername} is asynchronous")
     if parsed.get_backend_name() != "sqlite":
         return parsed
     file = parsed.database or ""
     if file in ("", ":memory:") or file.startswith("file:"):
-        raise StoreError("store.url must name a plain file, like sqlite:///classmood.db: classes are kept")
-    # Absolute and without links: the lock must be the same one whichever way the file is reached.
+        raise StoreError(
+            "set store.url to a plain file, like sqlite:///classmood.db: a database in memory would be lost"
+        )
+    # Absolute and without symbolic links, so that every path to the file leads to the same lock.
     parsed = parsed.set(database=str(Path(file).resolve()))
     return parsed if "timeout" in parsed.query else parsed.update_query_dict({"timeout": _BUSY_TIMEOUT_S})
 
 
 def display_name(url: URL) -> str:
-    """How to call a database in a text for the host: the file, or the URL without its password."""
+    """Name of a database in messages: the file, or the URL without its password."""
     if url.get_backend_name() == "sqlite":
         return str(url.database)
     return url.render_as_string(hide_password=True)
 
 
 @contextmanager
-def held(url: URL) -> Iterator[None]:
-    """Hold a SQLite file against any other opener; nothing to hold for other databases.
+def locked(url: URL) -> Iterator[None]:
+    """Lock a SQLite file against every other opener; other databases are not locked.
 
-    The kernel lets go when the process ends, however it ends. The lock file stays: removing it would
-    let two processes hold two files of the same name.
+    The kernel releases the lock when the process ends, even after a crash. The lock file remains: after it
+    was removed, two processes could lock two different files of the same name.
 
     Raises:
-        StoreError: another opener holds it, or the folder cannot be written.
+        StoreError: another process has the lock, or the folder is not writable.
     """
     if url.get_backend_name() != "sqlite":
         yield
@@ -148,10 +154,10 @@ def held(url: URL) -> Iterator[None]:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as exc:
                 raise StoreError(
-                    f"another ClassMood is running on {name}: use that one, stop it first, "
+                    f"another ClassMood is running on {name}: use or stop that one, "
                     "or set store.url to another file"
                 ) from exc
-            # Names may come to be in it, so that no one else on the machine gets to read it.
+            # The file can contain names: no other user of the machine may read it.
             if not path.exists():
                 path.touch(mode=0o600)
         yield
@@ -160,7 +166,7 @@ def held(url: URL) -> Iterator[None]:
 
 
 def alembic_config() -> Config:
-    """Alembic's configuration with the migrations of the package, whatever the current directory."""
+    """Alembic's configuration with our migrations, independent of the current directory."""
     config = Config()
     folder = Path(migrations.__path__[0]).resolve()
     config.set_main_option("script_location", str(folder).replace("%", "%%"))
@@ -170,8 +176,8 @@ def alembic_config() -> Config:
 def migration_engine(url: URL) -> Engine:
     """An engine for changing tables.
 
-    Foreign keys are not enforced: SQLite rebuilds a table by dropping it, which would delete every row
-    that refers to it.
+    Foreign keys are not enforced: SQLite rebuilds a table by dropping it, which would delete all rows that
+    refer to it.
     """
     engine = create_engine(url, poolclass=NullPool, hide_parameters=True)
     if engine.dialect.name == "sqlite":
@@ -180,7 +186,7 @@ def migration_engine(url: URL) -> Engine:
 
 
 def migrate(url: URL) -> None:
-    """Bring a database to this version's tables. One of a newer version is left as it is.
+    """Migrate a database to the tables of this version. A newer database is left unchanged.
 
     Raises:
         StoreError: the database is newer, or cannot be read or changed.
@@ -193,7 +199,7 @@ def migrate(url: URL) -> None:
         with engine.connect() as connection:
             found = set(MigrationContext.configure(connection).get_current_heads())
         if found - {revision.revision for revision in script.walk_revisions()}:
-            raise StoreError(f"{name} was written by a newer ClassMood: update this one, or change store.url")
+            raise StoreError(f"update ClassMood, or change store.url: a newer ClassMood wrote {name}")
         if found != set(script.get_heads()):
             config.attributes["connection"] = engine
             command.upgrade(config, "head")
@@ -201,14 +207,14 @@ def migrate(url: URL) -> None:
 
 
 def require_current(url: URL) -> None:
-    """Make sure that a database is there and has this version's tables; nothing is changed.
+    """Check that a database exists and has the tables of this version, without changing it.
 
     Raises:
-        StoreError: it is not there, older, newer, or cannot be read.
+        StoreError: it does not exist, is older or newer, or cannot be read.
     """
     name = display_name(url)
     if url.get_backend_name() == "sqlite" and not Path(name).exists():
-        raise StoreError(f"there is no database {name} yet: hold a class first, or change store.url")
+        raise StoreError(f"start a class first, or change store.url: there is no database {name} yet")
     script = ScriptDirectory.from_config(alembic_config())
     with translated(name):
         engine = reader_engine(url, 1)
@@ -218,21 +224,19 @@ def require_current(url: URL) -> None:
         finally:
             engine.dispose()
     if found != set(script.get_heads()):
-        raise StoreError(
-            f"{name} is not of this version: start `classmood serve` once to bring it up to date"
-        )
+        raise StoreError(f"start `classmood serve` once to update {name}: its tables are of another version")
 
 
 def writer_engine(url: URL) -> Engine:
-    """The engine of the one writer."""
+    """An engine for the one thread that writes."""
     engine = create_engine(url, pool_size=1, max_overflow=0, pool_pre_ping=True, hide_parameters=True)
     if engine.dialect.name == "sqlite":
-        _prepare(engine, ("PRAGMA journal_mode=WAL", *_SECURE), transactions=True)
+        _prepare(engine, ("PRAGMA journal_mode=WAL", *_SECURE_PRAGMAS), transactions=True)
     return engine
 
 
 def prove_writable(writer: Engine) -> None:
-    """Write and take it back, so that a read-only database shows now and not in the middle of a class.
+    """Write and roll back, so that a read-only database is noticed now and not during a class.
 
     Raises:
         SQLAlchemyError: it cannot be written.
@@ -243,7 +247,7 @@ def prove_writable(writer: Engine) -> None:
 
 
 def reader_engine(url: URL, connections: int) -> Engine:
-    """An engine to read with, for as many threads as it may have connections."""
+    """An engine for threads that only read, one connection for each."""
     engine = create_engine(
         url, pool_size=connections, max_overflow=0, pool_pre_ping=True, hide_parameters=True
     )
@@ -253,13 +257,14 @@ def reader_engine(url: URL, connections: int) -> Engine:
 
 
 def wipe_deleted(writer: Engine) -> None:
-    """Make what was just deleted unreadable in SQLite's write-ahead log as well.
+    """Remove what was just deleted from SQLite's write-ahead log too.
 
-    The log holds earlier pages until it is copied into the file and cut to nothing, which is done here.
+    The log contains earlier versions of pages until it is copied into the file and truncated, which is done
+    here.
     """
     if writer.dialect.name != "sqlite":
         return
-    # Not through a Connection: it would open a transaction, in which the log cannot be cut.
+    # A SQLAlchemy connection would begin a transaction, and inside one the log cannot be truncated.
     raw = writer.raw_connection()
     try:
         cursor = raw.cursor()
@@ -269,10 +274,18 @@ def wipe_deleted(writer: Engine) -> None:
     finally:
         raw.close()
     if busy:
-        _log.warning("deleted content stays in the log until the next deletion or the end")
+        _log.warning("deleted content remains in the write-ahead log until the next deletion or the end")
 
 
 def _prepare(engine: Engine, pragmas: tuple[str, ...], *, transactions: bool) -> None:
+    """Set up every connection of a SQLite engine.
+
+    Args:
+        engine: The engine.
+        pragmas: Statements for each new connection.
+        transactions: Whether every transaction locks the database for writing from its start.
+    """
+
     def connect(connection: DBAPIConnection, _record: ConnectionPoolEntry) -> None:
         cursor = connection.cursor()
         for pragma in pragmas:
@@ -280,8 +293,8 @@ def _prepare(engine: Engine, pragmas: tuple[str, ...], *, transactions: bool) ->
         cursor.close()
 
     def begin(connection: Connection) -> None:
-        # Python's driver would begin late, and never for DDL. At once for writing: a locked file shows
-        # here, not halfway through.
+        # Python's driver begins a transaction late, and never before a change of tables. IMMEDIATE: a locked
+        # file raises here and not halfway through.
         connection.exec_driver_sql("BEGIN IMMEDIATE")
 
     event.listen(engine, "connect", connect)

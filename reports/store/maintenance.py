@@ -15,15 +15,17 @@ from reports.store.tables import CheckInRow, ClassRow, ConsentRow, WindowRow, to
 from reports.summary.classes import FINAL_STATES, ClassInfo, ClassState
 
 _INTERRUPTED: Final = (
-    "cut off when ClassMood stopped without ending it; found again on {now:%Y-%m-%d %H:%M} UTC"
+    "cut off when ClassMood stopped without ending it; noticed at the next start, {now:%Y-%m-%d %H:%M} UTC"
 )
 
 
 def mark_interrupted(session: Session, now: datetime) -> list[ClassInfo]:
-    """End the classes that a crash cut off: with their last window, or at their start without one.
+    """Mark the classes that a crash cut off as interrupted, with the end of their last window as their end.
+
+    A class without windows gets its start as its end.
 
     Args:
-        session: Of the writer.
+        session: A session that may write.
         now: The time of the start, named in the reason.
 
     Returns:
@@ -45,7 +47,7 @@ def delete_expired(session: Session, now: datetime, retention: timedelta, indivi
     """Delete classes and individual data whose retention time is over.
 
     Args:
-        session: Of the writer.
+        session: A session that may write.
         now: The present time.
         retention: How long a class is stored after its end.
         individual: How long a name, the consent to individual check-ins and the check-ins themselves are

@@ -23,7 +23,7 @@ from reports.store.database import (
     StoreError,
     StoreRefused,
     display_name,
-    held,
+    locked,
     migrate,
     prove_writable,
     reader_engine,
@@ -44,7 +44,7 @@ __all__ = ["Store", "StoreError", "StoreRefused"]
 _READERS: Final = 3
 _HALF_MS: Final = 0.0005
 
-_T = TypeVar("_T")
+_Result = TypeVar("_Result")
 _log = structlog.get_logger()
 
 
@@ -79,7 +79,7 @@ class Store:
         target = resolve(url)
         name = display_name(target)
         with ExitStack() as stack:
-            stack.enter_context(held(target))
+            stack.enter_context(locked(target))
             migrate(target)
             with translated(name):
                 writer = writer_engine(target)
@@ -257,7 +257,12 @@ class Store:
         def work(session: Session) -> list[CheckIn]:
             check_ins = [row.data(name) for row, name in session.execute(query)]
             return sorted(
-                check_ins, key=lambda one: ((one.name or "").casefold(), one.participant_id, one.at_s)
+                check_ins,
+                key=lambda check_in: (
+                    (check_in.name or "").casefold(),
+                    check_in.participant_id,
+                    check_in.at_s,
+                ),
             )
 
         return await self._read(work)
@@ -281,7 +286,7 @@ class Store:
     async def recover(self, now: datetime) -> list[ClassInfo]:
         """Mark the classes that a crash cut off; call it at start, before any class begins.
 
-        Such a class ended with its last window, or at its start if it has none.
+        The end of such a class is that of its last window, or its start if it has none.
 
         Args:
             now: The time of the start, named in the reason.
@@ -304,8 +309,8 @@ class Store:
             lambda session: delete_expired(session, now, retention, individual), wipe=True
         )
 
-    async def _write(self, work: Callable[[Session], _T], *, wipe: bool = False) -> _T:
-        def job() -> _T:
+    async def _write(self, work: Callable[[Session], _Result], *, wipe: bool = False) -> _Result:
+        def job() -> _Result:
             result = self._run(self._writer, work)
             if wipe:
                 with translated(self._name):
@@ -315,16 +320,16 @@ class Store:
         # Shielded: a cancelled caller may rely on the write, and cancelling a queued job would lose it.
         return await asyncio.shield(self._submit(self._writer_thread, job))
 
-    async def _read(self, work: Callable[[Session], _T]) -> _T:
+    async def _read(self, work: Callable[[Session], _Result]) -> _Result:
         return await self._submit(self._reader_threads, lambda: self._run(self._reader, work))
 
-    def _submit(self, threads: ThreadPoolExecutor, job: Callable[[], _T]) -> asyncio.Future[_T]:
+    def _submit(self, threads: ThreadPoolExecutor, job: Callable[[], _Result]) -> asyncio.Future[_Result]:
         try:
             return asyncio.get_running_loop().run_in_executor(threads, job)
         except RuntimeError as exc:
             raise StoreError(f"{self._name}: the store is closed") from exc
 
-    def _run(self, engine: Engine, work: Callable[[Session], _T]) -> _T:
+    def _run(self, engine: Engine, work: Callable[[Session], _Result]) -> _Result:
         with translated(self._name), Session(engine) as session, session.begin():
             return work(session)
 

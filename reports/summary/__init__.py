@@ -1,1 +1,1 @@
-"""What is said of a class: windows, classes, shares and words. Pure data and pure functions."""
+"""Data about a class: windows, records, mean shares, indicators, and their words. No I/O and no clock."""

@@ -1,4 +1,4 @@
-"""A class: where it is held, its state and its times."""
+"""A class: its room, its state and its times."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from reports.summary.json_object import json_object
 
 
 class ClassState(StrEnum):
-    """Where a class stands; see ``FINAL_STATES`` for the ends."""
+    """The states of a class; it never leaves those in ``FINAL_STATES``."""
 
     JOINING = "joining"
     LOBBY = "lobby"
@@ -25,7 +25,7 @@ class ClassState(StrEnum):
 
 
 def analyses_faces(jurisdiction: str) -> bool:
-    """Whether a privacy profile allows face analysis at all; every part of the program asks here."""
+    """Whether a privacy profile allows face analysis; the only place where the program decides this."""
     return jurisdiction == "none"
 
 
@@ -38,7 +38,7 @@ FINAL_STATES: Final = frozenset(
         ClassState.INTERRUPTED,
     }
 )
-"""States a class never leaves."""
+"""The states of a class that is over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,17 +47,17 @@ class ClassInfo:
 
     Attributes:
         id: Random identifier, safe in a URL.
-        title: As the host named it.
+        title: Title that the host gave.
         room: Room URL without secrets.
-        state: Where it stands.
-        reason: The state in plain words; for the ends, why.
-        code: Code of a companion room, else None.
-        student_url: Address for students of a companion room, else None.
+        state: State of the class.
+        reason: The state in plain words; for a final state, why the class ended.
+        code: Code of the embedded room; None for other rooms.
+        student_url: Link for students to the embedded room; None for other rooms.
         started_at: When it was started, UTC.
         ended_at: When it ended, UTC; None while it runs.
-        min_group: Fewest analysed participants a window is shown for.
+        min_group: Fewest analysed participants for whom the shares of a window are published.
         synthetic: Whether its students are drawn by the demo.
-        jurisdiction: The privacy profile it is held under: ``none`` or ``eu-education``.
+        jurisdiction: Its privacy profile: ``none`` or ``eu-education``.
     """
 
     id: str
@@ -75,7 +75,7 @@ class ClassInfo:
 
     @property
     def running(self) -> bool:
-        """Whether the class has not come to an end."""
+        """Whether the class has not ended yet."""
         return self.state not in FINAL_STATES
 
     @property

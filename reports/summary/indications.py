@@ -1,4 +1,4 @@
-"""What the windows of a class say: one word, its sureness, and alerts."""
+"""The indicator of a class (one word and its sureness) and its alerts."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from reports.summary.json_object import json_object
 
 
 class Word(StrEnum):
-    """The one word for the class now."""
+    """The word of an indicator."""
 
     SETTLING = "settling"
     UNSEEN = "unseen"
@@ -25,7 +25,7 @@ class Word(StrEnum):
 
 
 class Sureness(StrEnum):
-    """How sure a word is, from least to most."""
+    """How well the figures support a word, from least to most."""
 
     LOW = "low"
     MEDIUM = "medium"
@@ -33,7 +33,7 @@ class Sureness(StrEnum):
 
 
 class AlertKind(StrEnum):
-    """What an alert is about."""
+    """The change that an alert announces."""
 
     LOST = "lost"
     TOO_SLOW = "too_slow"
@@ -43,19 +43,19 @@ class AlertKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Indicator:
-    """The class at the end of one window, in a word.
+    """One word for the class at the end of a window.
 
     Attributes:
         class_id: The class.
         at_s: End of the window, seconds since the class began.
         word: The word.
-        arrow: ``up``, ``down`` or ``level``, against the class's own baseline.
-        sure: How sure the word is.
-        from_pulses: Whether the word is the students' own, from their buttons.
-        detail: What it rests on, in one line.
-        disagreement: What the faces say instead, in one line; empty when they agree with the pulses.
-        analysed: Faces read in the window.
-        participants: Everyone in the window.
+        arrow: ``up``, ``down`` or ``level``, compared with the class's own baseline.
+        sure: How well the figures support the word.
+        from_pulses: Whether the word comes from the students' votes instead of their faces.
+        detail: The figures behind the word, in one line.
+        disagreement: What the faces show instead, in one line; empty when they agree with the votes.
+        analysed: Participants analysed in the window.
+        participants: Everyone counted in the window.
     """
 
     class_id: str
@@ -76,7 +76,14 @@ class Indicator:
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """Something the host is told of unasked. ``at_s``: seconds since the class began."""
+    """A change that is announced to the host without being asked for.
+
+    Attributes:
+        class_id: The class.
+        at_s: When it was raised, seconds since the class began.
+        kind: The change.
+        evidence: The figures behind it, in one line.
+    """
 
     class_id: str
     at_s: float
@@ -90,7 +97,12 @@ class Alert:
 
 @dataclass(frozen=True, slots=True)
 class Indications:
-    """What the windows of a class say: the word after the newest one, None without, and all alerts."""
+    """What the windows of a class indicate.
+
+    Attributes:
+        now: The indicator after the newest window; None without windows.
+        alerts: All alerts, oldest first.
+    """
 
     now: Indicator | None
     alerts: tuple[Alert, ...]

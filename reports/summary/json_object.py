@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 VOTES_KEY: Final = "voices"
-"""Name of the field ``votes`` in JSON, in the CSV and in the database."""
+"""Key of the field ``votes`` in JSON, in the CSV and in the database."""
 
 
 def json_object(record: DataclassInstance) -> dict[str, Any]:

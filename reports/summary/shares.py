@@ -1,7 +1,4 @@
-"""Means over windows: expressions weighted by the faces they rest on, coverage, reasons, pulses.
-
-Comes in: windows. Goes out: figures for the timeline's columns and the report's tables. Pure.
-"""
+"""Mean figures over several windows: shares of the expressions, coverage, and counts by reason."""
 
 from __future__ import annotations
 
@@ -22,12 +19,12 @@ LIVELY: Final = ("happy", "surprise")
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """How many of those present the figures rest on.
+    """How many of the participants were analysed.
 
     Attributes:
-        analysed: Mean number of participants analysed a window.
-        participants: Mean number of participants a window.
-        share: Analysed over participants, 0..1; 0 when there was nobody.
+        analysed: Mean number of participants analysed per window.
+        participants: Mean number of participants per window.
+        share: Analysed divided by participants, 0..1; 0 when nobody was present.
     """
 
     analysed: float
@@ -38,7 +35,7 @@ class Coverage:
 def mean_shares(windows: Iterable[WindowSummary]) -> dict[str, float] | None:
     """Mean share of each expression, each window weighted by the participants it rests on.
 
-    Suppressed windows are left out; None when nothing is left.
+    Suppressed windows are left out; None when all are suppressed.
     """
     weight = 0
     sums = dict.fromkeys(EMOTIONS, 0.0)
@@ -59,7 +56,7 @@ def mean_facing(windows: Iterable[WindowSummary]) -> float | None:
 
 
 def coverage(windows: Sequence[WindowSummary]) -> Coverage | None:
-    """Mean coverage over the windows; None when there are none."""
+    """Mean coverage over the windows; None without windows."""
     if not windows:
         return None
     analysed = sum(window.analysed for window in windows)
@@ -72,7 +69,7 @@ def coverage(windows: Sequence[WindowSummary]) -> Coverage | None:
 
 
 def not_analysed_totals(windows: Iterable[WindowSummary]) -> dict[str, int]:
-    """Participants not analysed, by reason, counted once a window."""
+    """Participants not analysed, by reason; each is counted once per window."""
     totals = dict.fromkeys((reason.value for reason in NotAnalysed), 0)
     for window in windows:
         for reason, count in window.not_analysed.items():
@@ -81,12 +78,12 @@ def not_analysed_totals(windows: Iterable[WindowSummary]) -> dict[str, int]:
 
 
 def gap_before(earlier: WindowSummary, later: WindowSummary) -> bool:
-    """Whether at least half a window is missing between two windows."""
+    """Whether more than half a window is missing between two windows."""
     return later.start_s - earlier.end_s > 0.5 * min(earlier.length_s, later.length_s)
 
 
 def gaps(windows: Iterable[WindowSummary]) -> int:
-    """How often windows are missing between others."""
+    """Number of places where windows are missing between others."""
     ordered = sorted(windows, key=lambda window: window.start_s)
     return sum(gap_before(earlier, later) for earlier, later in pairwise(ordered))
 

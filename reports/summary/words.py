@@ -1,7 +1,4 @@
-"""What states, reasons and pulses are called in front of people: the live page and the report share it.
-
-Pure data. Comes in: nothing. Goes to: templates, the report's renderers and the live page's script.
-"""
+"""The texts that people read about a class; the live page, the report and the commands share them."""
 
 from __future__ import annotations
 
@@ -37,7 +34,7 @@ NOT_ANALYSED_WORDS: Final[Mapping[str, str]] = MappingProxyType(
         NotAnalysed.TOO_SMALL.value: "face too small",
         NotAnalysed.LOW_CONFIDENCE.value: "expression unclear",
         NotAnalysed.UNSUPPORTED_CODEC.value: "video format not supported",
-        NotAnalysed.NO_FRAMES.value: "no picture arriving",
+        NotAnalysed.NO_FRAMES.value: "no video arriving",
         NotAnalysed.OPTED_OUT.value: "opted out",
     }
 )
@@ -64,36 +61,39 @@ WORDS: Final[Mapping[str, str]] = MappingProxyType(
         Word.OK.value: "OK",
     }
 )
-"""The one word for the class now."""
+"""The word of the indicator, as people read it."""
 
 WORD_MEANINGS: Final[Mapping[str, str]] = MappingProxyType(
     {
-        Word.SETTLING.value: "Finding out what is usual here: three minutes or so.",
-        Word.UNSEEN.value: "Too few faces: a figure would show single students.",
+        Word.SETTLING.value: "Learning what is usual here: about three minutes.",
+        Word.UNSEEN.value: "Too few faces: figures could reveal one student.",
         Word.STEADY.value: "Faces look as they usually do here.",
         Word.LIVELIER.value: "More smiles and surprise than usual here.",
         Word.QUIETER.value: "Fewer smiles than usual: ask something, or pause.",
-        Word.TENSER.value: "More tense looks than usual: ask, do not conclude.",
+        Word.TENSER.value: "More tense looks than usual: ask, do not assume.",
         Word.CALMER.value: "Fewer tense looks than usual here.",
         Word.LOST.value: "Students tap “lost”: slow down, ask where.",
         Word.TOO_SLOW.value: "Students tap “too slow”: go a little faster.",
         Word.OK.value: "Students tap “OK”: go on.",
     }
 )
-"""What each word says, and what a host may do about it; stands under the word, on one line of a desktop."""
+"""What each word means and what the host can do about it.
+
+Shown below the word; short enough for one line on a desktop screen.
+"""
 
 TERMS: Final[Mapping[str, str]] = MappingProxyType(
     {
-        "seen": "Faces whose expression was read, of everyone present.",
+        "seen": "Students whose face was analysed, out of everyone present.",
         "tension": "Share of angry, disgusted, afraid and sad looks.",
         "liveliness": "Share of happy and surprised looks.",
         "baseline": "What has been usual for this class since it began.",
         "points": "Percentage points above or below the baseline.",
-        "sure": "How far the figures bear the word: how many faces were seen, how long, how far from usual.",
-        "pulses": "Taps of the students: lost, OK, too slow. They outrank the faces.",
+        "sure": "How well the figures support the word: how many faces, for how long, how far from usual.",
+        "pulses": "What students tap: lost, OK or too slow. Taps outrank faces.",
     }
 )
-"""What the host's pages mean by their own terms."""
+"""The terms of the host's pages, explained."""
 
 SURE_WORDS: Final[Mapping[str, str]] = MappingProxyType(
     {Sureness.LOW.value: "unsure", Sureness.MEDIUM.value: "fairly sure", Sureness.HIGH.value: "sure"}
@@ -114,76 +114,83 @@ KIND_PHRASES: Final[Mapping[str, str]] = MappingProxyType(
         CheckInKind.LOST.value: "Thank you for tapping when you were lost. Shall we go through it together?",
     }
 )
-"""How to open a word kindly, by the kind of a check-in: a question, nothing of what a camera saw."""
+"""A kind opening question for each kind of check-in; it mentions nothing that a camera saw."""
 
 NOT_MEANT: Final = (
     "Visible expressions, not feelings, attention or understanding. "
     "Not for grading, discipline or attendance."
 )
-"""Stays in view wherever the figures are."""
+"""Always visible on pages that show figures about faces."""
 
 NOT_MEANT_WITHOUT_FACES: Final = (
-    "Taps and how many were present, no face looked at. Not for grading, discipline or attendance."
+    "Taps and the number of students present, without face analysis. "
+    "Not for grading, discipline or attendance."
 )
-"""Instead of ``NOT_MEANT``, where no figure is about faces."""
+"""Shown instead of ``NOT_MEANT`` for a class without face analysis."""
 
 SYNTHETIC: Final = "Drawn students, not people: this class was made by the demo."
-"""Banner of a class whose participants are not people."""
+"""Banner of a class with synthetic students."""
 
 NO_FACES: Final = (
-    "Profile eu-education: no face is looked at and no picture is received. "
-    "Who takes part, taps, markers and the report stay."
+    "Profile eu-education: faces are not analysed and no video is received. "
+    "Attendance, taps, markers and the report still work."
 )
-"""Where the law forbids looking at faces."""
+"""Meaning of the profile for places where the law forbids face analysis."""
 
 FACES: Final = (
-    "Privacy profile none: faces are looked at. "
-    "Schools in the EU may not do that: there, set privacy.jurisdiction to eu-education."
+    "Privacy profile none: faces are analysed. "
+    "Schools in the EU must not do this: set privacy.jurisdiction to eu-education there."
 )
+"""Meaning of the default profile, for whoever runs the server."""
 
 
 def profile(jurisdiction: str) -> str:
-    """Which privacy profile is on, and what that means."""
+    """The privacy profile in force and what it means, in one line."""
     return FACES if analyses_faces(jurisdiction) else NO_FACES
 
 
 def profile_held(faces: bool) -> str:
-    """Under which profile a class was held, for its report."""
+    """The privacy profile under which a class was held, for its report."""
     if faces:
-        return "Profile none: faces were looked at"
-    return "Profile eu-education: no face was looked at, no picture received"
+        return "Profile none: faces were analysed"
+    return "Profile eu-education: no face analysis, no video received"
 
 
 def link_limit(student_url: str, faces: bool) -> str | None:
-    """What to say where a student link reaches not everybody, or no camera though ``faces`` are looked at."""
+    """A warning about a student link that does not work for everyone; None when it does.
+
+    Args:
+        student_url: The link.
+        faces: Whether the class has face analysis, so that students need the camera.
+    """
     address = urlsplit(student_url)
     try:
-        here = ip_address(address.hostname or "").is_loopback
-    except ValueError:
-        here = address.hostname == "localhost"
-    if here:
+        local = ip_address(address.hostname or "").is_loopback
+    except ValueError:  # a host name
+        local = address.hostname == "localhost"
+    if local:
         return (
-            "This link works on this machine only. For students elsewhere, put a TLS proxy in front and set "
-            "web.public_url (docs/operations.md)."
+            "This link works on this machine only. Before you invite students elsewhere, set up a public "
+            "https address (docs/operations.md, Access from other machines)."
         )
     if faces and address.scheme != "https":
         return (
-            "Browsers give this link no camera, only the buttons work: put a TLS proxy in front and set "
-            "web.public_url to its https address (docs/operations.md)."
+            "Set up a public https address (docs/operations.md, Access from other machines). With this link, "
+            "browsers allow no camera and only the buttons work."
         )
     return None
 
 
 USUAL_MIN_GROUP: Final = 5
-"""Smallest group shown unless someone lowered it."""
+"""Default of the minimum group."""
 
 
 def low_group(min_group: int) -> str | None:
-    """What to say when figures are shown for fewer people than usual; None when they are not."""
+    """A warning that the minimum group is below the default; None when it is not."""
     if min_group >= USUAL_MIN_GROUP:
         return None
     people = "a single person" if min_group == 1 else f"as few as {min_group} people"
     return (
-        f"Figures are shown for {people} in this class; "
-        f"the usual minimum is {USUAL_MIN_GROUP}, so that nobody stands out."
+        f"In this class, figures are shown even for {people}. "
+        f"The usual minimum is {USUAL_MIN_GROUP}, so that nobody can be singled out."
     )

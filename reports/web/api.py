@@ -1,6 +1,7 @@
 """The host's JSON API: classes, windows, markers, check-ins, and the report in three formats.
 
-The access guard has run before. Input is checked here; wrong input gets one line that says what to do.
+The access middleware runs before these handlers. Wrong input gets a 4xx status and one line that says what
+to do.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ TITLE_CHARS: Final = 200
 LABEL_CHARS: Final = 200
 ROOM_CHARS: Final = 1000
 MAX_MARKERS: Final = 500
-"""Most markers of one class."""
+"""Limit of markers for one class."""
 
 DEFAULT_ROOM: Final = "companion:"
 
@@ -37,7 +38,7 @@ _REPORT_CSP: Final = (
     "default-src 'none'; style-src {styles}; img-src data:; base-uri 'none'; form-action 'none'; "
     "frame-ancestors 'none'"
 )
-"""The report contains its style sheet, which the policy allows by its hash, and no script."""
+"""The report has an inline style sheet, allowed by its hash, and no script."""
 
 _STYLE: Final = re.compile(r"<style>(.*?)</style>", re.DOTALL)
 
@@ -65,14 +66,14 @@ async def show_class(request: web.Request) -> web.Response:
 
 
 async def end_class(request: web.Request) -> web.Response:
-    """POST /api/classes/ID/end: end a class; a class that has ended already gets the same answer."""
+    """POST /api/classes/ID/end: end a class; the response is the same if it has already ended."""
     info = await find_class(request)
     ended = await request.app[CONTEXT].controller.end(info.id)
     return json_answer((ended or await find_class(request)).to_json())
 
 
 async def delete_class(request: web.Request) -> web.Response:
-    """DELETE /api/classes/ID: end a class if it is running, then delete it and everything stored about it."""
+    """DELETE /api/classes/ID: delete a class and its data; a running class is ended first."""
     info = await find_class(request)
     context = request.app[CONTEXT]
     if info.running:
@@ -84,7 +85,7 @@ async def delete_class(request: web.Request) -> web.Response:
 
 
 async def list_windows(request: web.Request) -> web.Response:
-    """GET /api/classes/ID/windows?since_s=: windows that begin at ``since_s`` or later, oldest first."""
+    """GET /api/classes/ID/windows?since_s=: windows that start at ``since_s`` or later, oldest first."""
     since_s = _since_s(request.query.get("since_s"))
     info = await find_class(request)
     windows = await request.app[CONTEXT].store.windows(info.id, since_s)
@@ -99,7 +100,7 @@ async def list_markers(request: web.Request) -> web.Response:
 
 
 async def show_indicators(request: web.Request) -> web.Response:
-    """GET /api/classes/ID/indicators: the word for the class now and every alert so far."""
+    """GET /api/classes/ID/indicators: the current indicator and all alerts so far."""
     info = await find_class(request)
     context = request.app[CONTEXT]
     windows = await context.store.windows(info.id)
@@ -139,7 +140,7 @@ async def leave_out(request: web.Request) -> web.Response:
 
 
 async def add_marker(request: web.Request) -> web.Response:
-    """POST /api/classes/ID/markers: mark the present moment."""
+    """POST /api/classes/ID/markers: set a marker at the present time."""
     info = await find_class(request)
     label = _text(await _json_object(request), "label", LABEL_CHARS, None)
     if len(await request.app[CONTEXT].store.markers(info.id)) >= MAX_MARKERS:
@@ -165,12 +166,12 @@ async def report_csv(request: web.Request) -> web.Response:
 
 
 async def report_json(request: web.Request) -> web.Response:
-    """GET /api/classes/ID/report.json: class, windows, markers, pulses."""
+    """GET /api/classes/ID/report.json: class, windows, markers, pulses, alerts."""
     return await _report(request, to_json, "application/json", "json")
 
 
 async def make_link(request: web.Request) -> web.Response:
-    """POST /api/host-links: make a host link, which lets one more browser in, once."""
+    """POST /api/host-links: create a host link for one more browser."""
     code = await request.app[CONTEXT].keys.make_link()
     return json_answer({"code": code, "path": f"/?token={code}"}, status=201)
 
@@ -193,10 +194,10 @@ async def _report(
 
 
 async def _json_object(request: web.Request) -> dict[str, Any]:
-    """The body as an object.
+    """Read the body, which must be a JSON object.
 
     Raises:
-        HTTPUnsupportedMediaType: its type is not JSON. Forms of other sites cannot send that type.
+        HTTPUnsupportedMediaType: its type is not JSON, the only type that forms on other sites cannot send.
         RequestRefused: it is too large, too slow, or not a JSON object.
     """
     if request.content_type != "application/json":
@@ -214,7 +215,7 @@ def _text(body: dict[str, Any], key: str, max_chars: int, default: str | None) -
         default: Used when the field is missing or blank; None if it is required.
 
     Raises:
-        HTTPBadRequest: the field is missing, too long, no text, or holds control characters.
+        HTTPBadRequest: the field is missing, too long or not a text, or contains control characters.
     """
     value = body.get(key)
     if value is None or (isinstance(value, str) and not value.strip()):

@@ -1,6 +1,6 @@
 """The aiohttp application: the host's pages, API and live stream, health, metrics, and the adapters' routes.
 
-This module holds what all requests share: access control, the form of errors, and the security headers.
+This module has what all routes share: access control, the form of errors, and the security headers.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, 
 
 from reports.store import Store, StoreError
 from reports.web import api, pages, stream
-from reports.web.auth import LinkSpent, auth_middleware, target_without_token
+from reports.web.auth import InvalidLink, auth_middleware, target_without_token
 from reports.web.context import CONTEXT, HostContext
 from reports.web.controller import ClassController
 from reports.web.feed import LiveFeed
@@ -39,10 +39,10 @@ _HEADERS: Final = {
     "Cross-Origin-Resource-Policy": "same-origin",
     **no_store(),
 }
-"""Headers of every answer that does not set its own."""
+"""Headers of every response, unless its handler has set them."""
 
 _KEPT_HEADERS: Final = (hdrs.WWW_AUTHENTICATE, hdrs.ALLOW, hdrs.RETRY_AFTER)
-"""Headers of an ``HTTPException`` that belong in its answer."""
+"""Headers of an ``HTTPException`` that are copied into the response."""
 
 _log = structlog.get_logger()
 
@@ -68,7 +68,7 @@ def build_app(
         feed: Carries the events of running classes; shutdown ends all its subscriptions.
         keys: The host's tokens, links and cookies.
         extra_routes: Routes served without the host token, such as those of room adapters for students.
-        ready: Returns why classes cannot run, None when they can.
+        ready: Returns why no class can be started; None if one can.
         model_card: What the report says about the model.
         jurisdiction: The privacy profile in use.
         heartbeat_s: Seconds between heartbeats on a live stream without events.
@@ -81,7 +81,7 @@ def build_app(
     app[CONTEXT] = HostContext(
         store, controller, feed, keys, ready, model_card, jurisdiction, heartbeat_s, registry
     )
-    open_routes.update(app.router.add_routes(_OPEN))
+    open_routes.update(app.router.add_routes(_OPEN_ROUTES))
     open_routes.update(app.router.add_routes(extra_routes))
     local_routes.update(app.router.add_routes([web.get("/metrics", _metrics)]))
     app.router.add_routes([*api.ROUTES, *stream.ROUTES, *pages.ROUTES])
@@ -107,13 +107,13 @@ async def _add_headers(_request: web.Request, response: web.StreamResponse) -> N
 
 @dataclass(frozen=True, slots=True)
 class _Failure:
-    """How a failed request is answered.
+    """The response to a failed request.
 
     Attributes:
         status: HTTP status.
         message: One line that says what to do.
         headers: Headers that belong to the status.
-        target: Address without the spent link, for a browser that may be signed in already.
+        target: For an invalid link, the address without its code: the browser may be signed in already.
     """
 
     status: int
@@ -124,20 +124,20 @@ class _Failure:
 
 @web.middleware
 async def _answer_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Answer every error with one line that says what to do: JSON for programs, a page for people."""
+    """Turn every error into one line that says what to do: JSON for programs, a page for browsers."""
     try:
         return await handler(request)
     except web.HTTPException as exc:
         if exc.status < 400:
             raise
-        failure = _from_http(request, exc)
+        failure = _failure_from_http(request, exc)
     except RequestRefused as exc:
         failure = _Failure(exc.status, str(exc))
     except (StoreError, HostKeysError) as exc:
         event = "store_failed" if isinstance(exc, StoreError) else "host_keys_failed"
         _log.error(event, address=_address(request), error=str(exc))
         failure = _Failure(503, str(exc))
-    except Exception:  # noqa: BLE001  # a bug must be logged, and answered like any other error
+    except Exception:  # noqa: BLE001  # a bug: log it, and respond as to any other error
         _log.exception("request_failed", address=_address(request))
         failure = _Failure(500, "internal error: see the server log")
     if not _wants_page(request):
@@ -146,27 +146,27 @@ async def _answer_errors(request: web.Request, handler: Handler) -> web.StreamRe
     return web.Response(text=page, content_type="text/html", status=failure.status, headers=failure.headers)
 
 
-def _from_http(request: web.Request, exc: web.HTTPException) -> _Failure:
+def _failure_from_http(request: web.Request, exc: web.HTTPException) -> _Failure:
     headers = {str(name): exc.headers[name] for name in _KEPT_HEADERS if name in exc.headers}
-    target = target_without_token(request) if isinstance(exc, LinkSpent) else None
+    target = target_without_token(request) if isinstance(exc, InvalidLink) else None
     return _Failure(exc.status, _one_line(exc), headers, target)
 
 
 def _address(request: web.Request) -> str | None:
-    """The route's address pattern: without identifiers, so that it may be logged."""
+    """The pattern of the route. It may be logged, because it contains no identifiers."""
     resource = request.match_info.route.resource
     return None if resource is None else resource.canonical
 
 
 def _wants_page(request: web.Request) -> bool:
-    # Also under /api/: people open a report by a link.
+    # Also for paths under /api/: people open reports by a link.
     return "text/html" in request.headers.get(hdrs.ACCEPT, "")
 
 
 def _one_line(exc: web.HTTPException) -> str:
     match exc.status:
         case 404 if exc.text == f"404: {exc.reason}":  # aiohttp's own text
-            return "nothing is here: check the address"
+            return "check the address: nothing exists there"
         case 405:
             return f"{exc.reason}: use {exc.headers.get(hdrs.ALLOW, 'another method')}"
     return " ".join((exc.text or exc.reason).split())
@@ -188,12 +188,12 @@ async def _static(request: web.Request) -> web.Response:
 
 
 async def _metrics(request: web.Request) -> web.Response:
-    # In a thread, because the process collector reads /proc.
+    # In a thread: the collector of process metrics reads files in /proc.
     body = await asyncio.to_thread(generate_latest, request.app[CONTEXT].registry)
     return web.Response(body=body, headers={hdrs.CONTENT_TYPE: CONTENT_TYPE_LATEST})
 
 
-_OPEN: Final = (
+_OPEN_ROUTES: Final = (
     web.get("/healthz", _healthz),
     web.get("/readyz", _readyz),
     web.get("/static/{version}/{name}", _static),

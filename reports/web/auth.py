@@ -1,9 +1,9 @@
-"""Who may see the host's pages: whoever has the host token, by header, by link or by cookie.
+"""Access control for the host's pages and API: a middleware that runs before every handler.
 
-Comes in: every request before its handler. Goes out: the request, or 401 (no token, or a link opened
-before) or 403 (a page of another origin tries to act with the host's cookie). Some routes are open by
-their nature: health, static files and what a room adapter serves to students; figures for a collector are
-open to programs on this machine. Everything else is closed.
+Programs send the host token in a header. A browser opens a host link, which works once, and then sends the
+cookie that it got. Errors are 401 (no token, or an invalid link) and 403 (a page of another site tries to
+change something with the host's cookie). Health, static files and the routes for students need no token.
+Metrics need none from programs on this machine.
 """
 
 from __future__ import annotations
@@ -23,32 +23,32 @@ from reports.web.templating import render
 COOKIE: Final = "classmood_host"
 _SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _PROXY_HEADERS: Final = (hdrs.X_FORWARDED_FOR, hdrs.X_FORWARDED_HOST, hdrs.FORWARDED, "X-Real-IP")
-_HOW_TO_GET_IN: Final = (
-    "the host token is missing or wrong: open the host link the command printed (classmood token prints "
-    "a new one), or send the header Authorization: Bearer TOKEN"
+_TOKEN_NEEDED: Final = (
+    "open the host link that the command printed (classmood token prints a new one), or send the header "
+    "Authorization: Bearer TOKEN: the host token is missing or wrong"
 )
-_LINK_SPENT: Final = (
-    "this host link does not work any more: each lets one browser in, once, and for a day at most; "
-    "classmood token prints a new one"
+_LINK_INVALID: Final = (
+    "run classmood token, which prints a new host link: this link no longer works, because a link lets one "
+    "browser in, once, within a day"
 )
 
 
-class LinkSpent(web.HTTPUnauthorized):
-    """A link that was opened before, is too old, or never was one."""
+class InvalidLink(web.HTTPUnauthorized):
+    """The host link is unknown or expired, or another browser has opened it."""
 
     def __init__(self) -> None:
-        super().__init__(text=_LINK_SPENT, headers={hdrs.WWW_AUTHENTICATE: "Bearer"})
+        super().__init__(text=_LINK_INVALID, headers={hdrs.WWW_AUTHENTICATE: "Bearer"})
 
 
 def auth_middleware(
     keys: HostKeys, open_routes: Collection[web.AbstractRoute], local_routes: Collection[web.AbstractRoute]
 ) -> Middleware:
-    """The guard before every route.
+    """The middleware that checks every request.
 
     Args:
-        keys: What lets in.
-        open_routes: Left open.
-        local_routes: Left open to programs on this machine that no proxy stands before.
+        keys: The host's tokens, links and cookies.
+        open_routes: Routes that need no token.
+        local_routes: Routes that need no token for requests from this machine that come through no proxy.
     """
 
     @web.middleware
@@ -58,21 +58,21 @@ def auth_middleware(
             return await handler(request)
         if route in local_routes and _is_local(request):
             return await handler(request)
-        given = request.headers.get(hdrs.AUTHORIZATION)
-        if given is not None:
-            scheme, _, credentials = given.partition(" ")
-            if scheme.lower() != "bearer" or not await keys.token_fits(credentials.strip()):
-                raise unauthorized()
+        authorization = request.headers.get(hdrs.AUTHORIZATION)
+        if authorization is not None:
+            scheme, _, credentials = authorization.partition(" ")
+            if scheme.lower() != "bearer" or not await keys.is_valid_token(credentials.strip()):
+                raise _unauthorized()
             return await handler(request)
-        linked = request.query.get("token")
-        if linked is not None and request.method == "GET" and not request.path.startswith("/api/"):
-            return await _let_in(keys, request, linked)
-        if not await _is_in(keys, request):
-            raise unauthorized()
+        code = request.query.get("token")
+        if code is not None and request.method == "GET" and not request.path.startswith("/api/"):
+            return await _sign_in(keys, request, code)
+        if not await _is_signed_in(keys, request):
+            raise _unauthorized()
         if request.method not in _SAFE_METHODS and not _same_origin(request):
             raise web.HTTPForbidden(
-                text="refused: the request does not come from this site's own page; "
-                "programs send the header Authorization: Bearer TOKEN"
+                text="do this on ClassMood's own page, or send the header Authorization: Bearer TOKEN: the "
+                "request comes from another site"
             )
         return await handler(request)
 
@@ -80,6 +80,7 @@ def auth_middleware(
 
 
 def _is_local(request: web.Request) -> bool:
+    """Whether the request comes from this machine, and not through a proxy on it."""
     if any(name in request.headers for name in _PROXY_HEADERS):
         return False
     try:
@@ -88,22 +89,22 @@ def _is_local(request: web.Request) -> bool:
         return False
 
 
-def unauthorized() -> web.HTTPUnauthorized:
-    """The error for a missing or wrong token."""
-    return web.HTTPUnauthorized(text=_HOW_TO_GET_IN, headers={hdrs.WWW_AUTHENTICATE: "Bearer"})
+def _unauthorized() -> web.HTTPUnauthorized:
+    return web.HTTPUnauthorized(text=_TOKEN_NEEDED, headers={hdrs.WWW_AUTHENTICATE: "Bearer"})
 
 
-async def _let_in(keys: HostKeys, request: web.Request, code: str) -> web.Response:
-    # A redirect would still count as coming from the mail or chat the link was clicked in, and a Strict
-    # cookie would stay away from it; this page's own refresh counts as ours.
+async def _sign_in(keys: HostKeys, request: web.Request, code: str) -> web.Response:
+    """Exchange the code of a link for a cookie; a browser that is already signed in spends no link."""
+    # A page that refreshes itself, not a redirect: browsers do not send a SameSite=Strict cookie when they
+    # follow a redirect from another site, such as the web mail in which the link was clicked.
     response = web.Response(
         text=render("welcome.html", target=target_without_token(request)), content_type="text/html"
     )
-    if await _is_in(keys, request):
+    if await _is_signed_in(keys, request):
         return response
     cookie = await keys.open_link(code)
     if cookie is None:
-        raise LinkSpent
+        raise InvalidLink
     https = request.secure or request.headers.get("X-Forwarded-Proto", "").lower() == "https"
     response.set_cookie(
         COOKIE, cookie, max_age=int(COOKIE_S), path="/", httponly=True, samesite="Strict", secure=https
@@ -112,20 +113,21 @@ async def _let_in(keys: HostKeys, request: web.Request, code: str) -> web.Respon
 
 
 def target_without_token(request: web.Request) -> str:
-    """Where a link leads."""
+    """The address of the request without the code of the link."""
     query = [(key, value) for key, value in request.query.items() if key != "token"]
     return request.rel_url.with_query(query).raw_path_qs
 
 
-async def _is_in(keys: HostKeys, request: web.Request) -> bool:
-    """Whether the request brings the cookie of a browser that was let in."""
-    # request.cookies drops everything behind one odd cookie of another program on this host.
+async def _is_signed_in(keys: HostKeys, request: web.Request) -> bool:
+    """Whether the request has the cookie of a signed-in browser."""
+    # Not request.cookies: it drops all cookies after a malformed one, which another program on the same
+    # host name may have set.
     for pair in request.headers.get(hdrs.COOKIE, "").split(";"):
         try:
             morsel = SimpleCookie(pair.strip()).get(COOKIE)
         except CookieError:
             continue
-        if morsel is not None and await keys.cookie_fits(morsel.value):
+        if morsel is not None and await keys.is_valid_cookie(morsel.value):
             return True
     return False
 
@@ -135,5 +137,5 @@ def _same_origin(request: web.Request) -> bool:
     if fetch_site is not None:
         return fetch_site == "same-origin"
     origin = request.headers.get(hdrs.ORIGIN)
-    # Host only: behind a proxy that speaks TLS the scheme differs.
+    # Compare the host only: behind a TLS proxy, the scheme of the request differs.
     return origin is not None and urlsplit(origin).netloc.lower() == request.host.lower()

@@ -25,7 +25,7 @@ class HostContext:
         controller: Starts, marks and ends classes.
         feed: The live events of running classes.
         keys: Checks host tokens, links and cookies.
-        ready: Returns why the server cannot run classes, None when it can.
+        ready: Returns why no class can be started; None if one can.
         model_card: The model's card, if there is one.
         jurisdiction: The privacy profile of this server.
         heartbeat_s: Seconds between heartbeats on a stream without events.
@@ -46,11 +46,11 @@ class HostContext:
 CONTEXT: Final = web.AppKey("host_context", HostContext)
 
 CLASS_ID: Final = r"{class_id:[A-Za-z0-9_-]{1,64}}"
-"""The identifier of the class in addresses."""
+"""The part of a route that matches the identifier of a class."""
 
 
 async def find_class(request: web.Request) -> ClassInfo:
-    """The class named in the address.
+    """The class that the address of a request names.
 
     Raises:
         HTTPNotFound: there is no such class.

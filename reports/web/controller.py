@@ -1,6 +1,6 @@
-"""What the host's pages ask of whoever runs the classes.
+"""The interface through which the host's pages start and control classes.
 
-Implemented by ``bot.sessions.lifecycle``; named here so that ``reports`` need not know the bot.
+``bot.sessions.lifecycle`` implements it. It is defined here so that ``reports`` does not depend on ``bot``.
 """
 
 from __future__ import annotations
@@ -12,41 +12,41 @@ from reports.summary.records import Marker
 
 
 class RoomRefused(Exception):
-    """A class cannot be started as asked; the text is one line that says what to do."""
+    """The class cannot be started; the text is one line that says what to do."""
 
 
 class ClassController(Protocol):
     """Starts, marks and ends classes."""
 
     async def start(self, room: str, title: str) -> ClassInfo:
-        """Begin a class and return at once, in the state ``joining`` or beyond.
+        """Start a class, and return without waiting until the room is joined.
 
         Args:
             room: Room URL.
-            title: Title; empty for one made of the date, so that no two untitled classes are compared.
+            title: Title; if empty, the date. Reports compare classes of the same title, so untitled classes
+                must not share one.
 
         Raises:
-            RoomRefused: the room URL is wrong or the room is taken.
+            RoomRefused: the room URL is wrong, or the room already has a class.
         """
         ...
 
     async def end(self, class_id: str) -> ClassInfo | None:
-        """End a class and wait until all is kept; None if there is no such class. Idempotent."""
+        """End a class and wait until its data is stored; None if there is no such class. Idempotent."""
         ...
 
     async def leave_out(self, class_id: str, who: str) -> int | None:
-        """Leave out, at the host's word, whoever goes by ``who`` in the class; the class goes on.
+        """Opt a student out of the analysis at the host's request.
 
         Args:
             class_id: The class.
-            who: What the host knows of a student: the name they go by in the call, or the number on their
-                page. It is neither kept nor logged.
+            who: The student's name in the call, or the number on their page. It is neither stored nor logged.
 
         Returns:
-            How many were left out; None if the class is not running.
+            How many participants were opted out; None if the class is not running.
         """
         ...
 
     async def mark(self, class_id: str, label: str) -> Marker | None:
-        """Set a marker at this moment; None if the class is not running."""
+        """Set a marker at the present time; None if the class is not running."""
         ...

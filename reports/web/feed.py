@@ -1,10 +1,9 @@
-"""The live feed: what happens in a class, passed on to every page that follows it.
+"""Distributes the events of running classes to every client that follows them.
 
-Comes in: events the sessions publish (``summary``, ``pulse``, ``marker``, ``state``, ...). Goes out: one
-``Subscription`` a follower, each with its own bounded queue. Ids grow by one per class; the last events
-are kept so that a follower who lost the connection can go on where it stopped. Whoever cannot be served
-every event gets a ``resync`` instead of the lost ones: read the class and its windows anew. Pure asyncio:
-no I/O, no clock; everything runs on the event loop's thread.
+Each follower has a bounded queue. Event ids count up from 1 in each class. The newest events are kept, so
+that a client that reconnects can resume. A follower that cannot get every event receives a ``resync`` in
+place of the missing ones: it then reads the class and its windows again. All calls are made on the event
+loop's thread.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ from types import TracebackType
 from typing import Any, Final, Self
 
 RESYNC: Final = "resync"
-"""Name of the event that stands for lost ones."""
+"""Name of the event that replaces events a follower has missed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,9 +23,9 @@ class FeedEvent:
     """One event of a class.
 
     Attributes:
-        id: Grows by one per class, from 1; a ``resync`` carries the id of the newest event it stands for.
+        id: Counts up from 1 in each class; a ``resync`` has the id of the newest event that it replaces.
         event: Name, as in the server-sent events.
-        data: JSON object; not to be changed after publishing.
+        data: JSON object; do not change it after publishing.
     """
 
     id: int
@@ -36,19 +35,18 @@ class FeedEvent:
 
 @dataclass(slots=True)
 class _Channel:
-    """What is kept of one class while it runs."""
+    """The newest events and the followers of a running class."""
 
-    ring: deque[FeedEvent]
+    history: deque[FeedEvent]
     newest_id: int = 0
     followers: set[Subscription] = field(default_factory=set)
 
 
 class Subscription:
-    """One follower's events, as an async iterator; a context manager, so that it is given back.
+    """The events for one follower: an async iterator, and a context manager that unsubscribes at its end.
 
     Attributes:
-        since_id: Id of the class's newest event when the subscription began; what it yields is newer,
-            unless it resumes from an older one.
+        since_id: Id of the class's newest event when the subscription began.
     """
 
     def __init__(self, feed: LiveFeed, class_id: str, since_id: int, queue_size: int) -> None:
@@ -80,7 +78,7 @@ class Subscription:
         return self._queue.popleft()
 
     def offer(self, event: FeedEvent) -> None:
-        """Queue an event; a full queue is emptied and becomes one ``resync``."""
+        """Queue an event. If the queue is full, one ``resync`` replaces its events and this one."""
         if len(self._queue) >= self._queue_size:
             self._queue.clear()
             event = FeedEvent(event.id, RESYNC, {})
@@ -88,44 +86,44 @@ class Subscription:
         self._changed.set()
 
     def end(self) -> None:
-        """No more events: the iterator stops after what is queued."""
+        """Stop the iterator after the queued events."""
         self._ended = True
         self._changed.set()
 
 
 class LiveFeed:
-    """Passes the events of every running class on to its followers.
+    """The followers of every running class.
 
     Args:
-        kept: Events kept per class for followers that come back; older ones are dropped.
-        queue_size: Events a follower may be behind before they are dropped for one ``resync``.
+        history_size: Events kept for each class, for clients that reconnect.
+        queue_size: Events that a follower may be behind; beyond it, a ``resync`` replaces them.
     """
 
-    def __init__(self, kept: int = 1024, queue_size: int = 256) -> None:
-        self._kept = kept
+    def __init__(self, history_size: int = 1024, queue_size: int = 256) -> None:
+        self._history_size = history_size
         self._queue_size = queue_size
         self._channels: dict[str, _Channel] = {}
 
     def publish(self, class_id: str, event: str, data: dict[str, Any]) -> FeedEvent:
-        """Pass an event on to all who follow the class."""
+        """Send an event to all followers of the class."""
         channel = self._channel(class_id)
         channel.newest_id += 1
-        made = FeedEvent(channel.newest_id, event, data)
-        channel.ring.append(made)
+        published = FeedEvent(channel.newest_id, event, data)
+        channel.history.append(published)
         for follower in channel.followers:
-            follower.offer(made)
-        return made
+            follower.offer(published)
+        return published
 
     def subscribe(self, class_id: str, last_id: int | None = None) -> Subscription:
-        """Follow a class from this moment on, or from the event after ``last_id``.
+        """Follow a class: new events, or those after ``last_id``. Use it in a ``with`` block.
 
-        When events after ``last_id`` are no longer kept, or the id is none of this run's, the first
-        event is a ``resync``. To be used in a ``with`` block.
+        The first event is a ``resync`` if an event after ``last_id`` is no longer kept, or if the feed never
+        assigned that id, for example because the server has restarted.
         """
         channel = self._channel(class_id)
         follower = Subscription(self, class_id, channel.newest_id, self._queue_size)
         if last_id is not None:
-            missed = [kept for kept in channel.ring if kept.id > last_id]
+            missed = [event for event in channel.history if event.id > last_id]
             complete = 0 <= last_id <= channel.newest_id and len(missed) == channel.newest_id - last_id
             if complete and len(missed) <= self._queue_size:
                 for event in missed:
@@ -136,24 +134,23 @@ class LiveFeed:
         return follower
 
     def unsubscribe(self, class_id: str, follower: Subscription) -> None:
-        """Forget a follower; a class nobody follows and nothing happened in is forgotten too."""
+        """Remove a follower."""
         channel = self._channels.get(class_id)
         if channel is None:
             return
         channel.followers.discard(follower)
-        if not channel.followers and not channel.newest_id:
+        if not channel.followers and not channel.newest_id:  # for example a class that had ended before
             del self._channels[class_id]
 
     def followers(self, class_id: str) -> int:
-        """How many follow a class now."""
+        """The number of followers of a class."""
         channel = self._channels.get(class_id)
         return 0 if channel is None else len(channel.followers)
 
     def close(self, class_id: str) -> None:
-        """End a class's feed: followers get what is queued, then their iterators stop.
+        """End the feed of a class: its followers receive the queued events, then their iterators stop.
 
-        To be called once the final state is in the store and published here as the last event;
-        who comes later reads the store. What was kept of the class is forgotten.
+        Store and publish the final state before: a client that comes later finds it in the store only.
         """
         channel = self._channels.pop(class_id, None)
         if channel is not None:
@@ -161,9 +158,9 @@ class LiveFeed:
                 follower.end()
 
     def close_all(self) -> None:
-        """End every feed, so that a server going down need not wait for its followers."""
+        """End every feed, so that a server that stops does not wait for the followers."""
         for class_id in list(self._channels):
             self.close(class_id)
 
     def _channel(self, class_id: str) -> _Channel:
-        return self._channels.setdefault(class_id, _Channel(deque(maxlen=self._kept)))
+        return self._channels.setdefault(class_id, _Channel(deque(maxlen=self._history_size)))

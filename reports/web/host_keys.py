@@ -1,4 +1,4 @@
-"""Everything that gives a host access: the host token, links that work once, and the browsers' cookies.
+"""What gives a host access: the host token, links that work once, and the cookies of signed-in browsers.
 
 Only the SHA-256 hash of a secret is stored. Every secret is long and random, so its hash reveals nothing.
 Storage is pluggable (``KeyStore``): a file (``reports.web.key_file``) or memory.
@@ -22,10 +22,10 @@ COOKIE_S: Final = 30 * 24 * 3600.0
 """How long a browser stays signed in, seconds."""
 
 _MAX_ENTRIES: Final = 100
-"""Most links, and most cookies, stored at a time; the oldest are dropped first."""
+"""Limit of stored links, and of stored cookies; beyond it the oldest are dropped."""
 
 _CACHE_S: Final = 1.0
-"""How long keys read from the store are used: another process's rotation takes effect after that time."""
+"""How long keys are cached. A rotation by another process takes effect within this time."""
 
 
 class HostKeysError(Exception):
@@ -47,7 +47,7 @@ class Keys:
     cookies: Mapping[str, float] = field(default_factory=dict)
 
     def with_link(self, code: str, now: float, lifetime_s: float = LINK_S) -> Keys:
-        """These keys and one more link."""
+        """These keys, with one more link."""
         return replace(self, links=_added(self.links, hash_secret(code), now, lifetime_s))
 
     def with_link_spent(self, code: str, cookie: str, now: float) -> Keys | None:
@@ -100,10 +100,11 @@ class HostKeys:
         self._store, self._now = store, now
         self._cached: Keys | None = None
         self._cached_at_s = float("-inf")
-        # One access at a time: keys read before a change must not overwrite the result of the change.
+        # One store access at a time: otherwise keys that were read before a change could replace its result
+        # in the cache.
         self._store_lock = asyncio.Lock()
 
-    async def token_fits(self, token: str) -> bool:
+    async def is_valid_token(self, token: str) -> bool:
         """Whether this is the host token, or the code of an unopened link.
 
         Anyone who has an unopened link could exchange it for a cookie, so accepting its code grants no more.
@@ -113,7 +114,7 @@ class HostKeys:
             keys.links, token, self._now()
         )
 
-    async def cookie_fits(self, cookie: str) -> bool:
+    async def is_valid_cookie(self, cookie: str) -> bool:
         """Whether this is the cookie of a signed-in browser."""
         return _is_valid((await self._current()).cookies, cookie, self._now())
 

@@ -76,8 +76,8 @@ class KeyFile:
         keys = _parse(text)
         if keys is None:
             raise HostKeysError(
-                f"delete {path} and start ClassMood again to create a new host token: the file holds none "
-                "that can be used"
+                f"delete {path} and start ClassMood again to create a new host token: it contains "
+                "no usable token"
             )
         return keys
 
@@ -115,7 +115,7 @@ class KeyFile:
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
-        """Keep other processes from changing the file."""
+        """Prevent other processes from changing the file."""
         try:
             # Lock the folder, not the file: a lock on the file would be lost when the file is replaced.
             folder = os.open(self._path.absolute().parent, os.O_RDONLY | os.O_DIRECTORY)
@@ -129,12 +129,12 @@ class KeyFile:
 
     def _unwritable(self, exc: OSError) -> HostKeysError:
         return HostKeysError(
-            f"set web.token_file to a place that can be written: {self._path} cannot ({exc.strerror})"
+            f"set web.token_file to a writable path: {self._path} cannot be written ({exc.strerror})"
         )
 
 
 def _parse(text: str) -> Keys | None:
-    """The keys in a file's text; None if it holds none."""
+    """The keys in the text of a file; None if it contains no usable keys."""
     if not text.startswith("{"):  # earlier versions wrote the token itself
         token = text.strip()
         return Keys(hash_secret(token)) if len(token) >= MIN_TOKEN_CHARS and token.isascii() else None

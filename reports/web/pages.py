@@ -1,7 +1,7 @@
-"""The host's two pages, the list of classes and the live page of a class, and the live page's timeline.
+"""The host's pages: the list of classes, the live page of a class, and its timeline as SVG.
 
-The pages have no inline script or style. They are sent without figures: their scripts load those through the
-API and the live stream.
+The pages have no inline script or style. They contain no figures: their scripts load those from the API and
+the live stream.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ async def classes_page(request: web.Request) -> web.Response:
 
 
 async def live_page(request: web.Request) -> web.Response:
-    """GET /classes/ID: the live page; with ``?view=small``, the part of it that fits a 320-pixel window."""
+    """GET /classes/ID: the live page; ``?view=small`` shows the part that fits a narrow window."""
     info = await find_class(request)
     words = {
         "states": dict(STATE_WORDS),

@@ -1,4 +1,4 @@
-"""Reads request bodies within their limits, for the host's API and for the students' API.
+"""Reads request bodies of limited size and duration, for the host's API and the students' API.
 
 RequestRefused
 +-- NotJson        400   the body is not a JSON object
@@ -22,7 +22,7 @@ class RequestRefused(Exception):
     """The server refuses a request; the text is one line that says what to do.
 
     Attributes:
-        status: HTTP status of the answer.
+        status: HTTP status of the response.
     """
 
     status: ClassVar[int] = 400
@@ -57,7 +57,7 @@ async def read_body(request: web.Request) -> bytes:
         async with asyncio.timeout(BODY_TIMEOUT_S):
             async for chunk in request.content.iter_any():
                 body += chunk
-                _check_size(len(body))  # a chunked body announces no length
+                _check_size(len(body))  # a chunked body has no Content-Length
     except TimeoutError as exc:
         raise BodyTooSlow("the request took too long to arrive: try again") from exc
     return bytes(body)
@@ -67,7 +67,7 @@ def parse_json_object(body: bytes) -> dict[str, Any]:
     """Parse a body that must be a JSON object.
 
     Raises:
-        NotJson: it is not.
+        NotJson: it is not a JSON object.
     """
     try:
         fields = json.loads(body)

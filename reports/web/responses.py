@@ -1,4 +1,4 @@
-"""Answers that the host's pages and the student page have in common: JSON, errors, static files."""
+"""HTTP responses of the host's pages and of the student's page: JSON, errors, static files."""
 
 from __future__ import annotations
 
@@ -10,33 +10,33 @@ from reports.assets import StaticFiles, content_type
 
 
 def no_store() -> dict[str, str]:
-    """The header that forbids browsers and proxies to store an answer."""
+    """The header that forbids browsers and proxies to store a response."""
     return {hdrs.CACHE_CONTROL: "no-store"}
 
 
 def json_answer(content: object, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
-    """A JSON answer that no browser or proxy stores."""
+    """A JSON response that browsers and proxies must not store."""
     return web.json_response(content, status=status, headers=no_store() | dict(headers or {}))
 
 
 def json_error(message: str, status: int, headers: Mapping[str, str] | None = None) -> web.Response:
-    """An error as JSON; the message is one line that says what to do."""
+    """An error as JSON. The message is one line that says what to do."""
     return json_answer({"error": message}, status, headers)
 
 
 def retry_after(seconds: int) -> dict[str, str]:
-    """The header that says how long to wait before the next try."""
+    """The header that says when the client may try again."""
     return {hdrs.RETRY_AFTER: str(seconds)}
 
 
 def static_answer(files: StaticFiles, request: web.Request) -> web.Response:
-    """The static file that an address with the parts ``version`` and ``name`` names.
+    """Serve a static file for a route with the parts ``version`` and ``name``.
 
-    Every version gets the current content. Only under the current version may a browser store it for good:
-    scripts import each other by relative addresses, so all scripts of one page then have one version.
+    Any version returns the current content, but only the current version may be cached for good. Scripts
+    import each other by relative addresses, so all scripts of a page have the same version.
 
     Raises:
-        HTTPNotFound: there is no file of that name.
+        HTTPNotFound: there is no such file.
     """
     name = request.match_info["name"]
     content = files.files.get(name)

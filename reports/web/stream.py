@@ -18,7 +18,7 @@ from reports.web.context import CLASS_ID, CONTEXT, find_class
 from reports.web.feed import Subscription
 
 MAX_FOLLOWERS: Final = 64
-"""Most clients that follow one class at the same time."""
+"""Limit of clients that follow one class at the same time."""
 
 _RETRY_MS: Final = 2000
 
@@ -63,7 +63,7 @@ async def _forward(stream: EventSourceResponse, subscription: Subscription) -> N
             task.cancel()
         await asyncio.gather(sending, heartbeat, return_exceptions=True)
     if not sending.cancelled():
-        sending.result()  # raises what sending raised
+        sending.result()  # raises the error of sending, if there was one
 
 
 async def _send(
@@ -73,11 +73,11 @@ async def _send(
 
 
 def _last_id(request: web.Request) -> int | None:
-    """The last event that the client has seen; None for a new client."""
+    """Id of the last event that the client received; None for a new client."""
     header = request.headers.get(hdrs.LAST_EVENT_ID)
     if not header:
         return None
-    # The feed answers an id that it never assigned, such as -1, with a resync.
+    # For an id that it never assigned, such as -1, the feed sends a resync.
     return int(header) if header.isascii() and header.isdigit() and len(header) < 16 else -1
 
 

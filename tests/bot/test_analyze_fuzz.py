@@ -1,4 +1,4 @@
-"""Any file given to ``analyze`` yields frames or an error of one line, soon and without a crash."""
+"""For any file, ``analyze`` yields frames or a one-line error, within a time limit and without a crash."""
 
 from __future__ import annotations
 
@@ -117,12 +117,12 @@ DAMAGED: dict[str, Callable[[Path], bytes]] = {
 
 
 @pytest.mark.parametrize("name", DAMAGED)
-def test_damaged_files_are_refused_in_one_line_or_read(name: str, tmp_path: Path, analyser: Analyser) -> None:
+def test_damaged_files_are_read_or_refused_in_one_line(name: str, tmp_path: Path, analyser: Analyser) -> None:
     path = tmp_path / name
     path.write_bytes(DAMAGED[name](tmp_path))
     for out in (None, tmp_path / "out"):
         result = analyse(path, analyser, out)
-        # FFmpeg reads an image with the name of a video as a video of one frame.
+        # FFmpeg reads an image that is named like a video as a video of one frame.
         assert isinstance(result, str) or (name == "image.mp4" and result == 1), result
 
 
@@ -145,13 +145,13 @@ def test_videos_of_extreme_sizes(size: tuple[int, int], tmp_path: Path, analyser
     assert analyse(tmp_path / "extreme.avi", analyser, tmp_path / "out") == 2
 
 
-def test_pipes_devices_and_folders_are_refused_without_waiting(tmp_path: Path, analyser: Analyser) -> None:
+def test_pipes_devices_and_folders_are_refused_at_once(tmp_path: Path, analyser: Analyser) -> None:
     os.mkfifo(tmp_path / "pipe.jpg")
     os.mkfifo(tmp_path / "pipe.mp4")
     (tmp_path / "zero.png").symlink_to("/dev/zero")
     (tmp_path / "folder.jpg").mkdir()
     for name in ("pipe.jpg", "pipe.mp4", "zero.png", "folder.jpg"):
-        assert "is no regular file" in str(analyse(tmp_path / name, analyser, None))
+        assert "is not a regular file" in str(analyse(tmp_path / name, analyser, None))
     with pytest.raises(AnalyzeError, match="no image or video"):
         find_media((tmp_path,))
 

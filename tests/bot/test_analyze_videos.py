@@ -1,4 +1,4 @@
-"""Video copies that ``analyze`` draws into: upright, with the times of the source."""
+"""The video copies of ``analyze`` are upright and keep the frame times of the source."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ def analyser() -> Analyser:
 
 
 def drawn_face() -> np.ndarray:
-    """A student of the demo, (360, 640, 3) BGR."""
+    """One frame of a drawn student, (360, 640, 3) BGR."""
     clip = make_clip(ClipSpec(2, 640, 360, 5, seconds=1, layers=1, face=True))
     decoder = av.VideoCodecContext.create("vp8", "r")
-    (frame,) = decoder.decode(av.Packet(clip.pictures[0].data))
+    (frame,) = decoder.decode(av.Packet(clip.frames[0].data))
     return frame.to_ndarray(format="bgr24")
 
 
@@ -53,7 +53,7 @@ def frame_times_s(path: Path) -> list[float]:
         return [round(float(frame.time or 0), 3) for frame in container.decode(video=0)]
 
 
-def test_copy_of_a_video_with_variable_frame_rate_keeps_its_times(tmp_path: Path, analyser: Analyser) -> None:
+def test_copy_keeps_the_times_of_a_variable_frame_rate(tmp_path: Path, analyser: Analyser) -> None:
     """Browsers record such videos: a camera sends fewer frames in the dark."""
     times_ms = [0, 33, 66, 400, 433, 1500, 2700]
     write_video(tmp_path / "call.webm", np.zeros((48, 64, 3), np.uint8), times_ms)
@@ -71,8 +71,8 @@ def test_video_with_a_rotation_is_analysed_and_copied_upright(tmp_path: Path, an
         next(iter(analyse_file(tmp_path / name, analyser, tmp_path / "copies" / name)))
         for name in ("rotated.mp4", "upright.mp4")
     ]
-    assert [(record.size, len(record.reading.faces.boxes)) for record in records] == [((640, 360), 1)] * 2
-    boxes = [record.reading.faces.boxes[0] for record in records]
+    assert [(record.size, len(record.analysis.faces.boxes)) for record in records] == [((640, 360), 1)] * 2
+    boxes = [record.analysis.faces.boxes[0] for record in records]
     assert np.abs(boxes[0] - boxes[1]).max() < 6
     with av.open(str(tmp_path / "copies" / "rotated.mp4")) as container:
         frame = next(container.decode(video=0))

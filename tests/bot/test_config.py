@@ -83,7 +83,7 @@ def test_unknown_variable_is_named() -> None:
 
 
 @pytest.mark.parametrize("url", ["mood.example", "ftp://mood.example", "https://", "https://a.example/mood"])
-def test_public_url_that_is_no_site_is_refused(tmp_path: Path, url: str) -> None:
+def test_public_url_needs_scheme_and_host_and_no_path(tmp_path: Path, url: str) -> None:
     with pytest.raises(
         ConfigError, match=r"web\.public_url: write scheme and host without a path: https://mood"
     ):
@@ -95,7 +95,7 @@ def test_public_url_may_have_a_port_and_a_final_slash(tmp_path: Path) -> None:
         assert load_settings(write(tmp_path, f"web:\n  public_url: {url}\n"), {}).web.public_url == url
 
 
-def test_trusted_proxy_without_brackets_is_refused_with_the_way_to_write_a_list(tmp_path: Path) -> None:
+def test_trusted_proxy_without_brackets_gets_an_error_that_shows_a_list(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"web\.trusted_proxies: write a list in brackets"):
         load_settings(write(tmp_path, "web:\n  trusted_proxies: 127.0.0.1\n"), {})
 
@@ -116,7 +116,7 @@ def test_missing_file_is_an_error_only_if_it_was_given(
         load_settings(tmp_path / "no.yaml", {})
 
 
-def test_token_in_a_file_that_others_can_read_is_refused(tmp_path: Path) -> None:
+def test_settings_file_with_a_token_must_be_private(tmp_path: Path) -> None:
     text = "web:\n  token: '0123456789012345'\n"
     assert load_settings(write(tmp_path, text), {}).web.token is not None
     with pytest.raises(ConfigError, match="chmod 600"):
@@ -130,7 +130,7 @@ def test_token_in_a_file_that_others_can_read_is_refused(tmp_path: Path) -> None
         ("webrtc:\n  ice_servers: ['turn:mood:secret@relay.example:3478']\n", "webrtc.ice_servers"),
     ],
 )
-def test_password_in_a_file_that_others_can_read_is_refused(tmp_path: Path, text: str, key: str) -> None:
+def test_settings_file_with_a_password_must_be_private(tmp_path: Path, text: str, key: str) -> None:
     assert load_settings(write(tmp_path, text), {}) != Settings()
     with pytest.raises(ConfigError, match=rf"run `chmod 600 .*CLASSMOOD_.*: the file holds {key}") as caught:
         load_settings(write(tmp_path, text, 0o644), {})

@@ -1,4 +1,4 @@
-"""Any content of a settings file or a variable gives settings or an error of one line."""
+"""Any settings file and any variable yield settings or a one-line error."""
 
 from __future__ import annotations
 
@@ -51,7 +51,9 @@ def assert_settings_or_one_line(path: Path | None, environment: dict[str, str]) 
     )
 )
 @example("web: &a\n  web: *a")
-def test_any_text_in_the_file(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
+def test_any_text_in_the_file_yields_settings_or_one_line(
+    tmp_path_factory: pytest.TempPathFactory, text: str
+) -> None:
     path = tmp_path_factory.mktemp("config") / "config.yaml"
     path.write_bytes(text.encode("utf-8", "surrogatepass"))
     assert_settings_or_one_line(path, {})
@@ -59,7 +61,9 @@ def test_any_text_in_the_file(tmp_path_factory: pytest.TempPathFactory, text: st
 
 @given(st.binary(max_size=100))
 @example(b"\xff\xfe\x00")
-def test_any_bytes_in_the_file(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
+def test_any_bytes_in_the_file_yield_settings_or_one_line(
+    tmp_path_factory: pytest.TempPathFactory, content: bytes
+) -> None:
     path = tmp_path_factory.mktemp("config") / "config.yaml"
     path.write_bytes(content)
     assert_settings_or_one_line(path, {})
@@ -75,7 +79,7 @@ def test_any_bytes_in_the_file(tmp_path_factory: pytest.TempPathFactory, content
 @example({"CLASSMOOD_WEB__PORT": "[" * 5000})
 @example({"CLASSMOOD_WEB__PORT": "2001-99-99"})
 @example({"CLASSMOOD_WEB__TOKEN": "[not: yaml"})
-def test_any_value_of_a_variable(environment: dict[str, str]) -> None:
+def test_any_value_of_a_variable_yields_settings_or_one_line(environment: dict[str, str]) -> None:
     assert_settings_or_one_line(None, environment)
 
 

@@ -1,4 +1,4 @@
-"""``classmood doctor`` finds problems, each produced for real here, and changes nothing."""
+"""``classmood doctor`` finds real problems, which these tests produce, and changes nothing."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def test_database_in_use_by_a_server_is_read(tmp_path: Path) -> None:
         assert sorted(contents(tmp_path)) == before
 
 
-def test_change_in_the_log_of_a_killed_server_is_seen(tmp_path: Path) -> None:
+def test_change_in_the_write_ahead_log_of_a_killed_server_is_read(tmp_path: Path) -> None:
     file = tmp_path / "classes.db"
     create_at_revision(tmp_path, "head")
     subprocess.run([sys.executable, "-c", _KILLED_WRITER, str(file)], check=True)
@@ -99,7 +99,7 @@ def test_change_in_the_log_of_a_killed_server_is_seen(tmp_path: Path) -> None:
     assert "a newer version wrote" in finding.text
 
 
-def test_empty_file_has_no_tables_and_other_content_is_wrong(tmp_path: Path) -> None:
+def test_empty_file_is_ok_and_a_file_that_is_no_database_is_wrong(tmp_path: Path) -> None:
     file = tmp_path / "classes.db"
     sqlite3.connect(file).close()
     assert "has no tables yet" in finding_for(settings(tmp_path), "database").text
@@ -142,7 +142,7 @@ def test_database_in_an_impossible_folder_is_wrong(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_exposure_to_other_machines_and_cameras_of_students(
+def test_exposure_to_other_machines_and_https_for_cameras(
     tmp_path: Path, chosen: dict[str, object], verdict: Verdict, text: str
 ) -> None:
     finding = finding_for(settings(tmp_path, **chosen), "exposure")
@@ -150,11 +150,11 @@ def test_exposure_to_other_machines_and_cameras_of_students(
     assert text in finding.text
 
 
-async def _port_finding(tmp_path: Path, answer: web.Response) -> Finding:
-    """The finding for a port on which a program answers /healthz like this."""
+async def _port_finding(tmp_path: Path, health_response: web.Response) -> Finding:
+    """The finding for a port on which a program gives this response to /healthz."""
 
     async def health(_request: web.Request) -> web.Response:
-        return answer
+        return health_response
 
     app = web.Application()
     app.router.add_get("/healthz", health)
@@ -176,11 +176,11 @@ async def test_other_web_server_on_the_port_is_wrong(tmp_path: Path) -> None:
         assert "end the program that uses port" in finding.text
 
 
-def test_silent_program_on_the_port_and_foreign_address_are_wrong(tmp_path: Path) -> None:
+def test_silent_program_on_the_port_and_address_of_another_machine_are_wrong(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         finding = finding_for(settings(tmp_path, port=other.getsockname()[1]), "port")
     assert finding.verdict is Verdict.WRONG
     assert "end the program that uses port" in finding.text
-    foreign = finding_for(settings(tmp_path, host="192.0.2.1", port=9), "port")
-    assert foreign.verdict is Verdict.WRONG
-    assert "check web.host and web.port" in foreign.text
+    elsewhere = finding_for(settings(tmp_path, host="192.0.2.1", port=9), "port")
+    assert elsewhere.verdict is Verdict.WRONG
+    assert "check web.host and web.port" in elsewhere.text

@@ -32,7 +32,7 @@ async def test_token_is_created_once_shown_once_and_stored_as_a_hash(web: WebSet
     first = await to_thread(open_host_access, web)
     assert first.token == first.code
     assert len(first.code) >= 32
-    assert await first.keys.token_fits(first.code)
+    assert await first.keys.is_valid_token(first.code)
     cookie = await first.keys.open_link(first.code)
     assert cookie is not None
     restarted = await to_thread(open_host_access, web)
@@ -45,8 +45,8 @@ async def test_token_is_created_once_shown_once_and_stored_as_a_hash(web: WebSet
     assert set(json.loads(text)) == {"token", "links", "cookies"}
     assert web.token_file.stat().st_mode & 0o777 == 0o600
     assert [file.name for file in web.token_file.parent.iterdir()] == ["token"]
-    assert await restarted.keys.token_fits(first.code), "the token outlives a restart"
-    assert await restarted.keys.cookie_fits(cookie), "so does the browser's cookie"
+    assert await restarted.keys.is_valid_token(first.code), "the token outlives a restart"
+    assert await restarted.keys.is_valid_cookie(cookie), "so does the browser's cookie"
 
 
 async def test_every_link_works_once_whichever_program_created_it(web: WebSettings) -> None:
@@ -54,18 +54,18 @@ async def test_every_link_works_once_whichever_program_created_it(web: WebSettin
     for code in (server.code, code_of(await to_thread(fresh_link, web)), await server.keys.make_link()):
         cookie = await server.keys.open_link(code)
         assert cookie is not None
-        assert await server.keys.cookie_fits(cookie)
+        assert await server.keys.is_valid_cookie(cookie)
         assert await server.keys.open_link(code) is None
     assert await server.keys.open_link("unknown") is None
-    assert await server.keys.token_fits(server.code), "the first link's code is the token"
+    assert await server.keys.is_valid_token(server.code), "the first link's code is the token"
 
 
 async def test_opened_link_is_no_longer_accepted_as_a_token(web: WebSettings) -> None:
     server = await to_thread(open_host_access, web)
     code = await server.keys.make_link()
-    assert await server.keys.token_fits(code)
+    assert await server.keys.is_valid_token(code)
     await server.keys.open_link(code)
-    assert not await server.keys.token_fits(code)
+    assert not await server.keys.is_valid_token(code)
 
 
 async def test_rotating_revokes_token_links_and_cookies_of_a_running_server(web: WebSettings) -> None:
@@ -74,13 +74,13 @@ async def test_rotating_revokes_token_links_and_cookies_of_a_running_server(web:
     cookie = await server.keys.open_link(await server.keys.make_link())
     assert cookie is not None
     token, link = await to_thread(rotate_token, web)
-    uncached = HostKeys(KeyFile(web.token_file))  # the server itself may use its cached keys for a second
-    assert not await uncached.token_fits(old_token)
-    assert not await uncached.cookie_fits(cookie)
-    assert await uncached.token_fits(token)
+    uncached = HostKeys(KeyFile(web.token_file))  # the server may use its cached keys for a second
+    assert not await uncached.is_valid_token(old_token)
+    assert not await uncached.is_valid_cookie(cookie)
+    assert await uncached.is_valid_token(token)
     assert await server.keys.open_link(old_link) is None
     assert await server.keys.open_link(code_of(link)) is not None
-    assert not await server.keys.cookie_fits(cookie)
+    assert not await server.keys.is_valid_cookie(cookie)
 
 
 async def test_token_file_of_an_earlier_version_is_accepted_and_hashed(web: WebSettings) -> None:
@@ -88,7 +88,7 @@ async def test_token_file_of_an_earlier_version_is_accepted_and_hashed(web: WebS
     web.token_file.write_text(old + "\n")
     web.token_file.chmod(0o600)
     server = await to_thread(open_host_access, web)
-    assert await server.keys.token_fits(old)
+    assert await server.keys.is_valid_token(old)
     assert old not in await to_thread(web.token_file.read_text)
 
 
@@ -97,10 +97,10 @@ async def test_configured_token_writes_no_file_and_works_once_as_a_link(web: Web
     configured = web.model_copy(update={"token": SecretStr(token)})
     server = await to_thread(open_host_access, configured)
     assert server.code != token
-    assert await server.keys.token_fits(token)
+    assert await server.keys.is_valid_token(token)
     assert await server.keys.open_link(token) is not None
     assert await server.keys.open_link(token) is None
-    assert await server.keys.token_fits(token)
+    assert await server.keys.is_valid_token(token)
     assert await server.keys.open_link(server.code) is not None
     assert not await to_thread(web.token_file.exists)
     with pytest.raises(ConfigError, match=r"change web\.token itself"):
@@ -151,7 +151,7 @@ def test_short_token_and_missing_folder_are_refused(web: WebSettings, tmp_path: 
     with pytest.raises(ConfigError, match=r"choose a longer web\.token"):
         open_host_access(load_settings(None, {"CLASSMOOD_WEB__TOKEN": "short"}).web)
     for command in (open_host_access, rotate_token):
-        with pytest.raises(ConfigError, match=r"set web\.token_file to a place that can be written"):
+        with pytest.raises(ConfigError, match=r"set web\.token_file to a writable path"):
             command(web.model_copy(update={"token_file": tmp_path / "no" / "token"}))
 
 
@@ -159,7 +159,7 @@ async def test_after_the_file_is_deleted_no_token_is_accepted(web: WebSettings) 
     server = await to_thread(open_host_access, web)
     web.token_file.unlink()
     with pytest.raises(HostKeysError, match="start ClassMood again"):
-        await server.keys.token_fits(server.code)
+        await server.keys.is_valid_token(server.code)
 
 
 def test_links_created_at_the_same_time_are_all_stored(web: WebSettings) -> None:
@@ -189,7 +189,7 @@ def test_links_and_cookies_expire_and_the_oldest_of_over_100_links_is_dropped() 
 
 
 class SlowKeyStore(MemoryKeyStore):
-    """Reads the keys at once, and returns them when ``answer`` is set."""
+    """Reads the keys at once, but returns them only when ``answer`` is set."""
 
     def __init__(self, keys: Keys) -> None:
         super().__init__(keys)
@@ -205,7 +205,7 @@ class SlowKeyStore(MemoryKeyStore):
 async def test_slow_read_does_not_undo_a_link_opened_meanwhile() -> None:
     store = SlowKeyStore(Keys(hash_secret("token")).with_link("link", time()))
     keys = HostKeys(store)
-    checking = create_task(keys.token_fits("token"))
+    checking = create_task(keys.is_valid_token("token"))
     assert await to_thread(store.reading.wait, 10)
     opening = create_task(keys.open_link("link"))
     await sleep(0.1)
@@ -213,4 +213,4 @@ async def test_slow_read_does_not_undo_a_link_opened_meanwhile() -> None:
     cookie = await opening
     assert cookie is not None
     assert await checking
-    assert await keys.cookie_fits(cookie)
+    assert await keys.is_valid_cookie(cookie)

@@ -1,4 +1,4 @@
-"""STUN and TURN servers of the settings, as browsers and aiortc take them."""
+"""Parsing the STUN and TURN servers of the settings, and asking a TURN server for an address."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from bot.ice_servers import IceServer, parse_ice_server
 from tests.cameras import Sender, needs_network, receiving_peer
 
 ALLOCATE = bytes((0x00, 0x03))
-"""How a request for a relayed address begins (RFC 8656)."""
+"""First bytes of a request for a relayed address (RFC 8656)."""
 
 
 @pytest.mark.parametrize(
@@ -29,13 +29,13 @@ ALLOCATE = bytes((0x00, 0x03))
         ("turn:1700%3Au:p%40w%25@a.example", IceServer("turn:a.example", "1700:u", "p@w%")),
     ],
 )
-def test_user_and_password_are_taken_out_of_the_address(text: str, server: IceServer) -> None:
+def test_user_and_password_are_separated_from_the_address(text: str, server: IceServer) -> None:
     found = parse_ice_server(text)
     assert found == server
     assert found.credential is None or found.credential not in repr(found)
-    told = found.for_browsers()
-    assert told["urls"] == server.url
-    assert ("username" in told, "credential" in told) == (server.username is not None,) * 2
+    fields = found.for_browsers()
+    assert fields["urls"] == server.url
+    assert ("username" in fields, "credential" in fields) == (server.username is not None,) * 2
 
 
 @pytest.mark.parametrize(
@@ -58,14 +58,14 @@ def test_user_and_password_are_taken_out_of_the_address(text: str, server: IceSe
         "turn:u:p@a b",
     ],
 )
-def test_what_no_browser_takes_is_refused(text: str) -> None:
+def test_an_invalid_server_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"stun:HOST:3478 or turn:USER:PASSWORD@HOST:3478"):
         parse_ice_server(text)
 
 
 @needs_network
 @pytest.mark.slow
-async def test_the_bot_asks_a_turn_server_for_an_address() -> None:
+async def test_the_bot_requests_a_relayed_address_from_the_turn_server() -> None:
     loop = asyncio.get_running_loop()
     with ThreadPoolExecutor(1) as threads, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
         server.bind(("127.0.0.1", 0))
@@ -75,8 +75,8 @@ async def test_the_bot_asks_a_turn_server_for_an_address() -> None:
         peer = receiving_peer(threads, settings)
         answering = asyncio.create_task(peer.answer(await sender.offer()))
         async with asyncio.timeout(20):
-            asked = await loop.sock_recv(server, 2000)
+            request = await loop.sock_recv(server, 2000)
         answering.cancel()
         await asyncio.wait([answering])
         await sender.close()
-    assert asked.startswith(ALLOCATE)
+    assert request.startswith(ALLOCATE)

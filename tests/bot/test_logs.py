@@ -1,4 +1,4 @@
-"""Log lines name their class, and no person or secret."""
+"""Log lines contain the class identifier, but no names or secrets."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ except ValueError:
 
 
 @pytest.mark.parametrize("json_lines", [False, True])
-def test_neither_values_nor_tracebacks_hold_names_or_tokens(json_lines: bool) -> None:
+def test_names_and_tokens_appear_neither_in_values_nor_in_tracebacks(json_lines: bool) -> None:
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM.format(json_lines=json_lines)],
         capture_output=True, text=True, timeout=60, check=True,

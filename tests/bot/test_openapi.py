@@ -1,4 +1,4 @@
-"""bot/openapi.yaml describes exactly the existing routes, and its schemas fit the JSON of the program."""
+"""bot/openapi.yaml describes exactly the existing routes, and its schemas match the program's JSON."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def existing_routes(store: Store) -> set[tuple[str, str]]:
     }
 
 
-def test_described_routes_are_the_existing_routes(tmp_path: Path) -> None:
+def test_description_lists_exactly_the_existing_routes(tmp_path: Path) -> None:
     described = {
         (method.upper(), path)
         for path, operations in DESCRIPTION["paths"].items()
@@ -57,7 +57,7 @@ def test_described_routes_are_the_existing_routes(tmp_path: Path) -> None:
         store.close()
 
 
-def test_open_routes_are_described_as_open() -> None:
+def test_routes_without_a_token_are_described_as_such() -> None:
     for path, operations in DESCRIPTION["paths"].items():
         for method, operation in operations.items():
             if method == "parameters":
@@ -69,7 +69,7 @@ def test_open_routes_are_described_as_open() -> None:
             assert ("401" in operation["responses"]) is not bool(open_to_all), path
 
 
-def test_json_objects_fit_their_schemas() -> None:
+def test_json_objects_match_their_schemas() -> None:
     indicator = Indicator(
         class_id="c1", at_s=1.0, word=Word.STEADY, arrow="level", sure=Sureness.LOW, from_pulses=False,
         detail="", disagreement="", analysed=6, participants=8,

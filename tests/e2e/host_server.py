@@ -1,4 +1,4 @@
-"""A host's server on a real store with classes of simulated windows, and a real browser."""
+"""A web server with a real store, filled with simulated classes, and a real browser for its host."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class HostServer:
         markers: Sequence[tuple[float, str]] = (),
         info: ClassInfo | None = None,
     ) -> ClassInfo:
-        """Store a class that began some time ago; its pulses are those of its windows."""
+        """Store a class with windows, their pulses and markers."""
         info = info or a_class()
         await self.store.put_class(info)
         for window in windows:
@@ -53,7 +53,7 @@ class HostServer:
         return info
 
     async def publish_window(self, window: WindowSummary) -> None:
-        """Close a window of the running class: store and publish it as the class sink does."""
+        """Add a window to the running class: store and publish it as the class sink does."""
         await self._store_window(window)
         self.feed.publish(window.class_id, "summary", window.to_json())
         indicator, alert = self.indicators.add(window)
@@ -62,14 +62,14 @@ class HostServer:
             self.feed.publish(window.class_id, "alert", alert.to_json())
 
     async def page(self, path: str, width: int = 1100, height: int = 900, scheme: str = "light") -> Page:
-        """Open a page of the host in a context of its own, which a host link has let in."""
+        """Sign in with a host link in a new browser context, then open a page."""
         context = await self.browser.new_context(
             viewport={"width": width, "height": height},
             color_scheme="dark" if scheme == "dark" else "light",
         )
         page = await context.new_page()
         await page.goto(f"{self.url}/?token={await self.keys.make_link()}")
-        await page.locator("#start-class").wait_for()  # the welcome page has forwarded to the list
+        await page.locator("#start-class").wait_for()  # wait until the welcome page has forwarded to the list
         await page.goto(self.url + path)
         return page
 
@@ -82,7 +82,7 @@ class HostServer:
 
 @asynccontextmanager
 async def serve_host(folder: Path) -> AsyncIterator[HostServer]:
-    """Run a host server on a store in ``folder``, with a browser."""
+    """Run a server whose store is in ``folder``, with a browser."""
     store = await asyncio.to_thread(Store.open, f"sqlite:///{folder / 'classes.db'}")
     feed, keys = LiveFeed(), memory_keys("token")
     app = await asyncio.to_thread(

@@ -1,4 +1,4 @@
-"""Classes for the tests of the live page, and the check for accessibility."""
+"""Classes for the tests of the live page, and the accessibility check."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ SMALL = "/classes/c1?view=small"
 
 
 def steady(seconds: float, start_s: float = 0.0, **changes: Any) -> list[WindowSummary]:
-    """Windows of five seconds that are alike; ``changes`` go to each."""
+    """Identical windows of five seconds; ``changes`` apply to each."""
     return [a_window(start_s + 5 * index, **changes) for index in range(round(seconds / 5))]
 
 
 async def add_running_class(host_server: HostServer, windows: list[WindowSummary], **more: Any) -> None:
-    """Store a class whose indicators continue from its windows, so that further windows can be published."""
+    """Store a class and its indicators, so that further windows can be published."""
     await host_server.add_class(windows, **more)
     for window in windows:
         host_server.indicators.add(window)
 
 
 async def accessibility_violations(page: Page) -> list[str]:
-    """What axe complains about: the rule and the first element of each violation."""
+    """The rule and the first element of each violation that axe finds."""
     result = await Axe().run(page)
-    return [f"{one['id']}: {one['nodes'][0]['html'][:120]}" for one in result["violations"]]
+    return [f"{violation['id']}: {violation['nodes'][0]['html'][:120]}" for violation in result["violations"]]

@@ -31,7 +31,7 @@ async def server(tmp_path: Path) -> AsyncIterator[Server]:
 
 
 async def join(stack: AsyncExitStack, url: str, camera: Path) -> Page:
-    """A student's browser, joined."""
+    """Open a browser as a student and join."""
     browser = await stack.enter_async_context(chromium(camera))
     page = await browser.new_page()
     await page.goto(url)
@@ -55,9 +55,9 @@ async def test_from_camera_to_report(server: Server, faces: Path, tmp_path: Path
     async with AsyncExitStack() as stack:
         browser = await stack.enter_async_context(chromium())
         host = await browser.new_page()
-        complaints: list[str] = []
-        host.on("pageerror", lambda error: complaints.append(str(error)))
-        host.on("console", lambda line: complaints.append(line.text) if line.type == "error" else None)
+        errors: list[str] = []
+        host.on("pageerror", lambda error: errors.append(str(error)))
+        host.on("console", lambda line: errors.append(line.text) if line.type == "error" else None)
 
         await host.goto(server.host_link)
         await expect(host.locator("h1")).to_be_visible()
@@ -72,13 +72,14 @@ async def test_from_camera_to_report(server: Server, faces: Path, tmp_path: Path
 
         await join(stack, info.student_url, smiling)
         await expect(host.locator("#coverage")).to_contain_text("1 of 1", timeout=12_000)
-        # A browser begins with a poor picture: the first window may hold a blurred smile.
+        # A browser begins with low video quality: in the first window the smile may be blurred.
         await host.wait_for_function(
             """() => {
                 const rows = [...document.querySelectorAll("#shares [data-emotion]")];
                 rows.sort((one, other) => other.dataset.share - one.dataset.share);
-                const [most] = rows;
-                return rows.length === 7 && most.dataset.emotion === "happy" && most.dataset.share > 0.4;
+                const [largest] = rows;
+                const {emotion, share} = largest?.dataset ?? {};
+                return rows.length === 7 && emotion === "happy" && share > 0.4;
             }""",
             timeout=20_000,
         )
@@ -91,37 +92,37 @@ async def test_from_camera_to_report(server: Server, faces: Path, tmp_path: Path
         await expect(host.locator("#coverage")).to_contain_text("2 of 3", timeout=15_000)
         await student.click("#pulse-lost")
         await asyncio.sleep(16)
-        read = [
+        happy_shares = [
             window.expressions["happy"]
             for window in await windows(server, class_id)
             if window.expressions is not None and window.analysed == 2
         ]
-        assert len(read) >= 3
-        assert max(read) - min(read) > 0.05, "the changing face moves the timeline"
+        assert len(happy_shares) >= 3
+        assert max(happy_shares) - min(happy_shares) > 0.05, "the changing face must change the shares"
 
         await host.click("#end-class")
         await host.click("#end-confirm")
         await expect(host.locator("#report-link")).to_be_visible(timeout=10_000)
-        assert complaints == []
+        assert errors == []
 
         response = await host.request.get(f"{server.url}/api/classes/{class_id}/report.html")
         assert response.status == 200
         saved = tmp_path / "report.html"
         saved.write_bytes(await response.body())
 
-        alone = await stack.enter_async_context(chromium())
-        context = await alone.new_context(offline=True)
+        offline = await stack.enter_async_context(chromium())
+        context = await offline.new_context(offline=True)
         report = await context.new_page()
-        asked: list[str] = []
-        report.on("request", lambda request: asked.append(request.url))
+        requested: list[str] = []
+        report.on("request", lambda request: requested.append(request.url))
         await report.goto(saved.as_uri())
         await expect(report.locator("svg").first).to_be_visible()
         await expect(report.locator("body")).to_contain_text("Biology <b>1</b>")
-        assert asked == [saved.as_uri()]
+        assert requested == [saved.as_uri()]
 
-    kept = await windows(server, class_id)
-    assert any(window.not_analysed["no_face"] == 1 for window in kept)
-    assert sum(window.pulses["lost"] for window in kept) == 1
+    stored = await windows(server, class_id)
+    assert any(window.not_analysed["no_face"] == 1 for window in stored)
+    assert sum(window.pulses["lost"] for window in stored) == 1
     final = await server.store.get_class(class_id)
     assert final is not None
     assert final.state == "ended"

@@ -1,4 +1,4 @@
-"""The command line as a person types it: real processes, real files, exit codes, one line of error."""
+"""The commands as real processes: their output, files, exit codes and one-line errors."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_help_has_examples(tmp_path: Path, command: str) -> None:
     assert "--config" in done.stdout
 
 
-def test_what_is_wrong_is_said_in_one_line(tmp_path: Path) -> None:
+def test_errors_are_one_line_and_leave_no_files(tmp_path: Path) -> None:
     (tmp_path / "bad.yaml").write_text("web:\n  prot: 1\n")
     (tmp_path / "nofilm.mp4").write_bytes(b"not a film")
     cases = [
@@ -50,38 +50,38 @@ def test_what_is_wrong_is_said_in_one_line(tmp_path: Path) -> None:
         (("analyze", "bad.yaml"), 1, "no known kind"),
         (("nonsense",), 2, "No such command"),
     ]
-    made = sorted(tmp_path.iterdir())
+    before = sorted(tmp_path.iterdir())
     for words, code, text in cases:
         done = run(tmp_path, *words, CLASSMOOD_WEB__PORT="0")
         assert text in error_line(done), words
-        assert "Host link" not in done.stdout, "no server was started for it"
+        assert "Host link" not in done.stdout, "no server was started"
         assert done.returncode == code, words
-    assert sorted(tmp_path.iterdir()) == made, "nothing was left behind"
+    assert sorted(tmp_path.iterdir()) == before
 
 
-def test_the_demo_holds_a_class_and_says_how_it_went(tmp_path: Path) -> None:
+def test_demo_runs_a_class_and_prints_its_figures(tmp_path: Path) -> None:
     done = run(tmp_path, "demo", "--students", "3", "--minutes", "0.4", "--port", "0")
     assert done.returncode == 0, done.stderr
     assert re.search(r"Host link: +http://127.0.0.1:\d+/\?token=", done.stdout)
     assert re.search(r"Student link: +http://127.0.0.1:\d+/c/", done.stdout)
     assert "This link works on this machine only" in done.stdout
-    told = re.search(
-        r"all 3 students analysed in (\d+) windows; 95 % of pictures read within ([\d.]+) s of arriving, "
+    figures = re.search(
+        r"all 3 students analysed in (\d+) windows; 95 % of frames analysed within ([\d.]+) s of arriving, "
         r"95 % of windows on the page within ([\d.]+) s of their end",
         done.stdout,
     )
-    assert told is not None, done.stdout
-    assert int(told[1]) >= 2
-    assert float(told[3]) < 2
+    assert figures is not None, done.stdout
+    assert int(figures[1]) >= 2
+    assert float(figures[3]) < 2
     report = Path(re.findall(r"Report:\s+(.+)", done.stdout)[0]).read_text()
     assert "Drawn students, not people" in report
 
 
 @pytest.mark.skipif(
     subprocess.run(["unshare", "-n", "true"], capture_output=True, check=False).returncode != 0,
-    reason="a network without addresses cannot be made here",
+    reason="no permission to create a network without addresses",
 )
-def test_the_demo_without_a_network_says_so(tmp_path: Path) -> None:
+def test_demo_without_a_network_is_a_one_line_error(tmp_path: Path) -> None:
     done = subprocess.run(
         ["unshare", "-n", sys.executable, "-m", "bot", "demo", "--port", "0"],
         cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
@@ -91,36 +91,38 @@ def test_the_demo_without_a_network_says_so(tmp_path: Path) -> None:
     assert "no UDP socket" in error_line(done)
 
 
-def test_doctor_finds_all_well_and_all_ill(tmp_path: Path) -> None:
+def test_doctor_reports_success_warnings_and_problems(tmp_path: Path) -> None:
     done = run(tmp_path, "doctor", CLASSMOOD_WEB__PORT="0")
     assert done.returncode == 0, done.stdout + done.stderr
     assert len(re.findall(r"^ok ", done.stdout, re.MULTILINE)) == 10
-    assert list(tmp_path.iterdir()) == [], "looking makes nothing"
-    open_to_all = run(tmp_path, "doctor", CLASSMOOD_WEB__PORT="0", CLASSMOOD_WEB__HOST="0.0.0.0")
-    assert open_to_all.returncode == 0
-    assert "warn   exposure: web.host 0.0.0.0 lets other machines in" in open_to_all.stdout
-    assert open_to_all.stderr == "1 thing to think about.\n"
+    assert list(tmp_path.iterdir()) == [], "doctor creates no files"
+    exposed = run(tmp_path, "doctor", CLASSMOOD_WEB__PORT="0", CLASSMOOD_WEB__HOST="0.0.0.0")
+    assert exposed.returncode == 0
+    assert "warn   exposure: put a TLS proxy in front" in exposed.stdout
+    assert "with web.host 0.0.0.0 other machines connect without encryption" in exposed.stdout
+    assert exposed.stderr == "1 warning.\n"
     (tmp_path / "classmood.db").write_bytes(b"this is no database at all, not even close to one")
     (tmp_path / "classmood.token").write_text("{}")
     (tmp_path / "classmood.token").chmod(0o644)
-    ill = run(tmp_path, "doctor", CLASSMOOD_WEB__PORT="0")
-    assert ill.returncode == 1
-    assert "WRONG  host token: run `chmod 600" in ill.stdout
-    assert "WRONG  database" in ill.stdout
+    broken = run(tmp_path, "doctor", CLASSMOOD_WEB__PORT="0")
+    assert broken.returncode == 1
+    assert "WRONG  host token: run `chmod 600" in broken.stdout
+    assert "WRONG  database" in broken.stdout
+    assert "2 problems." in broken.stderr
 
 
-def test_where_faces_must_not_be_looked_at_no_model_is_loaded(tmp_path: Path) -> None:
-    """A whole class under eu-education, and what the process has mapped into its memory."""
+def test_eu_education_analyses_no_face_and_loads_no_model(tmp_path: Path) -> None:
+    """Runs a whole class, then checks which libraries the server has mapped into its memory."""
     profile = {"CLASSMOOD_PRIVACY__JURISDICTION": "eu-education"}
-    run(tmp_path, "purge", **profile)  # makes the database
+    run(tmp_path, "purge", **profile)  # creates the database
     server = start(tmp_path, "serve", "--port", "0", **profile)
     try:
         assert server.stdout is not None
-        said_so = []
+        lines = []
         while "Host link" not in (line := server.stdout.readline()):
             assert line, "the server did not start"
-            said_so.append(line)
-        assert any("Profile eu-education: no face is looked at" in line for line in said_so)
+            lines.append(line)
+        assert any("Profile eu-education: faces are not analysed" in line for line in lines)
         url, _, token = line.split()[-1].partition("/?token=")
 
         def ask(path: str, fields: object = None) -> Any:
@@ -132,11 +134,11 @@ def test_where_faces_must_not_be_looked_at_no_model_is_loaded(tmp_path: Path) ->
 
         made = ask("/api/classes", {"room": "companion:", "title": "Quiet class"})
         assert made["jurisdiction"] == "eu-education"
-        assert "profile eu-education" in ask(f"/c/{made['code']}")
+        assert "asks for no camera" in ask(f"/c/{made['code']}")
         room = f"/api/companion/{made['code']}"
         student = ask(f"{room}/offer", {"sdp": None, "type": None, "consent": True})
         offer = {"sdp": offer_text("VP8", "max-fr=30"), "type": "offer", "consent": True}
-        assert ask(f"{room}/offer", offer)["sdp"] is None, "no video is asked for"
+        assert ask(f"{room}/offer", offer)["sdp"] is None, "no video is requested"
         assert ask(f"{room}/pulse", {"token": student["token"], "kind": "lost"}) == {"ok": True}
         ask(f"/api/classes/{made['id']}/markers", {"label": "Quiz"})
         for page in ("/", f"/classes/{made['id']}"):
@@ -150,22 +152,22 @@ def test_where_faces_must_not_be_looked_at_no_model_is_loaded(tmp_path: Path) ->
         assert "Profile eu-education" in report
         assert "Quiz" in report
         mapped = Path(f"/proc/{server.pid}/maps").read_text().lower()
-        assert "site-packages/av" in mapped, "the libraries of the process are seen"
+        assert "site-packages/av" in mapped, "the libraries of the process are listed"
         assert "litert" not in mapped
         assert "tflite" not in mapped
     finally:
         server.send_signal(signal.SIGINT)
         server.communicate(timeout=20)
 
-    healthy = run(tmp_path, "doctor", CLASSMOOD_WEB__PORT="0", **profile)
-    assert "models: not loaded: the profile is eu-education" in healthy.stdout
+    checked = run(tmp_path, "doctor", CLASSMOOD_WEB__PORT="0", **profile)
+    assert "models: not loaded: the profile is eu-education" in checked.stdout
     cv2.imwrite(str(tmp_path / "a.png"), np.zeros((8, 8), np.uint8))
     refused = run(tmp_path, "analyze", "a.png", **profile)
     assert refused.returncode == 2
     assert "privacy.jurisdiction is eu-education" in error_line(refused)
 
 
-def test_replay_join_report_and_purge(tmp_path: Path) -> None:
+def test_replayed_class_is_listed_reported_and_purged(tmp_path: Path) -> None:
     clips = tmp_path / "clips"
     clips.mkdir()
     write_video(clips / "a.mp4")
@@ -190,9 +192,9 @@ def test_replay_join_report_and_purge(tmp_path: Path) -> None:
         assert run(tmp_path, "report", class_id, "--format", kind, "-o", str(out)).returncode == 0
         assert out.stat().st_size > 200
     assert (tmp_path / "report.html").read_bytes() == report.read_bytes()
-    nowhere = run(tmp_path, "report", class_id, "-o", str(tmp_path / "nowhere" / "report.html"))
-    assert nowhere.returncode == 1
-    assert "give another -o" in error_line(nowhere)
+    unwritable = run(tmp_path, "report", class_id, "-o", str(tmp_path / "nowhere" / "report.html"))
+    assert unwritable.returncode == 1
+    assert "give another -o" in error_line(unwritable)
     missing = run(tmp_path, "report", "nobody")
     assert missing.returncode == 2
     assert "classmood classes" in error_line(missing)
@@ -201,8 +203,8 @@ def test_replay_join_report_and_purge(tmp_path: Path) -> None:
     assert "1 class deleted" in run(tmp_path, "purge", "--older-than", "0").stdout
 
 
-def replaying(tmp_path: Path) -> subprocess.Popen[str]:
-    """A class of one video, its windows of a second printed as JSON."""
+def start_replay(tmp_path: Path) -> subprocess.Popen[str]:
+    """Start a class with one video that prints its windows, one a second, as JSON."""
     clips = tmp_path / "clips"
     clips.mkdir()
     write_video(clips / "a.mp4")
@@ -210,8 +212,8 @@ def replaying(tmp_path: Path) -> subprocess.Popen[str]:
     return start(tmp_path, "join", room, "--jsonl", "--port", "0", CLASSMOOD_ANALYSIS__WINDOW_S="1")
 
 
-def test_purge_deletes_a_class_that_was_cut_off_as_well(tmp_path: Path) -> None:
-    process = replaying(tmp_path)
+def test_purge_deletes_a_class_that_was_killed(tmp_path: Path) -> None:
+    process = start_replay(tmp_path)
     assert process.stdout is not None
     process.stdout.readline()
     refused = run(tmp_path, "purge", "--older-than", "0")
@@ -224,30 +226,32 @@ def test_purge_deletes_a_class_that_was_cut_off_as_well(tmp_path: Path) -> None:
     assert run(tmp_path, "classes").stdout.strip().count("replay") == 0
 
 
-def test_a_killed_class_is_recovered_with_all_but_the_open_window(tmp_path: Path) -> None:
-    process = replaying(tmp_path)
+def test_killed_class_is_recovered_with_all_closed_windows(tmp_path: Path) -> None:
+    process = start_replay(tmp_path)
     assert process.stdout is not None
     printed = [json.loads(process.stdout.readline()) for _ in range(4)]
     process.kill()
     process.communicate(timeout=10)
 
-    again = start(tmp_path, "serve", "--port", "0")
-    assert again.stdout is not None
+    restarted = start(tmp_path, "serve", "--port", "0")
+    assert restarted.stdout is not None
     lines = []
-    while "Host link" not in (line := again.stdout.readline()):
+    while "Host link" not in (line := restarted.stdout.readline()):
         assert line, "the server did not start again"
         lines.append(line)
-    again.send_signal(signal.SIGTERM)
-    again.communicate(timeout=10)
-    assert any("kept as interrupted" in line for line in lines)
+    restarted.send_signal(signal.SIGTERM)
+    restarted.communicate(timeout=10)
+    assert "1 class was cut off by a crash and marked as interrupted.\n" in lines
 
     listed = run(tmp_path, "classes").stdout.split()
     assert listed[3] == "interrupted"
-    kept = json.loads(run(tmp_path, "report", listed[0], "--format", "json").stdout)
-    assert [window["start_s"] for window in kept["windows"]][:4] == [window["start_s"] for window in printed]
+    report = json.loads(run(tmp_path, "report", listed[0], "--format", "json").stdout)
+    assert [window["start_s"] for window in report["windows"]][:4] == [
+        window["start_s"] for window in printed
+    ]
 
 
-def test_analyze_draws_and_lists(tmp_path: Path, faces: Path) -> None:
+def test_analyze_draws_boxes_and_prints_faces(tmp_path: Path, faces: Path) -> None:
     done = run(tmp_path, "analyze", str(faces / "multi_face.jpg"), "--jsonl", "--out", "drawn")
     assert done.returncode == 0, done.stderr
     (record,) = [json.loads(line) for line in done.stdout.splitlines()]
@@ -262,7 +266,7 @@ def test_analyze_draws_and_lists(tmp_path: Path, faces: Path) -> None:
     assert (np.abs(before - after).max(axis=2) > 100).sum() > 1000
 
 
-def test_analyze_of_videos(tmp_path: Path, faces: Path) -> None:
+def test_analyze_videos_with_and_without_faces(tmp_path: Path, faces: Path) -> None:
     done = run(tmp_path, "analyze", str(faces / "no_face.mp4"), str(faces / "single_face.mp4"), "--jsonl")
     assert done.returncode == 0, done.stderr
     records = [json.loads(line) for line in done.stdout.splitlines()]

@@ -30,7 +30,7 @@ COUNT_OPENED_CAMERAS = """
     ("script", "trouble", "advice"),
     [
         (WITHOUT_WEBRTC, "WebRTC is switched off", "open the link in another browser"),
-        (WITHOUT_CAMERAS, "this browser gives web pages no camera", "Open the link in another browser"),
+        (WITHOUT_CAMERAS, "this browser does not let web pages use a camera", "Open the link in another one"),
         (NO_CONNECTION, "could not connect it", "Turn it on to try again"),
         (NO_ANSWER, "could not connect it", "Turn it on to try again"),
     ],
@@ -172,9 +172,7 @@ async def test_a_network_that_blocks_video_is_reported_and_the_camera_turned_off
     await page.goto(served_room.url)
     await page.check("#consent")
     await page.click("#join")
-    await expect(page.locator("#status")).to_contain_text(
-        "this network lets no video through", timeout=60_000
-    )
+    await expect(page.locator("#status")).to_contain_text("this network blocks video", timeout=60_000)
     await expect(page.locator("#camera")).to_be_hidden()
     await page.click("#pulse-lost")
     await served_room.next(Pulse)

@@ -1,4 +1,4 @@
-"""A real disk that is full for a while: the class says so, goes on, and is whole once there is space."""
+"""A full disk: the class shows it and continues; its records are stored once there is space again."""
 
 from __future__ import annotations
 
@@ -28,18 +28,18 @@ SETTINGS = Settings(
 
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[Path]:
-    """A small file system of its own."""
+    """The folder of a small file system."""
     folder = tmp_path / "disk"
     folder.mkdir()
     mounting = ["mount", "-t", "tmpfs", "-o", "size=16m", "tmpfs", str(folder)]
     if shutil.which("mount") is None or subprocess.run(mounting, capture_output=True, check=False).returncode:
-        pytest.skip("a small disk cannot be made here: mounting needs root")
+        pytest.skip("cannot mount a small file system: that needs root")
     yield folder
     subprocess.run(["umount", "-l", str(folder)], check=True)
 
 
 def fill(disk: Path) -> None:
-    """Leave no byte."""
+    """Fill the disk to the last byte."""
     with (disk / "filler").open("wb", buffering=0) as filler:
         try:
             while True:
@@ -48,27 +48,22 @@ def fill(disk: Path) -> None:
             return
 
 
-async def mark_often(setup: SessionSetup, class_id: str) -> None:
+async def set_many_markers(setup: SessionSetup, class_id: str) -> None:
     for number in range(400):
         await setup.sessions.mark(class_id, f"mark {number}" * 20)
 
 
-async def told_state(setup: SessionSetup, class_id: str, within_s: float = 30.0) -> list[str]:
-    """The reasons of the class's states, from now on."""
-    reasons: list[str] = []
-
-    async def follow() -> None:
-        with setup.feed.subscribe(class_id) as following:
-            async for event in following:
+async def next_reason(setup: SessionSetup, class_id: str) -> str:
+    """The reason of the next state that the feed publishes."""
+    async with asyncio.timeout(30):
+        with setup.feed.subscribe(class_id) as events:
+            async for event in events:
                 if event.event == "state":
-                    reasons.append(str(event.data["reason"]))
-                    return
-
-    await asyncio.wait_for(follow(), within_s)
-    return reasons
+                    return str(event.data["reason"])
+    raise AssertionError("the feed was closed")
 
 
-async def test_a_full_disk_is_told_and_what_came_meanwhile_is_kept_when_there_is_space(disk: Path) -> None:
+async def test_a_full_disk_is_shown_and_records_are_stored_when_there_is_space_again(disk: Path) -> None:
     store = await asyncio.to_thread(Store.open, f"sqlite:///{disk}/class.db")
     setup = SessionSetup(store, FakeRoom(), SETTINGS)
     info = await setup.start()
@@ -76,25 +71,24 @@ async def test_a_full_disk_is_told_and_what_came_meanwhile_is_kept_when_there_is
     setup.room.emit(Joined("a", consented=True), TrackAdded(FakeTrack("a", 100)))
     await asyncio.sleep(1.5)
 
-    telling = asyncio.create_task(told_state(setup, info.id))
+    reason = asyncio.create_task(next_reason(setup, info.id))
     await asyncio.sleep(0)
     await asyncio.to_thread(fill, disk)
-    for _ in range(400):  # more than fits into pages that are there already
+    for _ in range(400):  # more than fits into the free pages of the database
         setup.room.emit(Pulse("a", PulseKind.LOST))
-    (reason,) = await telling
-    assert "the disk is full: free some space" in reason
+    assert "the disk is full: free some space" in await reason
     with pytest.raises(StoreError, match="the disk is full"):
-        await mark_often(setup, info.id)
+        await set_many_markers(setup, info.id)
     await asyncio.sleep(2.5)
 
-    telling = asyncio.create_task(told_state(setup, info.id))
+    reason = asyncio.create_task(next_reason(setup, info.id))
     await asyncio.sleep(0)
     await asyncio.to_thread((disk / "filler").unlink)
-    assert await telling == ["The class is running."]
+    assert await reason == "The class is running."
     ended = await setup.sessions.end(info.id)
     assert ended is not None
     assert ended.state is ClassState.ENDED
-    await setup.stored_state(info.id, ClassState.ENDED)  # the last of what waits
+    await setup.stored_state(info.id, ClassState.ENDED)  # the last queued record
     windows = await store.windows(info.id)
     assert [window.start_s for window in windows] == [float(number) for number in range(len(windows))]
     assert len(windows) >= 4
@@ -104,7 +98,7 @@ async def test_a_full_disk_is_told_and_what_came_meanwhile_is_kept_when_there_is
     await asyncio.to_thread(store.close)
 
 
-async def test_a_disk_that_stays_full_leaves_a_sound_database_and_a_class_marked_interrupted(
+async def test_a_class_on_a_disk_that_stays_full_is_recovered_as_interrupted(
     disk: Path,
 ) -> None:
     url = f"sqlite:///{disk}/class.db"
@@ -119,7 +113,7 @@ async def test_a_disk_that_stays_full_leaves_a_sound_database_and_a_class_marked
     await asyncio.sleep(1.0)
     ended = await setup.sessions.end(info.id)
     assert ended is not None
-    assert ended.state is ClassState.ENDED, "what the pages say is what is so"
+    assert ended.state is ClassState.ENDED, "pages show the end although it is not stored"
     await setup.sessions.close()
     await asyncio.to_thread(store.close)
 

@@ -1,4 +1,4 @@
-"""A student who has agreed to check-ins has themselves erased when the class is over, from their page."""
+"""A student who agreed to check-ins erases their data from the page after the class."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from tests.e2e.student_page import is_accessible
 pytestmark = [pytest.mark.browser, needs_chromium]
 
 
-def holds(folder: Path, text: bytes) -> bool:
+def database_contains(folder: Path, text: bytes) -> bool:
     return any(text in file.read_bytes() for file in folder.glob("class.db*"))
 
 
-@pytest.mark.parametrize("reloaded", [False, True], ids=["as it stands", "loaded anew"])
+@pytest.mark.parametrize("reloaded", [False, True], ids=["page still open", "page reloaded"])
 async def test_a_student_erases_themselves_after_the_class(tmp_path: Path, reloaded: bool) -> None:
     settings = Settings(
         store=StoreSettings(url=f"sqlite:///{tmp_path}/class.db"),
@@ -39,7 +39,7 @@ async def test_a_student_erases_themselves_after_the_class(tmp_path: Path, reloa
         await server.sessions.end(info.id)
         await expect(page.locator("#status")).to_contain_text("has ended", timeout=20_000)
         assert [consent.name for consent in await server.store.consents(info.id)] == ["Adelheid"]
-        assert await asyncio.to_thread(holds, tmp_path, b"Adelheid")
+        assert await asyncio.to_thread(database_contains, tmp_path, b"Adelheid")
         await is_accessible(page)
 
         if reloaded:
@@ -56,4 +56,4 @@ async def test_a_student_erases_themselves_after_the_class(tmp_path: Path, reloa
         await expect(page.locator("#status")).to_be_focused()
         await expect(page.locator("#afterwards")).to_be_hidden()
         assert await server.store.consents(info.id) == []
-        assert not await asyncio.to_thread(holds, tmp_path, b"Adelheid")
+        assert not await asyncio.to_thread(database_contains, tmp_path, b"Adelheid")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import AsyncExitStack
@@ -81,10 +82,12 @@ class FuzzedServer:
         async with AsyncExitStack() as stack:
             store = await asyncio.to_thread(Store.open, f"sqlite:///{self.folder / 'classes.db'}")
             stack.push_async_callback(asyncio.to_thread, store.close)
+            listening = socket.create_server(("127.0.0.1", 0))
+            self.url = f"http://127.0.0.1:{listening.getsockname()[1]}"
             adapter, feed, metrics = Adapter(RoomContext(Settings())), LiveFeed(), Metrics()
             sessions = Sessions(
                 store=store, recorder=Recorder(store, metrics), feed=feed, adapters={"companion": adapter},
-                reader=None, settings=Settings(), metrics=metrics, public_url=lambda: self.url,
+                reader=None, settings=Settings(), metrics=metrics, public_url=self.url,
             )  # fmt: skip
             app = await asyncio.to_thread(
                 build_app, store=store, controller=sessions, feed=feed, keys=memory_keys(TOKEN),
@@ -94,9 +97,8 @@ class FuzzedServer:
             runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
             await runner.setup()
             stack.push_async_callback(runner.cleanup)
-            await web.TCPSite(runner, "127.0.0.1", 0).start()
+            await web.SockSite(runner, listening).start()
             stack.push_async_callback(sessions.close)
-            self.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
             self.ready.set()
             await self.stop.wait()
 

@@ -1,4 +1,4 @@
-"""kill -9 at random moments: see ``tests.crash_runner``, which does it a hundred times by itself."""
+"""Classes killed with SIGKILL at random moments; ``python -m tests.crash_runner`` does it more often."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.slow
 KILLS = os.environ.get("CLASSMOOD_TEST_KILLS", "12")
 
 
-def test_killed_at_random_moments_nothing_that_was_acknowledged_is_lost() -> None:
+def test_no_acknowledged_record_is_lost_when_a_class_is_killed() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "tests.crash_runner", "--times", KILLS],
         cwd=Path(__file__).parents[2], capture_output=True, text=True, check=False,
@@ -23,5 +23,5 @@ def test_killed_at_random_moments_nothing_that_was_acknowledged_is_lost() -> Non
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert re.search(rf"killed {KILLS} times, nothing acknowledged was lost", done.stdout)
-    for what in ("window", "pulse", "marker", "consent", "interrupted"):
-        assert re.search(rf"[1-9]\d* {what}\b", done.stdout), f"the kills met no {what}"
+    for kind in ("window", "pulse", "marker", "consent", "interrupted"):
+        assert re.search(rf"[1-9]\d* {kind}\b", done.stdout), f"no {kind} was stored before a kill"

@@ -1,4 +1,4 @@
-"""The live page in a real browser with odd input: nobody seen, one student, hostile words, jumping clocks."""
+"""The live page in a real browser with odd input: no faces, one student, HTML in texts, clock jumps."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.reports.summary.simulated_classes import a_window, simulate
 pytestmark = [pytest.mark.browser, needs_chromium]
 
 
-async def test_a_class_without_any_face(host_server: HostServer) -> None:
+async def test_a_class_without_any_face_is_unseen(host_server: HostServer) -> None:
     await add_running_class(host_server, steady(300, analysed=0, camera_off=9, shown=False))
     page = await host_server.page(LIVE)
     await expect(page.locator("#word")).to_have_text("Unseen")
@@ -24,7 +24,7 @@ async def test_a_class_without_any_face(host_server: HostServer) -> None:
     await expect(page.locator("#newest-alert")).to_contain_text("No alert so far")
 
 
-async def test_a_class_of_one(host_server: HostServer) -> None:
+async def test_the_shares_of_a_class_of_one_are_withheld(host_server: HostServer) -> None:
     await add_running_class(host_server, steady(300, analysed=1, camera_off=0, shown=False))
     page = await host_server.page(LIVE)
     await expect(page.locator("#coverage")).to_have_text("1 of 1 face seen")
@@ -32,13 +32,13 @@ async def test_a_class_of_one(host_server: HostServer) -> None:
     await expect(page.locator("#shares-note")).to_contain_text("Withheld")
 
 
-async def test_hostile_words_stay_words(host_server: HostServer) -> None:
+async def test_html_in_titles_and_labels_is_shown_as_text(host_server: HostServer) -> None:
     hostile = '<img src=x onerror="document.title=1">'
     info = replace(await host_server.add_class([]), title=hostile, reason=hostile)
     await host_server.store.put_class(info)
     page = await host_server.page(LIVE)
-    wrong: list[str] = []
-    page.on("pageerror", lambda error: wrong.append(str(error)))
+    page_errors: list[str] = []
+    page.on("pageerror", lambda error: page_errors.append(str(error)))
     await expect(page.locator("h1")).to_have_text(hostile)
     await page.fill("#marker-label", hostile)
     await page.keyboard.press("Enter")
@@ -48,10 +48,10 @@ async def test_hostile_words_stay_words(host_server: HostServer) -> None:
     await page.click("#add-marker")
     await expect(page.locator("#failed")).to_contain_text("label is too long: give at most 200 characters")
     assert await page.locator("main img").count() == 0
-    assert wrong == []
+    assert page_errors == []
 
 
-async def test_a_clock_that_jumps_leaves_a_page_that_works(host_server: HostServer) -> None:
+async def test_the_page_works_after_the_clock_jumps(host_server: HostServer) -> None:
     await add_running_class(host_server, steady(300))
     page = await host_server.page(LIVE)
     await expect(page.locator("#word")).to_have_text("Steady")
@@ -62,9 +62,11 @@ async def test_a_clock_that_jumps_leaves_a_page_that_works(host_server: HostServ
     await expect(page.locator("#word")).not_to_have_text("–")
 
 
-async def test_ninety_minutes_of_thirty_students_are_all_there(host_server: HostServer) -> None:
-    """How soon is measured by ``python -m benchmarks pages``."""
-    windows = [replace(one, class_id="c1") for one in simulate(1, 90, students=30, shifts=[(2400, 0.2, 0)])]
+async def test_ninety_minutes_of_thirty_students_are_shown_completely(host_server: HostServer) -> None:
+    """``python -m benchmarks pages`` measures how long it takes to load."""
+    windows = [
+        replace(window, class_id="c1") for window in simulate(1, 90, students=30, shifts=[(2400, 0.2, 0)])
+    ]
     await add_running_class(host_server, windows)
     page = await host_server.page(LIVE)
     await expect(page.locator("#as-of")).to_have_text("at 1:30:00")

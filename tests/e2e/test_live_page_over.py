@@ -1,4 +1,4 @@
-"""The live page of a class that is over, in a real browser: it speaks of the past and offers what is left."""
+"""The live page of an ended class in a real browser: past tense, the report, and deleting the class."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ OVER = {
 PRESENT_TENSE = re.compile(r"\b(now|so far|is|are|look|say|go on|slow down)\b", re.IGNORECASE)
 
 
-async def reads_of_the_past(page: Page) -> None:
-    """Nothing in view speaks of the present; what the words mean is folded away."""
+async def assert_past_tense(page: Page) -> None:
+    """No visible text is in the present tense; the explanations of the words are hidden."""
     await expect(page.locator("#connection")).to_have_text("class over")
     await expect(page.locator("#pop-out")).to_be_hidden()
     for hidden in ("#word-meaning", "#word-detail", "#disagreement", "#earlier-alerts"):
@@ -44,20 +44,20 @@ async def reads_of_the_past(page: Page) -> None:
     ],
 )
 @pytest.mark.parametrize("width", [1280, 390])
-async def test_a_class_that_is_over_is_told_as_such(
+async def test_the_page_of_an_ended_class_is_in_the_past_tense(
     host_server: HostServer, width: int, last: list[object], source: str, word: str
 ) -> None:
     await host_server.add_class([*steady(900), *last], info=a_class(**OVER))
     page = await host_server.page(LIVE, width=width)
     await expect(page.locator("#word-source")).to_have_text(source)
     await expect(page.locator("#word")).to_have_text(word)
-    await reads_of_the_past(page)
-    said = await page.locator(".said").bounding_box()
-    assert said is not None
-    assert said["height"] == 0, "no blank lines below the word"
+    await assert_past_tense(page)
+    notes = await page.locator(".word-notes").bounding_box()
+    assert notes is not None
+    assert notes["height"] == 0, "no blank lines below the word"
 
 
-async def test_a_page_that_is_open_when_the_class_ends_turns_to_the_past(host_server: HostServer) -> None:
+async def test_an_open_page_switches_to_the_past_tense_when_the_class_ends(host_server: HostServer) -> None:
     await add_running_class(host_server, steady(900))
     page = await host_server.page(LIVE)
     await expect(page.locator("#word-source")).to_have_text("Faces look")
@@ -75,20 +75,20 @@ async def test_a_page_that_is_open_when_the_class_ends_turns_to_the_past(host_se
 async def test_a_short_class_has_no_word(host_server: HostServer) -> None:
     await host_server.add_class(steady(60), info=a_class(**OVER))
     page = await host_server.page(LIVE)
-    await expect(page.locator("#word-line")).to_contain_text("For a word: Too short")
-    await reads_of_the_past(page)
+    await expect(page.locator("#word-line")).to_contain_text("No word: the class was Too short")
+    await assert_past_tense(page)
 
 
-async def test_a_class_without_a_window_shows_no_empty_drawings(host_server: HostServer) -> None:
+async def test_an_ended_class_without_windows_shows_no_empty_charts(host_server: HostServer) -> None:
     await host_server.add_class([], info=a_class(**OVER))
     page = await host_server.page(LIVE)
     await expect(page.locator("#word")).to_have_text("Nothing")
     for hidden in ("#timeline", "#shares", "#not-analysed"):
         await expect(page.locator(hidden)).to_be_hidden()
-    await reads_of_the_past(page)
+    await assert_past_tense(page)
 
 
-async def test_a_class_that_ends_before_its_first_window_waits_no_longer(host_server: HostServer) -> None:
+async def test_a_class_that_ends_before_its_first_window_shows_nothing(host_server: HostServer) -> None:
     await host_server.add_class([])
     page = await host_server.page(LIVE)
     await expect(page.locator("#word")).to_have_text("Waiting")
@@ -100,7 +100,7 @@ async def test_a_class_that_ends_before_its_first_window_waits_no_longer(host_se
     await expect(page.locator("#report-link")).to_be_focused()
 
 
-async def test_a_class_deleted_in_another_window_can_be_left(host_server: HostServer) -> None:
+async def test_deleting_a_class_that_is_already_deleted_returns_to_the_list(host_server: HostServer) -> None:
     await host_server.add_class(steady(30), info=a_class(**OVER))
     page = await host_server.page(LIVE)
     await host_server.store.delete_class("c1")
@@ -109,12 +109,12 @@ async def test_a_class_deleted_in_another_window_can_be_left(host_server: HostSe
     await expect(page.locator("h1")).to_have_text("Classes")
 
 
-async def test_a_class_whose_faces_were_not_looked_at_is_told_as_such(host_server: HostServer) -> None:
-    quiet = steady(60, analysed=0, camera_off=9, shown=False)
-    await host_server.add_class(quiet, info=a_class(jurisdiction="eu-education", **OVER))
+async def test_an_ended_class_without_face_analysis_says_so(host_server: HostServer) -> None:
+    cameras_off = steady(60, analysed=0, camera_off=9, shown=False)
+    await host_server.add_class(cameras_off, info=a_class(jurisdiction="eu-education", **OVER))
     page = await host_server.page(LIVE)
     await expect(page.locator("#no-faces")).to_have_text(
-        "Profile eu-education: no face was looked at, no picture received."
+        "Profile eu-education: no face analysis, no video received."
     )
     await expect(page.locator("#timeline .cov-present")).to_be_visible()
-    await reads_of_the_past(page)
+    await assert_past_tense(page)

@@ -1,4 +1,4 @@
-"""The machine's network gone for a minute: the class stays, says what is so, and everyone comes back."""
+"""A network outage of a minute: the class continues, and all students reconnect after it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ import pytest
 
 pytestmark = [pytest.mark.real_time, pytest.mark.slow]
 
-GONE_S = float(os.environ.get("CLASSMOOD_TEST_OUTAGE_S", "60"))
+OUTAGE_S = float(os.environ.get("CLASSMOOD_TEST_OUTAGE_S", "60"))
 SERVER, STUDENTS = "10.211.7.1", "10.211.7.2"
 
 
@@ -30,68 +30,70 @@ def ip(*words: str) -> bool:
     return subprocess.run(["ip", *words], capture_output=True, check=False).returncode == 0
 
 
-class Wire:
-    """Two network namespaces and the cable between them."""
+class NetworkCable:
+    """Two network namespaces connected by a virtual cable."""
 
     def __init__(self) -> None:
-        mark = secrets.token_hex(3)
-        self.here, self.there = f"cm-{mark}-a", f"cm-{mark}-b"
+        suffix = secrets.token_hex(3)
+        self.bot, self.students = f"cm-{suffix}-a", f"cm-{suffix}-b"
 
-    def lay(self) -> bool:
-        """Whether it could be laid."""
+    def create(self) -> bool:
+        """Create the namespaces and the cable; whether that was possible."""
         return all(
             (
                 shutil.which("ip") is not None,
-                ip("netns", "add", self.here),
-                ip("netns", "add", self.there),
-                ip("link", "add", "wire", "netns", self.here, "type", "veth",
-                   "peer", "name", "wire", "netns", self.there),
+                ip("netns", "add", self.bot),
+                ip("netns", "add", self.students),
+                ip("link", "add", "wire", "netns", self.bot, "type", "veth",
+                   "peer", "name", "wire", "netns", self.students),
                 *(
                     ip("-n", name, "addr", "add", f"{address}/24", "dev", "wire")
                     and ip("-n", name, "link", "set", "wire", "up")
                     and ip("-n", name, "link", "set", "lo", "up")
-                    for name, address in ((self.here, SERVER), (self.there, STUDENTS))
+                    for name, address in ((self.bot, SERVER), (self.students, STUDENTS))
                 ),
             )
         )  # fmt: skip
 
-    def cut(self) -> None:
-        assert ip("-n", self.here, "link", "set", "wire", "down")
+    def disconnect(self) -> None:
+        assert ip("-n", self.bot, "link", "set", "wire", "down")
 
-    def mend(self) -> None:
-        assert ip("-n", self.here, "link", "set", "wire", "up")
+    def reconnect(self) -> None:
+        assert ip("-n", self.bot, "link", "set", "wire", "up")
 
     def remove(self) -> None:
-        for name in (self.here, self.there):
+        for name in (self.bot, self.students):
             if shutil.which("ip") is not None:
                 ip("netns", "del", name)
 
 
 @pytest.fixture
-def wire() -> Iterator[Wire]:
-    made = Wire()
+def cable() -> Iterator[NetworkCable]:
+    created = NetworkCable()
     try:
-        if os.geteuid() != 0 or not made.lay():
-            pytest.skip("network namespaces cannot be made here: that needs root and iproute2")
-        yield made
+        if os.geteuid() != 0 or not created.create():
+            pytest.skip("cannot create network namespaces: that needs root and iproute2")
+        yield created
     finally:
-        made.remove()
+        created.remove()
 
 
-def until(windows: list[dict[str, Any]], true: Callable[[dict[str, Any]], bool], within_s: float) -> int:
-    """The place of the first window from now on for which it is true."""
-    give_up_s, place = time.monotonic() + within_s, len(windows)
+def wait_for_window(
+    windows: list[dict[str, Any]], condition: Callable[[dict[str, Any]], bool], within_s: float
+) -> int:
+    """The index of the first new window that meets a condition."""
+    give_up_s, index = time.monotonic() + within_s, len(windows)
     while time.monotonic() < give_up_s:
-        while place < len(windows):
-            if true(windows[place]):
-                return place
-            place += 1
+        while index < len(windows):
+            if condition(windows[index]):
+                return index
+            index += 1
         time.sleep(0.1)
     raise AssertionError(f"not within {within_s} s; the last windows: {windows[-3:]}")
 
 
-def test_the_network_gone_for_a_minute_is_told_and_everyone_is_back_after_it(
-    tmp_path: Path, wire: Wire
+def test_a_class_survives_a_network_outage_and_counts_every_student_once_after_it(
+    tmp_path: Path, cable: NetworkCable
 ) -> None:
     env = {
         **os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), "CLASSMOOD_WEB__HOST": SERVER,
@@ -99,19 +101,19 @@ def test_the_network_gone_for_a_minute_is_told_and_everyone_is_back_after_it(
     }  # fmt: skip
     inside = ["ip", "netns", "exec"]
     bot = subprocess.Popen(
-        [*inside, wire.here, sys.executable, "-m", "bot", "join", "companion:", "--port", "0", "--jsonl"],
+        [*inside, cable.bot, sys.executable, "-m", "bot", "join", "companion:", "--port", "0", "--jsonl"],
         cwd=tmp_path, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     assert bot.stdout is not None
     assert bot.stderr is not None
     students: subprocess.Popen[bytes] | None = None
     try:
-        said = ""
-        while "Student link" not in said:
+        printed = ""
+        while "Student link" not in printed:
             line = bot.stderr.readline()
-            assert line, said
-            said += line
-        found = re.search(r"Student link: +(http://[^/]+)/c/(\S+)", said)
+            assert line, printed
+            printed += line
+        found = re.search(r"Student link: +(http://[^/]+)/c/(\S+)", printed)
         assert found is not None
         rest: list[str] = []
         windows: list[dict[str, Any]] = []
@@ -124,22 +126,22 @@ def test_the_network_gone_for_a_minute_is_told_and_everyone_is_back_after_it(
         for thread in threads:
             thread.start()
         students = subprocess.Popen(
-            [*inside, wire.there, sys.executable, "-m", "bot.demo.students", "--server", found[1],
+            [*inside, cable.students, sys.executable, "-m", "bot.demo.students", "--server", found[1],
              "--code", found[2], "--students", "3"],
             cwd=tmp_path, env=env, stdin=subprocess.PIPE,
         )  # fmt: skip
-        until(windows, lambda window: window["analysed"] == 3, 60)
+        wait_for_window(windows, lambda window: window["analysed"] == 3, 60)
 
-        wire.cut()
-        cut_s = time.monotonic()
-        until(windows, lambda window: window["analysed"] == 0, 30)
-        time.sleep(max(0.0, GONE_S - (time.monotonic() - cut_s)))
-        assert bot.poll() is None, "the class goes on"
+        cable.disconnect()
+        outage_began_s = time.monotonic()
+        wait_for_window(windows, lambda window: window["analysed"] == 0, 30)
+        time.sleep(max(0.0, OUTAGE_S - (time.monotonic() - outage_began_s)))
+        assert bot.poll() is None, "the class continues"
         assert windows[-1]["analysed"] == 0
         assert windows[-1]["suppressed"]
-        wire.mend()
-        back = until(windows, lambda window: window["analysed"] == 3, 90)
-        assert windows[back]["participants"] == 3, "nobody counts twice"
+        cable.reconnect()
+        back = wait_for_window(windows, lambda window: window["analysed"] == 3, 90)
+        assert windows[back]["participants"] == 3, "nobody is counted twice"
         bot.send_signal(signal.SIGINT)
         bot.wait(20)
         for thread in threads:
@@ -150,7 +152,7 @@ def test_the_network_gone_for_a_minute_is_told_and_everyone_is_back_after_it(
                 process.kill()
                 process.wait()
     assert bot.returncode == 0
-    assert "Class ended: It was ended from the terminal." in "".join(rest)
+    assert "Class ended: The class was ended from the terminal." in "".join(rest)
     starts = [window["start_s"] for window in windows]
     assert starts == [2.0 * number for number in range(len(starts))], "no window is missing"
     for window in windows:

@@ -1,4 +1,4 @@
-"""Behind a real nginx with docs/nginx.conf: cookie, live stream, links, a student's offer, addresses."""
+"""ClassMood behind a real nginx with docs/nginx.conf."""
 
 from __future__ import annotations
 
@@ -39,16 +39,16 @@ class Site:
     """ClassMood behind nginx.
 
     Attributes:
-        url: The site's https address.
-        plain: Its http address.
+        url: The https address of the site.
+        plain_url: Its http address.
         link: Path and query of the host link.
-        printed: What the server said at its start.
+        printed: What the server printed at its start.
         tls: Trusts the site's certificate.
         log: nginx's access log.
     """
 
     url: str
-    plain: str
+    plain_url: str
     link: str
     printed: str
     tls: ssl.SSLContext
@@ -56,15 +56,15 @@ class Site:
 
 
 def free_ports(count: int) -> list[int]:
-    held = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [one.getsockname()[1] for one in held]
-    for one in held:
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [one.getsockname()[1] for one in sockets]
+    for one in sockets:
         one.close()
     return ports
 
 
-def write_conf(folder: Path, http: int, https: int, behind: int) -> Path:
-    """nginx's configuration around docs/nginx.conf, with what an operator changes in it changed."""
+def write_conf(folder: Path, http: int, https: int, backend: int) -> Path:
+    """Write a configuration for nginx from docs/nginx.conf, with the changes an operator makes."""
     subprocess.run(
         ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
          "-days", "2", "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost",
@@ -79,7 +79,7 @@ def write_conf(folder: Path, http: int, https: int, behind: int) -> Path:
         ("/etc/ssl/mood.example.org.pem", str(folder / "cert")),
         ("/etc/ssl/private/mood.example.org.key", str(folder / "key")),
         ("/var/log/nginx/classmood.log", str(folder / "access.log")),
-        ("127.0.0.1:8765", f"127.0.0.1:{behind}"),
+        ("127.0.0.1:8765", f"127.0.0.1:{backend}"),
     ):
         assert old in text, old
         text = text.replace(old, new)
@@ -97,8 +97,8 @@ def write_conf(folder: Path, http: int, https: int, behind: int) -> Path:
 
 @asynccontextmanager
 async def proxied(folder: Path) -> AsyncIterator[Site]:
-    http, https, behind = free_ports(3)
-    conf = await asyncio.to_thread(write_conf, folder, http, https, behind)
+    http, https, backend = free_ports(3)
+    conf = await asyncio.to_thread(write_conf, folder, http, https, backend)
     url = f"https://localhost:{https}"
     settings = {
         "CLASSMOOD_WEB__PUBLIC_URL": url,
@@ -107,7 +107,7 @@ async def proxied(folder: Path) -> AsyncIterator[Site]:
     }
     nginx = await asyncio.create_subprocess_exec("nginx", "-p", str(folder), "-c", str(conf), "-e", "stderr")
     server = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "bot", "serve", "--port", str(behind),
+        sys.executable, "-m", "bot", "serve", "--port", str(backend),
         cwd=folder, env={**os.environ, **settings}, stdout=asyncio.subprocess.PIPE,
     )  # fmt: skip
     try:
@@ -140,32 +140,32 @@ async def proxied(folder: Path) -> AsyncIterator[Site]:
 
 @pytest.fixture
 async def site(tmp_path: Path) -> AsyncIterator[Site]:
-    async with proxied(tmp_path) as made:
-        yield made
+    async with proxied(tmp_path) as running:
+        yield running
 
 
 async def test_the_documented_proxy(site: Site) -> None:
-    """One site for all of it: starting two servers takes longer than the looks at them."""
+    """One test for all checks: starting the two servers takes longer than the checks."""
     async with ClientSession(site.url, connector=TCPConnector(ssl=site.tls)) as host:
-        await the_plain_address_leads_to_https(host, site)
-        await the_link_gives_a_secure_cookie(host, site)
-        made = await only_the_sites_own_pages_act(host, site)
-        await events_pass_at_once(host, made["id"])
-        await a_student_joins(site, made)
-        await what_clients_say_of_themselves_is_not_believed(site)
+        await check_http_redirects_to_https(host, site)
+        await check_host_link_sets_a_secure_cookie(host, site)
+        started = await check_only_own_pages_can_start_a_class(host, site)
+        await check_live_events_are_not_buffered(host, started["id"])
+        await check_a_student_can_join(site, started)
+        await check_forwarded_addresses_of_clients_are_ignored(site)
     log = await asyncio.to_thread(site.log.read_text)
-    assert f"/c/{made['code']}" in log
+    assert f"/c/{started['code']}" in log
     assert site.link.split("?token=")[1] not in log
     assert "127.0.0.1" not in log
 
 
-async def the_plain_address_leads_to_https(host: ClientSession, site: Site) -> None:
-    async with host.get(f"{site.plain}/c/ABCD", allow_redirects=False) as response:
+async def check_http_redirects_to_https(host: ClientSession, site: Site) -> None:
+    async with host.get(f"{site.plain_url}/c/ABCD", allow_redirects=False) as response:
         assert response.status == 301
         assert response.headers["Location"].startswith("https://localhost")
 
 
-async def the_link_gives_a_secure_cookie(host: ClientSession, site: Site) -> None:
+async def check_host_link_sets_a_secure_cookie(host: ClientSession, site: Site) -> None:
     async with host.get(site.link) as response:
         assert response.status == 200
         morsel = response.cookies["classmood_host"]
@@ -174,7 +174,7 @@ async def the_link_gives_a_secure_cookie(host: ClientSession, site: Site) -> Non
         assert "default-src 'none'" in response.headers["Content-Security-Policy"]
 
 
-async def only_the_sites_own_pages_act(host: ClientSession, site: Site) -> dict[str, str]:
+async def check_only_own_pages_can_start_a_class(host: ClientSession, site: Site) -> dict[str, str]:
     room = {"room": "companion:", "title": "Behind a proxy"}
     async with host.post("/api/classes", json=room, headers={"Origin": "https://evil.test"}) as response:
         assert response.status == 403
@@ -182,19 +182,19 @@ async def only_the_sites_own_pages_act(host: ClientSession, site: Site) -> dict[
         assert response.status == 413
     async with host.post("/api/classes", json=room, headers={"Origin": site.url}) as response:
         assert response.status == 201
-        made: dict[str, str] = await response.json()
-    assert made["student_url"] == f"{site.url}/c/{made['code']}"
-    return made
+        started: dict[str, str] = await response.json()
+    assert started["student_url"] == f"{site.url}/c/{started['code']}"
+    return started
 
 
-async def events_pass_at_once(host: ClientSession, class_id: str) -> None:
+async def check_live_events_are_not_buffered(host: ClientSession, class_id: str) -> None:
     own = {"Sec-Fetch-Site": "same-origin"}
     async with host.get(f"/api/classes/{class_id}/live") as stream:
         assert stream.status == 200
         label = {"label": "Now"}
         async with host.post(f"/api/classes/{class_id}/markers", json=label, headers=own) as response:
             assert response.status == 201
-        # The class runs on and so does the stream: only an unbuffered one shows the marker now.
+        # The class is still running, so the stream stays open: a buffered one would not show the marker yet.
         async with asyncio.timeout(10):
             async for line in stream.content:
                 if line.startswith(b"data: ") and json.loads(line[6:]).get("label") == "Now":
@@ -202,14 +202,14 @@ async def events_pass_at_once(host: ClientSession, class_id: str) -> None:
         raise AssertionError("the stream ended")
 
 
-async def a_student_joins(site: Site, made: dict[str, str]) -> None:
+async def check_a_student_can_join(site: Site, started: dict[str, str]) -> None:
     sender = Sender()
     try:
         async with ClientSession(connector=TCPConnector(ssl=site.tls)) as student:
-            async with student.get(made["student_url"]) as response:
+            async with student.get(started["student_url"]) as response:
                 assert response.status == 200
             offer = {"sdp": await sender.offer(), "type": "offer", "consent": True}
-            path = f"{site.url}/api/companion/{made['code']}/offer"
+            path = f"{site.url}/api/companion/{started['code']}/offer"
             async with student.post(path, json=offer) as response:
                 answer = await response.json()
                 assert response.status == 200, answer
@@ -221,8 +221,8 @@ async def a_student_joins(site: Site, made: dict[str, str]) -> None:
         await sender.close()
 
 
-async def what_clients_say_of_themselves_is_not_believed(site: Site) -> None:
-    """Guessing codes ends, though every guess claims to come from somewhere else."""
+async def check_forwarded_addresses_of_clients_are_ignored(site: Site) -> None:
+    """Guessed codes are rate-limited, even if every request claims another address."""
     statuses = []
     async with ClientSession(site.url, connector=TCPConnector(ssl=site.tls)) as stranger:
         for number in range(140):

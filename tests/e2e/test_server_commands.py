@@ -1,4 +1,4 @@
-"""Servers as a person starts and stops them: real processes, taken ports, tokens, signals."""
+"""Servers as real processes: used ports, a second server, token rotation and shutdown."""
 
 from __future__ import annotations
 
@@ -13,32 +13,30 @@ from urllib.request import Request, urlopen
 
 import pytest
 
-from tests.e2e.commands import error_line, run, start
+from tests.e2e.commands import error_line, host_link_line, run, start
 
 pytestmark = [pytest.mark.real_time, pytest.mark.slow]
 
 
-def test_a_taken_port_is_said(tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
+def test_used_port_is_a_one_line_error(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
         done = run(tmp_path, "serve", "--port", str(port))
     assert done.returncode == 1
     assert f"port {port}" in error_line(done)
     assert "--port" in error_line(done)
 
 
-def test_a_second_server_on_the_same_database_is_refused(tmp_path: Path) -> None:
+def test_second_server_on_the_same_database_is_refused(tmp_path: Path) -> None:
     first = start(tmp_path, "serve", "--port", "0")
     try:
-        assert first.stdout is not None
-        while "Host link" not in (line := first.stdout.readline()):
-            assert line, "the first server did not start"
+        line = host_link_line(first)
         done = run(tmp_path, "serve", "--port", "0")
         assert done.returncode == 1
         assert "another ClassMood is running" in error_line(done)
-        looked = run(tmp_path, "doctor", CLASSMOOD_WEB__PORT=url_port(line))
-        assert looked.returncode == 0, looked.stdout
-        assert "ok     port: ClassMood runs on 127.0.0.1:" in looked.stdout
+        checked = run(tmp_path, "doctor", CLASSMOOD_WEB__PORT=url_port(line))
+        assert checked.returncode == 0, checked.stdout
+        assert "ok     port: ClassMood already runs on 127.0.0.1:" in checked.stdout
         assert run(tmp_path, "classes").returncode == 0
     finally:
         first.send_signal(signal.SIGINT)
@@ -51,20 +49,18 @@ def url_port(line: str) -> str:
     return line.partition("/?token=")[0].rpartition(":")[2]
 
 
-def test_the_token_is_rotated_under_a_server_that_runs(tmp_path: Path) -> None:
+def test_rotated_token_takes_effect_on_a_running_server(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = str(free.getsockname()[1])
     server = start(tmp_path, "serve", "--port", port)
     try:
-        assert server.stdout is not None
-        while "Host link" not in (line := server.stdout.readline()):
-            assert line, "the server did not start"
+        line = host_link_line(server)
         first = line.split("?token=")[1].strip()
         assert status(port, first) == 200
 
-        made = run(tmp_path, "token", "--port", port)
-        assert made.returncode == 0, made.stderr
-        link = made.stdout.strip()
+        printed = run(tmp_path, "token", "--port", port)
+        assert printed.returncode == 0, printed.stderr
+        link = printed.stdout.strip()
         assert urlopen(link, timeout=10).status == 200
         with pytest.raises(HTTPError, match="401"):
             urlopen(link, timeout=10)
@@ -78,13 +74,13 @@ def test_the_token_is_rotated_under_a_server_that_runs(tmp_path: Path) -> None:
     finally:
         server.send_signal(signal.SIGINT)
         server.communicate(timeout=20)
-    kept = (tmp_path / "classmood.token").read_text()
-    assert first not in kept
-    assert fresh not in kept
+    stored = (tmp_path / "classmood.token").read_text()
+    assert first not in stored
+    assert fresh not in stored
 
 
 def status(port: str, token: str) -> int:
-    """What the API answers to a program with this token."""
+    """HTTP status of an API request with this token."""
     request = Request(f"http://127.0.0.1:{port}/api/classes", headers={"Authorization": f"Bearer {token}"})
     try:
         with urlopen(request, timeout=10) as response:
@@ -93,11 +89,9 @@ def status(port: str, token: str) -> int:
         return exc.code
 
 
-def test_a_stopped_server_ends_its_classes_and_waits_for_nobody(tmp_path: Path) -> None:
+def test_stopping_server_ends_its_classes_and_waits_for_no_client(tmp_path: Path) -> None:
     server = start(tmp_path, "serve", "--port", "0")
-    assert server.stdout is not None
-    while "Host link" not in (line := server.stdout.readline()):
-        assert line, "the server did not start"
+    line = host_link_line(server)
     url, _, token = line.split()[-1].partition("/?token=")
     headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
     for _ in range(3):
@@ -118,7 +112,7 @@ def test_a_stopped_server_ends_its_classes_and_waits_for_nobody(tmp_path: Path) 
     )
     assert server.returncode == 0, err
     assert "Traceback" not in err
-    following.read()  # the stream came to its end
+    following.read()  # returns because the server ended the stream
     listed = run(tmp_path, "classes").stdout.splitlines()
     assert len(listed) == 3
     assert all(" ended " in line for line in listed)

@@ -21,11 +21,11 @@ def classifier() -> CnnClassifier:
     return CnnClassifier()
 
 
-def test_no_crop_gives_no_row(classifier: CnnClassifier) -> None:
+def test_without_crops_there_are_no_rows(classifier: CnnClassifier) -> None:
     assert classifier.predict(np.zeros((0, 48, 48, 1), np.float32)).shape == (0, 7)
 
 
-def test_rows_are_probabilities_whatever_the_batch(classifier: CnnClassifier) -> None:
+def test_rows_are_probabilities_and_do_not_depend_on_the_batch_size(classifier: CnnClassifier) -> None:
     crops = np.random.default_rng(1).random((9, 48, 48, 1), dtype=np.float32)
     together = classifier.predict(crops)
     assert np.allclose(together.sum(axis=1), 1, atol=1e-4)
@@ -34,7 +34,7 @@ def test_rows_are_probabilities_whatever_the_batch(classifier: CnnClassifier) ->
         assert np.allclose(classifier.predict(crops[:number]), together[:number], atol=1e-4)
 
 
-def test_exposure_matters_little(classifier: CnnClassifier, faces: Path) -> None:
+def test_exposure_changes_the_probabilities_little(classifier: CnnClassifier, faces: Path) -> None:
     (image, *_) = frames(faces / "single_face.mp4", 320, 180)
     crops = crop_faces(image, BlazeFace().detect(image))
     plain, dark = classifier.predict(crops), classifier.predict(crops * 0.5)
@@ -51,38 +51,38 @@ def test_other_labels_are_refused(tmp_path: Path) -> None:
     card = json.loads(DEFAULT_MODEL.with_suffix(".json").read_text())
     card["labels"] = card["labels"][::-1]
     (tmp_path / "m.json").write_text(json.dumps(card))
-    with pytest.raises(ModelError, match="other labels"):
+    with pytest.raises(ModelError, match="its labels are not angry"):
         CnnClassifier(tmp_path / "m.tflite")
 
 
-def test_a_smiling_man_is_read_as_happy(faces: Path) -> None:
-    reader = FaceAnalysisPool(BlazeFace, CnnClassifier, workers=2)
+def test_a_smiling_man_is_classified_as_happy(faces: Path) -> None:
+    pool = FaceAnalysisPool(BlazeFace, CnnClassifier, workers=2)
     try:
-        readings = [reader.submit(image) for image in frames(faces / "single_face.mp4", 320, 180, every=4)]
-        probs = np.concatenate([reading.result(10).probs for reading in readings])
+        futures = [pool.submit(image) for image in frames(faces / "single_face.mp4", 320, 180, every=4)]
+        probs = np.concatenate([future.result(10).probs for future in futures])
     finally:
-        reader.close()
-    assert len(probs) == len(readings)
+        pool.close()
+    assert len(probs) == len(futures)
     assert EMOTIONS[int(probs.mean(axis=0).argmax())] == "happy"
 
 
-def test_a_bad_picture_fails_alone_and_the_threads_end(faces: Path) -> None:
+def test_an_image_of_the_wrong_shape_fails_alone_and_close_ends_the_threads(faces: Path) -> None:
     (image, *_) = frames(faces / "single_face.mp4", 320, 180)
-    reader = FaceAnalysisPool(BlazeFace, CnnClassifier, workers=1)
-    futures = [reader.submit(picture) for picture in (image, np.zeros((4, 4, 4), np.uint8), image)]
-    reader.close()
+    pool = FaceAnalysisPool(BlazeFace, CnnClassifier, workers=1)
+    futures = [pool.submit(one) for one in (image, np.zeros((4, 4, 4), np.uint8), image)]
+    pool.close()
     assert isinstance(futures[1].exception(0), ValueError)
     for good in (futures[0], futures[2]):
         assert len(good.result(0).faces) == 1
         assert good.result(0).probs.shape == (1, 7)
-    assert not [thread for thread in threading.enumerate() if thread.name.startswith("face-reader")]
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("face-analysis")]
 
 
-def test_a_cancelled_picture_is_skipped(faces: Path) -> None:
+def test_a_cancelled_image_is_skipped(faces: Path) -> None:
     (image, *_) = frames(faces / "single_face.mp4", 320, 180)
-    reader = FaceAnalysisPool(BlazeFace, CnnClassifier, workers=1)
-    futures = [reader.submit(image) for _ in range(20)]
+    pool = FaceAnalysisPool(BlazeFace, CnnClassifier, workers=1)
+    futures = [pool.submit(image) for _ in range(20)]
     cancelled = futures[-1].cancel()
-    reader.close()
+    pool.close()
     assert futures[-1].cancelled() is cancelled
     assert all(len(future.result(0).faces) == 1 for future in futures[:-1])

@@ -1,4 +1,4 @@
-"""Classes and windows for tests, and a controller that only writes to the store."""
+"""Builds classes and windows for tests, and a controller without rooms."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def a_window(
     happy: float | None = 0.4,
     **changes: object,
 ) -> WindowSummary:
-    """A window whose faces are ``happy`` and otherwise neutral; suppressed when ``happy`` is None."""
+    """A window with this share of happy and the rest neutral; suppressed when ``happy`` is None."""
     shares = None
     if happy is not None:
         shares = dict.fromkeys(EMOTIONS, 0.0) | {"happy": happy, "neutral": 1 - happy}

@@ -1,4 +1,4 @@
-"""A store on a real SQLite file, and the host's application on it."""
+"""Fixtures: a store in a real SQLite file, and the host's application that serves it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.reports.builders import FakeController
 from tests.reports.web.app_client import Client, Host, memory_keys
 
 
-async def _fails(_request: web.Request) -> web.Response:
+async def _raise_error(_request: web.Request) -> web.Response:
     raise ArithmeticError("secret detail")
 
 
@@ -34,15 +34,15 @@ def store(path: Path) -> Iterator[Store]:
 @pytest.fixture
 async def host(store: Store, aiohttp_client: Callable[..., Awaitable[Client]]) -> Host:
     feed = LiveFeed()
-    made: list[Host] = []
+    hosts: list[Host] = []  # filled below: the application needs a callback to its host
     app = build_app(
         store=store,
         controller=FakeController(store, feed),
         feed=feed,
         keys=memory_keys("token"),
-        ready=lambda: made[0].unready,
+        ready=lambda: hosts[0].unready,
         heartbeat_s=0.05,
-        extra_routes=[web.get("/fails", _fails)],
+        extra_routes=[web.get("/fails", _raise_error)],
     )
-    made.append(Host(await aiohttp_client(app), store, feed))
-    return made[0]
+    hosts.append(Host(await aiohttp_client(app), store, feed))
+    return hosts[0]

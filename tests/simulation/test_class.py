@@ -1,4 +1,4 @@
-"""Simulated students against a receiving peer: faults, and that nobody is ever shown for somebody else."""
+"""Simulated students with faults: frames are received, and no student is shown as another one."""
 
 import asyncio
 import random
@@ -26,9 +26,9 @@ from tests.cameras import needs_network
 
 pytestmark = [pytest.mark.real_time, pytest.mark.slow, needs_network]
 
-QUICK = WebrtcSettings(connect_timeout_s=30.0, silence_timeout_s=1.0)
-WITHIN_S = 40.0
-"""How long a busy machine may take for what takes a moment."""
+SETTINGS = WebrtcSettings(connect_timeout_s=30.0, silence_timeout_s=1.0)
+TIMEOUT_S = 40.0
+"""Generous timeout, for a busy machine."""
 
 
 def clip_of(identity: int, *, layers: int = 3, fps: int = 15) -> Clip:
@@ -41,16 +41,21 @@ def clips() -> dict[int, Clip]:
 
 
 @dataclass(eq=False)
-class Seat:
-    """A student, the peer that receives them, and whose pictures came."""
+class Connection:
+    """A student, the peer that receives it, and what was received.
+
+    Attributes:
+        seen: The identity in each frame.
+        rotation: The rotation of each frame.
+    """
 
     student: SimulatedStudent
     peer: ReceivingPeer
     answer: str
     states: list[PeerState]
     seen: list[int] = field(default_factory=list)
-    turns: list[int] = field(default_factory=list)
-    news: asyncio.Event = field(default_factory=asyncio.Event)
+    rotation: list[int] = field(default_factory=list)
+    changed: asyncio.Event = field(default_factory=asyncio.Event)
     reader: asyncio.Task[None] | None = None
 
     async def read(self) -> None:
@@ -58,40 +63,40 @@ class Seat:
             while True:
                 frame = await self.peer.camera.recv()
                 self.seen.append(read_identity(np.rot90(frame.luma(), frame.rotation)))  # as it was sent
-                self.turns.append(frame.rotation)
-                self.news.set()
+                self.rotation.append(frame.rotation)
+                self.changed.set()
         except TrackEnded:
-            self.news.set()
+            self.changed.set()
 
-    async def sees(self, count: int, within_s: float = WITHIN_S) -> None:
-        """Wait for so many more pictures."""
+    async def receives(self, count: int, within_s: float = TIMEOUT_S) -> None:
+        """Wait for a number of further frames."""
         wanted = len(self.seen) + count
         async with asyncio.timeout(within_s):
             while len(self.seen) < wanted:
-                self.news.clear()
-                await self.news.wait()
+                self.changed.clear()
+                await self.changed.wait()
 
-    async def reaches(self, state: PeerState, within_s: float = WITHIN_S) -> None:
+    async def reaches(self, state: PeerState, within_s: float = TIMEOUT_S) -> None:
         async with asyncio.timeout(within_s):
             while state not in self.states:
-                self.news.clear()
-                await self.news.wait()
+                self.changed.clear()
+                await self.changed.wait()
 
-    def count_whole_pictures(self) -> list[int]:
-        """Timestamps of the pictures that go to the decoder from now on."""
+    def record_decoder_input(self) -> list[int]:
+        """Record the timestamps of the frames that are passed to the decoder from now on."""
         stream = self.peer._stream
         assert stream is not None
-        push, found = stream.decoder.push, list[int]()
+        push, timestamps = stream.decoder.push, list[int]()
 
-        def count(codec: str, picture: EncodedFrame, *, fresh: bool = True) -> None:
-            found.append(picture.timestamp)
-            push(codec, picture, fresh=fresh)
+        def count(codec: str, frame: EncodedFrame, *, fresh: bool = True) -> None:
+            timestamps.append(frame.timestamp)
+            push(codec, frame, fresh=fresh)
 
         stream.decoder.push = count  # type: ignore[method-assign]
-        return found
+        return timestamps
 
     def shown(self) -> list[int]:
-        """Whose pictures came, one after the other."""
+        """The identities seen, without repetitions."""
         return [identity for identity, _ in groupby(self.seen)]
 
     async def close(self) -> None:
@@ -101,104 +106,107 @@ class Seat:
             await self.reader
 
 
-class School:
-    """Seats, all closed at the end."""
+class Connections:
+    """Connects students; all connections are closed at the end."""
 
     def __init__(self, threads: ThreadPoolExecutor, stack: AsyncExitStack) -> None:
         self._threads, self._stack = threads, stack
 
-    async def seat(
+    async def connect(
         self, clip: Clip, faults: Faults | None = None, wanted_fps: float | None = None, first: int = 0
-    ) -> Seat:
+    ) -> Connection:
         student = SimulatedStudent(clip, faults, first_sequence=first)
         states: list[PeerState] = []
-        news = asyncio.Event()
+        changed = asyncio.Event()
 
-        def told(_: ReceivingPeer, state: PeerState) -> None:
+        def on_state(_: ReceivingPeer, state: PeerState) -> None:
             states.append(state)
-            news.set()
+            changed.set()
 
         self._stack.push_async_callback(student.leave)
-        options = ReceiveOptions(QUICK, self._threads, wanted_fps=wanted_fps)
-        peer = ReceivingPeer(LatestFrameTrack("t", "p"), options, told)
-        seat = Seat(student, peer, await peer.answer(await student.offer()), states, news=news)
-        self._stack.push_async_callback(seat.close)
-        await student.accept(seat.answer)
-        seat.reader = asyncio.create_task(seat.read())
-        return seat
+        options = ReceiveOptions(SETTINGS, self._threads, wanted_fps=wanted_fps)
+        peer = ReceivingPeer(LatestFrameTrack("t", "p"), options, on_state)
+        connection = Connection(
+            student, peer, await peer.answer(await student.offer()), states, changed=changed
+        )
+        self._stack.push_async_callback(connection.close)
+        await student.accept(connection.answer)
+        connection.reader = asyncio.create_task(connection.read())
+        return connection
 
 
 @pytest.fixture
-async def school() -> AsyncIterator[School]:
+async def connections() -> AsyncIterator[Connections]:
     with ThreadPoolExecutor(2) as threads:
         async with AsyncExitStack() as stack:
-            yield School(threads, stack)
+            yield Connections(threads, stack)
 
 
-async def test_no_more_is_shown_than_is_wanted(school: School, clips: dict[int, Clip]) -> None:
-    seat = await school.seat(clips[5], wanted_fps=4.0)
-    await seat.sees(8)  # the rates of the layers are known by now
-    sent, seen = seat.student.sent.pictures, len(seat.seen)
-    await seat.sees(8)
-    assert set(seat.seen) == {5}
-    assert len(seat.seen) - seen <= 0.4 * (seat.student.sent.pictures - sent) + 1
+async def test_the_frame_rate_does_not_exceed_the_wanted_one(
+    connections: Connections, clips: dict[int, Clip]
+) -> None:
+    connection = await connections.connect(clips[5], wanted_fps=4.0)
+    await connection.receives(8)  # by now the frame rates of the layers are known
+    sent, seen = connection.student.sent.frames, len(connection.seen)
+    await connection.receives(8)
+    assert set(connection.seen) == {5}
+    assert len(connection.seen) - seen <= 0.4 * (connection.student.sent.frames - sent) + 1
 
 
 @pytest.mark.parametrize("layers", [1, 3])
-async def test_loss_reordering_and_doubles_are_made_good(school: School, layers: int) -> None:
-    """Across the wrap of the sequence numbers, too."""
+async def test_loss_reordering_and_duplicates_are_repaired(connections: Connections, layers: int) -> None:
+    """The sequence numbers wrap meanwhile."""
     clip = clip_of(9, layers=layers)
-    faults = Faults(loss=0.05, reorder=0.05, double=0.05, seed=2)
-    seat = await school.seat(clip, faults, first=65_450)
-    await seat.sees(5)
-    whole = seat.count_whole_pictures()
-    sent = seat.student.sent.pictures
-    await seat.sees(60)
-    assert set(seat.seen) == {9}
-    # Not of those shown: what comes late comes together, and only the newest is shown.
-    assert len(whole) >= 0.6 * (seat.student.sent.pictures - sent)
-    assert seat.student.sent.again > 0  # packets were asked for again, and sent in a stream of their own
-    assert seat.student.sent.reports > 0
-    assert seat.student.sent.lost_told > 0
+    faults = Faults(loss=0.05, reorder=0.05, duplicate=0.05, seed=2)
+    connection = await connections.connect(clip, faults, first=65_450)
+    await connection.receives(5)
+    decoder_input = connection.record_decoder_input()
+    sent = connection.student.sent.frames
+    await connection.receives(60)
+    assert set(connection.seen) == {9}
+    # Frames shown are not counted: delayed frames arrive together, and only the newest is shown.
+    assert len(decoder_input) >= 0.6 * (connection.student.sent.frames - sent)
+    assert connection.student.sent.retransmissions > 0
+    assert connection.student.sent.reports > 0
+    assert connection.student.sent.reported_lost > 0
 
 
-async def test_a_telephone_turned_in_the_hand_is_shown_upright(
-    school: School, clips: dict[int, Clip]
+async def test_a_phone_that_is_rotated_is_shown_upright(
+    connections: Connections, clips: dict[int, Clip]
 ) -> None:
-    """Some packets are lost, and come again in another stream that says it, too."""
-    seat = await school.seat(clips[6], Faults(loss=0.03, seed=5))
-    assert "urn:3gpp:video-orientation" in seat.answer
-    for turns in (0, 1, 2, 0):
-        seat.student.turns = turns
-        await seat.sees(10)
-    assert set(seat.seen) == {6}
-    assert [turns for turns, _ in groupby(seat.turns)] == [0, 1, 2, 0]
-    assert all(seat.turns.count(turns) >= 5 for turns in (0, 1, 2))
+    """Some packets are lost; their retransmissions signal the rotation, too."""
+    connection = await connections.connect(clips[6], Faults(loss=0.03, seed=5))
+    assert "urn:3gpp:video-orientation" in connection.answer
+    for rotation in (0, 1, 2, 0):
+        connection.student.rotation = rotation
+        await connection.receives(10)
+    assert set(connection.seen) == {6}
+    assert [rotation for rotation, _ in groupby(connection.rotation)] == [0, 1, 2, 0]
+    assert all(connection.rotation.count(rotation) >= 5 for rotation in (0, 1, 2))
 
 
-async def test_a_reused_line_shows_the_new_student_only(school: School, clips: dict[int, Clip]) -> None:
-    seat = await school.seat(clips[1])
-    await seat.sees(5)
-    seat.student.change(clips[2], ssrc=0x1234)
-    await seat.sees(15)
-    assert seat.shown() == [1, 2]
+async def test_a_reused_media_line_shows_only_the_new_student(
+    connections: Connections, clips: dict[int, Clip]
+) -> None:
+    connection = await connections.connect(clips[1])
+    await connection.receives(5)
+    connection.student.replace_stream(clips[2], ssrc=0x1234)
+    await connection.receives(15)
+    assert connection.shown() == [1, 2]
 
 
 @pytest.mark.slow
-async def test_stock_never_shows_the_new_student_of_a_reused_line(clips: dict[int, Clip]) -> None:
-    """The same with aiortc's own receiver: why ours follows the stream itself."""
+async def test_stock_never_shows_the_new_student_of_a_reused_media_line(clips: dict[int, Clip]) -> None:
+    """Why our receiver follows a change of the SSRC by itself."""
     student = SimulatedStudent(clips[1])
-    connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
-    await connection.setRemoteDescription(RTCSessionDescription(sdp=await student.offer(), type="offer"))
-    await connection.setLocalDescription(await connection.createAnswer())
-    await student.accept(connection.localDescription.sdp)
+    connection = await connect_stock(student)
     track = connection.getReceivers()[0].track
     seen: list[int] = []
     try:
-        async with asyncio.timeout(WITHIN_S):
+        async with asyncio.timeout(TIMEOUT_S):
             while len(seen) < 5:
                 seen.append(read_identity((await track.recv()).to_ndarray(format="gray")))
-        student.change(clips[2], ssrc=0x1234)
+        student.replace_stream(clips[2], ssrc=0x1234)
         seen.clear()
         async with asyncio.timeout(3):
             while True:
@@ -210,39 +218,52 @@ async def test_stock_never_shows_the_new_student_of_a_reused_line(clips: dict[in
     assert set(seen) != {2}
 
 
-async def test_nothing_old_is_shown_after_the_network_stalled(school: School, clips: dict[int, Clip]) -> None:
-    seat = await school.seat(clips[3])
-    await seat.sees(10)
-    seat.student.stall()
-    await seat.reaches(PeerState.SILENT)
+async def test_old_frames_are_not_shown_after_the_network_stalled(
+    connections: Connections, clips: dict[int, Clip]
+) -> None:
+    connection = await connections.connect(clips[3])
+    await connection.receives(10)
+    connection.student.stall()
+    await connection.reaches(PeerState.SILENT)
     await asyncio.sleep(1.5)
     ages: list[float] = []
     clock = asyncio.get_running_loop().time
-    show = seat.peer.camera.show
+    show = connection.peer.camera.show
 
     def note(frame: object) -> None:
         ages.append(((int(clock() * 90_000) - (frame.av_frame.pts or 0)) & 0xFFFFFFFF) / 90_000)  # type: ignore[attr-defined]
         show(frame)  # type: ignore[arg-type]
 
-    seat.peer.camera.show = note  # type: ignore[method-assign,assignment]
-    await seat.student.resume()
-    await seat.sees(10)
+    connection.peer.camera.show = note  # type: ignore[method-assign,assignment]
+    await connection.student.resume()
+    await connection.receives(10)
     assert max(ages) < 1.5
-    assert seat.states[-1] is PeerState.CONNECTED
+    assert connection.states[-1] is PeerState.CONNECTED
 
 
-async def test_a_connection_that_falls_behind_is_given_up(school: School, clips: dict[int, Clip]) -> None:
-    seat = await school.seat(clips[3])
-    await seat.sees(5)
-    for _ in range(100):  # a server whose queue grows: five seconds within seven
-        seat.student.behind_s += 0.75 / 15
+async def test_a_connection_that_falls_behind_is_closed(
+    connections: Connections, clips: dict[int, Clip]
+) -> None:
+    connection = await connections.connect(clips[3])
+    await connection.receives(5)
+    for _ in range(100):  # a server whose queue grows by five seconds within seven
+        connection.student.delay_s += 0.75 / 15
         await asyncio.sleep(1 / 15)
-    await seat.reaches(PeerState.CLOSED)
-    assert seat.states[-2:] == [PeerState.BEHIND, PeerState.CLOSED]
+    await connection.reaches(PeerState.CLOSED)
+    assert connection.states[-2:] == [PeerState.BEHIND, PeerState.CLOSED]
 
 
-def throw(datagram: bytes, answer: str) -> None:
-    """Send a datagram to whoever gave an answer."""
+async def connect_stock(student: SimulatedStudent) -> RTCPeerConnection:
+    """Receive a student with stock aiortc."""
+    connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
+    await connection.setRemoteDescription(RTCSessionDescription(sdp=await student.offer(), type="offer"))
+    await connection.setLocalDescription(await connection.createAnswer())
+    await student.accept(connection.localDescription.sdp)
+    return connection
+
+
+def send_datagram(datagram: bytes, answer: str) -> None:
+    """Send a datagram to the address in an answer."""
     candidate = next(line for line in answer.splitlines() if line.startswith("a=candidate:"))
     address, port = candidate.split()[4:6]
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
@@ -250,16 +271,13 @@ def throw(datagram: bytes, answer: str) -> None:
         stranger.sendto(datagram, (address, int(port)))
 
 
-async def test_a_strangers_empty_datagram_ends_stock(clips: dict[int, Clip]) -> None:
+async def test_an_empty_datagram_from_a_stranger_ends_a_stock_connection(clips: dict[int, Clip]) -> None:
     student = SimulatedStudent(clips[1])
-    connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
-    await connection.setRemoteDescription(RTCSessionDescription(sdp=await student.offer(), type="offer"))
-    await connection.setLocalDescription(await connection.createAnswer())
-    await student.accept(connection.localDescription.sdp)
+    connection = await connect_stock(student)
     track = connection.getReceivers()[0].track
-    async with asyncio.timeout(WITHIN_S):
+    async with asyncio.timeout(TIMEOUT_S):
         await track.recv()
-        throw(b"", connection.localDescription.sdp)
+        send_datagram(b"", connection.localDescription.sdp)
         with suppress(MediaStreamError):
             while True:
                 await track.recv()
@@ -268,44 +286,50 @@ async def test_a_strangers_empty_datagram_ends_stock(clips: dict[int, Clip]) -> 
     await student.leave()
 
 
-async def test_strangers_datagrams_do_no_harm(school: School, clips: dict[int, Clip]) -> None:
-    seat = await school.seat(clips[3])
-    await seat.sees(3)
-    dice = random.Random(3)
-    for noise in (b"", b"\x80", b"\x90\x61", b"\x80\xc8" + bytes(30), b"\x80" + dice.randbytes(1600)):
-        throw(noise, seat.answer)
-    await seat.sees(10)
-    assert set(seat.seen) == {3}
+async def test_datagrams_from_strangers_have_no_effect(
+    connections: Connections, clips: dict[int, Clip]
+) -> None:
+    connection = await connections.connect(clips[3])
+    await connection.receives(3)
+    rng = random.Random(3)
+    for noise in (b"", b"\x80", b"\x90\x61", b"\x80\xc8" + bytes(30), b"\x80" + rng.randbytes(1600)):
+        send_datagram(noise, connection.answer)
+    await connection.receives(10)
+    assert set(connection.seen) == {3}
 
 
-async def test_mute_is_silence_and_its_end_is_seen(school: School, clips: dict[int, Clip]) -> None:
-    seat = await school.seat(clips[4])
-    await seat.sees(5)
-    seat.student.mute()
-    await seat.reaches(PeerState.SILENT)
-    seat.student.unmute()
-    await seat.sees(5)
-    assert set(seat.seen) == {4}
+async def test_a_muted_camera_is_silent_and_returns_when_unmuted(
+    connections: Connections, clips: dict[int, Clip]
+) -> None:
+    connection = await connections.connect(clips[4])
+    await connection.receives(5)
+    connection.student.mute()
+    await connection.reaches(PeerState.SILENT)
+    connection.student.unmute()
+    await connection.receives(5)
+    assert set(connection.seen) == {4}
 
 
 @pytest.mark.slow
-async def test_nobody_is_ever_shown_for_somebody_else(school: School, clips: dict[int, Clip]) -> None:
-    """Joins, leaves and reused lines under loss; each picture is checked against whose it must be."""
-    dice = random.Random(5)
-    seats: list[tuple[Seat, list[int]]] = []  # and whose pictures must have come, in order
-    for turn in range(16):
-        identity = dice.randrange(8)
-        seat = await school.seat(clips[identity], Faults(loss=0.03, seed=turn))
-        seats.append((seat, [identity]))
-        await seat.sees(2)
-        if turn % 3 == 2:
-            reused, meant = seats[dice.randrange(len(seats))]
-            meant.append((meant[-1] + 1) % 8)
-            reused.student.change(clips[meant[-1]], ssrc=1000 + turn)
-            await reused.sees(8)
-        elif len(seats) > 4:
-            leaver, meant = seats.pop(0)
-            await leaver.close()
-            assert leaver.shown() == meant
-    for seat, meant in seats:
-        assert seat.shown() == meant
+async def test_no_student_is_ever_shown_as_another_one(
+    connections: Connections, clips: dict[int, Clip]
+) -> None:
+    """Students join, leave and reuse media lines, with packet loss; the identity in each frame is checked."""
+    rng = random.Random(5)
+    received: list[tuple[Connection, list[int]]] = []  # each with the identities expected, in order
+    for round_number in range(16):
+        identity = rng.randrange(8)
+        connection = await connections.connect(clips[identity], Faults(loss=0.03, seed=round_number))
+        received.append((connection, [identity]))
+        await connection.receives(2)
+        if round_number % 3 == 2:
+            reused, expected = received[rng.randrange(len(received))]
+            expected.append((expected[-1] + 1) % 8)
+            reused.student.replace_stream(clips[expected[-1]], ssrc=1000 + round_number)
+            await reused.receives(8)
+        elif len(received) > 4:
+            leaving, expected = received.pop(0)
+            await leaving.close()
+            assert leaving.shown() == expected
+    for connection, expected in received:
+        assert connection.shown() == expected

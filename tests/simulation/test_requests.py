@@ -1,4 +1,4 @@
-"""The benchmark of requests: its server is listened to for as long as it talks."""
+"""The benchmark of requests reads all output of its server, and reports a server that does not start."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import sys
 
 import pytest
 
-from benchmarks.requests import heard
+from benchmarks.requests import server_url
 
-TALKATIVE = """
+VERBOSE_SERVER = """
 import sys
-print("It is early.", flush=True)
+print("Starting.", flush=True)
 print("Host link:     http://127.0.0.1:1234/?token=abc", flush=True)
 sys.stdout.write(("x" * 999 + "\\n") * 1000)
 """
@@ -23,17 +23,17 @@ async def start(program: str) -> asyncio.subprocess.Process:
     )
 
 
-async def test_a_server_that_says_more_than_a_pipe_holds_does_not_stand_still() -> None:
-    server = await start(TALKATIVE)
-    async with heard(server) as url:
+async def test_a_server_that_prints_more_than_a_pipe_holds_does_not_block() -> None:
+    server = await start(VERBOSE_SERVER)
+    async with server_url(server) as url:
         assert url == "http://127.0.0.1:1234"
         async with asyncio.timeout(30):
             assert await server.wait() == 0
 
 
-async def test_a_server_that_does_not_start_is_told_with_its_words() -> None:
+async def test_the_error_of_a_server_that_does_not_start_has_its_output() -> None:
     server = await start("import sys; sys.exit('port 1 is taken')")
     with pytest.raises(RuntimeError, match="did not start: port 1 is taken"):
-        async with heard(server):
+        async with server_url(server):
             pass
     await server.wait()

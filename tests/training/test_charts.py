@@ -1,4 +1,4 @@
-"""Charts: well-formed SVG, figures where they belong."""
+"""Charts: well-formed SVG with every value in its place."""
 
 from xml.etree import ElementTree
 
@@ -11,12 +11,12 @@ from training.metrics import measure
 SVG = "{http://www.w3.org/2000/svg}"
 
 
-def _answers(labels: list[int]) -> np.ndarray:
+def _predictions(labels: list[int]) -> np.ndarray:
     return np.eye(7, dtype=np.float32)[labels] * 0.9 + 0.1 / 7
 
 
-def test_the_confusion_has_labels_down_and_answers_across() -> None:
-    metrics = measure(_answers([4, 4, 0]), np.array([0, 0, 0]))
+def test_the_confusion_matrix_has_a_row_per_label_and_a_column_per_prediction() -> None:
+    metrics = measure(_predictions([4, 4, 0]), np.array([0, 0, 0]))
     root = ElementTree.fromstring(confusion_svg(metrics, "a & b"))
     cells = [
         (float(one.get("x", 0)), float(one.get("y", 0)), float(one.get("fill-opacity", 0)))
@@ -24,14 +24,14 @@ def test_the_confusion_has_labels_down_and_answers_across() -> None:
     ]
     assert len(cells) == 49
     xs, ys = sorted({x for x, _, _ in cells}), sorted({y for _, y, _ in cells})
-    dark = {(ys.index(y), xs.index(x)): share for x, y, share in cells if share}
-    assert dark == {(0, 0): 0.333, (0, 4): 0.667}
-    words = [one.text for one in root.findall(f"{SVG}text")]
-    assert words[0] == "a & b"
-    assert [words.count(emotion) for emotion in EMOTIONS] == [2] * 7
+    filled = {(ys.index(y), xs.index(x)): share for x, y, share in cells if share}
+    assert filled == {(0, 0): 0.333, (0, 4): 0.667}
+    texts = [one.text for one in root.findall(f"{SVG}text")]
+    assert texts[0] == "a & b"
+    assert [texts.count(emotion) for emotion in EMOTIONS] == [2] * 7
 
 
-def test_a_line_rises_as_its_figures_do_and_stays_in_the_frame() -> None:
+def test_a_line_is_scaled_to_the_axes() -> None:
     root = ElementTree.fromstring(lines_svg({"one": [(0, 5), (1, 6), (4, 9)]}, "t", "x", "y"))
     line = root.find(f"{SVG}polyline")
     assert line is not None
@@ -39,11 +39,11 @@ def test_a_line_rises_as_its_figures_do_and_stays_in_the_frame() -> None:
     assert points == [(70, 260), (170, 210), (470, 60)]
 
 
-def test_a_run_and_a_model_become_lines() -> None:
+def test_each_series_becomes_one_line() -> None:
     history = [
         {"epoch": 0.0, "accuracy": 0.2, "val_accuracy": 0.3},
         {"epoch": 1.0, "accuracy": 0.4, "val_accuracy": 0.5},
     ]
-    metrics = measure(_answers([0, 1, 2]), np.array([0, 1, 1]))
+    metrics = measure(_predictions([0, 1, 2]), np.array([0, 1, 1]))
     for svg in (curves_svg(history), risk_svg({"a": metrics, "b": metrics}, "risk")):
         assert len(ElementTree.fromstring(svg).findall(f"{SVG}polyline")) == 2

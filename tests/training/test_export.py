@@ -1,4 +1,4 @@
-"""Exporting: a network whose every answer is known comes out of LiteRT with the same answers."""
+"""Export: a network with known predictions makes the same predictions in LiteRT."""
 
 import hashlib
 import json
@@ -28,17 +28,17 @@ LEVELS = np.array([(30 * label + 15) / 255 for label in range(7)], np.float32)
 
 
 def _brightness_network(sharpness: float = 400.0) -> "keras.Model":
-    """Logits sharpness * (2 c x - c c), greatest for the label of brightness c nearest to x."""
-    pictures = keras.Input((48, 48, 1))
+    """Logits sharpness * (2 c x - c c): largest for the label whose brightness c is nearest to x."""
+    images = keras.Input((48, 48, 1))
     dense = keras.layers.Dense(7, name="logits")
-    network = keras.Model(pictures, dense(keras.layers.GlobalAveragePooling2D()(pictures)))
+    network = keras.Model(images, dense(keras.layers.GlobalAveragePooling2D()(images)))
     dense.set_weights([2 * sharpness * LEVELS[np.newaxis], -sharpness * LEVELS**2])
     return network
 
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """20 training pictures a label, of which one is held back, and the usual validation and private ones."""
+    """20 training images per label, one of which is held back; validation and private of ``fer_layouts``."""
     folder = tmp_path_factory.mktemp("data")
     for label, emotion in enumerate(EMOTIONS):
         for number in range(20):
@@ -57,9 +57,7 @@ def run(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_the_exported_model_reads_every_split_as_the_network_does(
-    run: Path, data: Path, tmp_path: Path
-) -> None:
+def test_the_exported_model_predicts_the_same_as_the_network(run: Path, data: Path, tmp_path: Path) -> None:
     exported = export(run / "best.keras", data, tmp_path / "out")
     for split in ("train", "validation", "private"):
         assert evaluate(data, split, exported.model).accuracy == 1.0
@@ -67,7 +65,7 @@ def test_the_exported_model_reads_every_split_as_the_network_does(
     classifier = CnnClassifier.load(exported.model)
     crops = to_floats(np.stack([fer_layouts.uniform_image(label, "private") for label in range(7)]))
     assert classifier.predict(crops).argmax(axis=1).tolist() == list(range(7))
-    # The batch is free, and what else is in it does not matter.
+    # Any batch size gives the same predictions.
     for size in (1, 3, 7):
         assert classifier.predict(crops[:size]) == pytest.approx(classifier.predict(crops)[:size], abs=1e-6)
     network = load_keras(run / "best.keras")
@@ -75,7 +73,7 @@ def test_the_exported_model_reads_every_split_as_the_network_does(
     assert classifier.predict(crops) == pytest.approx(expected, abs=1e-4)
 
 
-def test_the_temperature_is_fitted_on_the_held_back_pictures(run: Path, data: Path, tmp_path: Path) -> None:
+def test_the_temperature_is_fitted_on_the_held_back_images(run: Path, data: Path, tmp_path: Path) -> None:
     card = export(run / "best.keras", data, tmp_path).card
     _, held_back = training_parts(data, seed=3)
     assert len(held_back) == 7
@@ -84,14 +82,14 @@ def test_the_temperature_is_fitted_on_the_held_back_pictures(run: Path, data: Pa
 
 
 def test_the_command_in_the_card_has_every_option_of_the_run(run: Path, data: Path, tmp_path: Path) -> None:
-    begun = tmp_path / "begun"
-    begun.mkdir()
-    (begun / "best.keras").write_bytes((run / "best.keras").read_bytes())
+    other_run = tmp_path / "other"
+    other_run.mkdir()
+    (other_run / "best.keras").write_bytes((run / "best.keras").read_bytes())
     config = json.loads((run / "config.json").read_text())
     config |= {"side": 40, "balance": 0.5, "teacher": "/home/somebody/best.keras"}
     config["ranges"] |= {"codec_share": 0.1, "erase_share": 0.2, "framed_share": 0.3}
-    (begun / "config.json").write_text(json.dumps(config))
-    command = export(begun / "best.keras", data, tmp_path / "out").card["command"]
+    (other_run / "config.json").write_text(json.dumps(config))
+    command = export(other_run / "best.keras", data, tmp_path / "out").card["command"]
     for option in (
         "--side 40",
         "--balance 0.5",
@@ -103,7 +101,7 @@ def test_the_command_in_the_card_has_every_option_of_the_run(run: Path, data: Pa
         assert f" {option}" in command
 
 
-def test_the_card_tells_what_was_made_and_no_path(run: Path, data: Path, tmp_path: Path) -> None:
+def test_the_card_describes_the_export_and_contains_no_path(run: Path, data: Path, tmp_path: Path) -> None:
     exported = export(run / "best.keras", data, tmp_path / "out")
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
         "fer_cnn.json",
@@ -129,23 +127,23 @@ def test_the_card_tells_what_was_made_and_no_path(run: Path, data: Path, tmp_pat
         assert str(path) not in page
 
 
-def test_the_page_of_the_card_names_what_is_mistaken_for_what() -> None:
+def test_the_card_for_people_lists_the_most_frequent_mistake_first() -> None:
     shipped = json.loads((MODELS / "fer_cnn.json").read_text())
     page = markdown(shipped)
     assert f"SHA-256\n`{shipped['sha256']}`" in page
-    assert f"**How good.** {100 * shipped['metrics']['accuracy']:.1f} % on PublicTest (3,589 images" in page
-    wrong = {
-        (label, answer): count / sum(row)
+    assert f"**Accuracy.** {100 * shipped['metrics']['accuracy']:.1f} % on PublicTest (3,589 images" in page
+    mistakes = {
+        (label, predicted): count / sum(row)
         for label, row in zip(EMOTIONS, shipped["metrics"]["confusion"], strict=True)
-        for answer, count in zip(EMOTIONS, row, strict=True)
-        if answer != label
+        for predicted, count in zip(EMOTIONS, row, strict=True)
+        if predicted != label
     }
-    label, answer = max(wrong, key=lambda pair: wrong[pair])
-    first = page.split("something else most often**\n\n")[1].splitlines()[0]
-    assert first == f"- {label}: {100 * wrong[label, answer]:.1f} % are called {answer}."
+    label, predicted = max(mistakes, key=lambda pair: mistakes[pair])
+    first = page.split("**Most frequent mistakes**\n\n")[1].splitlines()[0]
+    assert first == f"- {label}: {100 * mistakes[label, predicted]:.1f} % are classified as {predicted}."
 
 
-def test_the_weights_to_go_on_from_are_those_that_ship() -> None:
+def test_the_keras_file_contains_the_weights_of_the_shipped_model() -> None:
     weights = load_keras(MODELS.parents[1] / "training" / "fer_cnn.keras")
     crops = np.random.default_rng(1).random((8, 48, 48, 1)).astype(np.float32)
     temperature = json.loads((MODELS / "fer_cnn.json").read_text())["temperature"]
@@ -153,57 +151,59 @@ def test_the_weights_to_go_on_from_are_those_that_ship() -> None:
     assert CnnClassifier.load().predict(crops) == pytest.approx(expected, abs=1e-4)
 
 
-def test_what_ships_is_what_its_card_and_its_page_say() -> None:
+def test_the_shipped_model_matches_both_cards() -> None:
     shipped = json.loads((MODELS / "fer_cnn.json").read_text())
     assert hashlib.sha256((MODELS / "fer_cnn.tflite").read_bytes()).hexdigest() == shipped["sha256"]
     assert (MODELS / "fer_cnn.md").read_text() == markdown(shipped)
 
 
-def test_a_file_without_its_run_is_exported_too(run: Path, data: Path, tmp_path: Path) -> None:
-    alone = tmp_path / "other.keras"
-    alone.write_bytes((run / "best.keras").read_bytes())
-    card = export(alone, data, tmp_path / "out").card
+def test_a_keras_file_without_its_run_can_be_exported(run: Path, data: Path, tmp_path: Path) -> None:
+    keras_file = tmp_path / "other.keras"
+    keras_file.write_bytes((run / "best.keras").read_bytes())
+    card = export(keras_file, data, tmp_path / "out").card
     assert card["run"] is None
     assert card["command"] == "python -m training export --model best.keras --data fer2013.zip"
 
 
 def test_another_kind_of_network_is_refused_and_nothing_is_written(data: Path, tmp_path: Path) -> None:
-    pictures = keras.Input((48, 48, 1))
-    keras.Model(pictures, keras.layers.Dense(3)(keras.layers.Flatten()(pictures))).save(
-        tmp_path / "three.keras"
-    )
-    (tmp_path / "damaged.keras").write_bytes(b"no archive")
-    for name, said in (("three", "another kind"), ("damaged", "no Keras file"), ("absent", "does not exist")):
-        with pytest.raises(RunError, match=said):
+    images = keras.Input((48, 48, 1))
+    keras.Model(images, keras.layers.Dense(3)(keras.layers.Flatten()(images))).save(tmp_path / "three.keras")
+    (tmp_path / "damaged.keras").write_bytes(b"not an archive")
+    for name, message in (
+        ("three", "another kind"),
+        ("damaged", "not a Keras file"),
+        ("absent", "does not exist"),
+    ):
+        with pytest.raises(RunError, match=message):
             export(tmp_path / f"{name}.keras", data, tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
-def test_too_few_pictures_to_hold_some_back_are_refused(run: Path, tmp_path: Path) -> None:
+def test_too_few_training_images_are_refused(run: Path, tmp_path: Path) -> None:
     few = fer_layouts.write_prefixed(tmp_path / "few", ("train", "validation"))
     with pytest.raises(RunError, match="too few training images"):
         export(run / "best.keras", few, tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
-def test_a_network_that_answers_nothing_is_refused(data: Path, tmp_path: Path) -> None:
+def test_a_network_that_returns_nan_is_refused(data: Path, tmp_path: Path) -> None:
     network = _brightness_network()
     network.layers[-1].set_weights([np.full((1, 7), np.nan, np.float32), np.zeros(7, np.float32)])
     network.save(tmp_path / "nan.keras")
-    with pytest.raises(RunError, match="disagrees"):
+    with pytest.raises(RunError, match="probabilities of the exported model and of the Keras model differ"):
         export(tmp_path / "nan.keras", data, tmp_path / "out")
     assert list((tmp_path / "out").iterdir()) == []
 
 
-def test_multiply_adds_by_hand() -> None:
-    pictures = keras.Input((48, 48, 1))
-    x = keras.layers.Conv2D(4, 3, strides=2, padding="same")(pictures)  # 24*24 places of 3*3*1*4
-    x = keras.layers.Conv2D(8, 1)(x)  # 24*24 places of 4*8
+def test_multiply_adds_equal_a_calculation_by_hand() -> None:
+    images = keras.Input((48, 48, 1))
+    x = keras.layers.Conv2D(4, 3, strides=2, padding="same")(images)  # 24*24 positions of 3*3*1*4
+    x = keras.layers.Conv2D(8, 1)(x)  # 24*24 positions of 4*8
     x = keras.layers.Dense(7)(keras.layers.GlobalAveragePooling2D()(x))  # 8*7
-    assert multiply_adds(keras.Model(pictures, x)) == 24 * 24 * 36 + 24 * 24 * 32 + 56
+    assert multiply_adds(keras.Model(images, x)) == 24 * 24 * 36 + 24 * 24 * 32 + 56
 
 
-def test_the_network_is_as_light_as_the_pipeline_needs() -> None:
+def test_the_network_stays_within_its_budget() -> None:
     network = ARCHITECTURES["cnn"]()
     assert 30e6 < multiply_adds(network) < 50e6
     assert 1.4e6 < network.count_params() < 1.6e6

@@ -1,4 +1,4 @@
-"""A run's folder: what it is claimed by, refused for, and read as."""
+"""The folder of a run: created, continued, refused, and read."""
 
 import json
 from dataclasses import replace
@@ -19,26 +19,26 @@ def _options(tmp_path: Path) -> run.TrainOptions:
     return run.TrainOptions(data=tmp_path / "fer2013.zip", run=tmp_path / "runs" / "cnn")
 
 
-def test_a_fresh_folder_gets_the_options_and_is_taken_up_again(tmp_path: Path) -> None:
+def test_a_new_folder_gets_the_options_and_can_be_claimed_again(tmp_path: Path) -> None:
     options = _options(tmp_path)
     run.claim(options)
     config = run.read_config(options.run)
     assert (config["arch"], config["epochs"], config["seed"]) == ("cnn", 30, 1)
     assert config["ranges"]["scale"] == [0.87, 1.18]
-    kept = (options.run / "config.json").read_bytes()
-    run.claim(replace(options, minutes=5.0))  # a time bound is no part of what decides a run
-    assert (options.run / "config.json").read_bytes() == kept
+    before = (options.run / "config.json").read_bytes()
+    run.claim(replace(options, minutes=5.0))  # the time limit is not an option of the run
+    assert (options.run / "config.json").read_bytes() == before
 
 
 @pytest.mark.parametrize("change", [{"seed": 2}, {"rate": 0.1}, {"limit": 9}, {"data": Path("other.csv")}])
-def test_other_options_are_refused_by_name(change: dict[str, object], tmp_path: Path) -> None:
+def test_a_changed_option_is_refused_and_named(change: dict[str, object], tmp_path: Path) -> None:
     options = _options(tmp_path)
     run.claim(options)
     with pytest.raises(RunError, match=f"another {next(iter(change))}"):
         run.claim(replace(options, **change))  # type: ignore[arg-type]
 
 
-def test_a_run_is_resumed_with_the_options_it_was_begun_with(tmp_path: Path) -> None:
+def test_a_run_is_resumed_with_the_options_it_was_started_with(tmp_path: Path) -> None:
     ranges = Ranges(scale=(0.5, 2.0), erase_share=0.25)
     options = replace(_options(tmp_path), rate=0.02, warm_start=tmp_path / "a.keras", side=40, ranges=ranges)
     run.claim(options)
@@ -47,11 +47,11 @@ def test_a_run_is_resumed_with_the_options_it_was_begun_with(tmp_path: Path) -> 
     config = json.loads((options.run / "config.json").read_text())
     del config["side"]
     (options.run / "config.json").write_text(json.dumps(config))
-    with pytest.raises(RunError, match="begun without side"):
+    with pytest.raises(RunError, match=r"another version started .*, without side"):
         run.resumed(options.run)
 
 
-def test_a_run_without_its_state_is_not_written_over(tmp_path: Path) -> None:
+def test_a_run_without_its_state_is_not_overwritten(tmp_path: Path) -> None:
     options = _options(tmp_path)
     run.claim(options)
     (options.run / "history.csv").write_text("epoch,val_accuracy\n0,0.5\n")
@@ -59,7 +59,7 @@ def test_a_run_without_its_state_is_not_written_over(tmp_path: Path) -> None:
         run.claim(options)
 
 
-def test_what_is_no_run_is_said(tmp_path: Path) -> None:
+def test_a_folder_without_a_run_is_reported(tmp_path: Path) -> None:
     with pytest.raises(RunError, match="holds no training run"):
         run.read_config(tmp_path)
     for content in ("{", "[]"):
@@ -68,7 +68,7 @@ def test_what_is_no_run_is_said(tmp_path: Path) -> None:
             run.read_config(tmp_path)
 
 
-def test_best_epoch_is_the_first_of_equals(tmp_path: Path) -> None:
+def test_of_equal_epochs_the_first_is_the_best(tmp_path: Path) -> None:
     with pytest.raises(RunError, match="no completed epoch"):
         run.best_epoch(tmp_path)
     history = tmp_path / "history.csv"
@@ -88,10 +88,10 @@ def test_best_epoch_is_the_first_of_equals(tmp_path: Path) -> None:
         run.best_epoch(tmp_path)
 
 
-def test_held_back_pictures_are_training_pictures_that_training_does_not_see(tmp_path: Path) -> None:
+def test_held_back_images_are_training_images_that_are_not_trained_on(tmp_path: Path) -> None:
     for number in range(40):
         image = fer_layouts.uniform_image(number % 2, "train")
-        image[0, 0] = number  # so that every picture is one of its own
+        image[0, 0] = number  # makes every image unique
         fer_layouts.write_image(
             tmp_path / "train" / ("angry", "disgust")[number % 2] / f"{number}.png", image
         )
@@ -99,9 +99,9 @@ def test_held_back_pictures_are_training_pictures_that_training_does_not_see(tmp
         tmp_path / "test" / "angry" / "PublicTest_1.png", fer_layouts.uniform_image(0, "validation")
     )
     training, held_back = run.training_parts(tmp_path, seed=1)
-    seen, unseen = ({*part.images[:, 0, 0].tolist()} for part in (training, held_back))
-    assert not seen & unseen
-    assert seen | unseen == set(range(40))
+    trained, unseen = ({*part.images[:, 0, 0].tolist()} for part in (training, held_back))
+    assert not trained & unseen
+    assert trained | unseen == set(range(40))
     assert len(unseen) == 2
     assert {
         split
@@ -110,7 +110,7 @@ def test_held_back_pictures_are_training_pictures_that_training_does_not_see(tmp
     assert len(load(tmp_path, "validation")) == 1
 
 
-def test_an_atomic_write_replaces_or_leaves(tmp_path: Path) -> None:
+def test_an_atomic_write_replaces_the_file_and_leaves_no_other(tmp_path: Path) -> None:
     target = tmp_path / "config.json"
     atomic.write(target, b"old")
     atomic.write(target, json.dumps({"a": 1}).encode())
@@ -120,7 +120,7 @@ def test_an_atomic_write_replaces_or_leaves(tmp_path: Path) -> None:
         atomic.write(tmp_path / "absent" / "config.json", b"")
 
 
-def test_a_figure_goes_evenly_to_its_last_value_and_stays(tmp_path: Path) -> None:
+def test_along_changes_linearly_to_the_last_value_and_stays_there(tmp_path: Path) -> None:
     options = replace(_options(tmp_path), epochs=3)
     assert [options.along(epoch, 1.0, 0.2) for epoch in range(5)] == pytest.approx([1, 0.6, 0.2, 0.2, 0.2])
     assert replace(options, epochs=1).along(0, 0.6, 0.1) == 0.6

@@ -1,4 +1,4 @@
-"""python -m training: exit codes, one-line errors, help, JSON."""
+"""``python -m training``: exit codes, one-line errors, help texts and JSON."""
 
 import importlib.util
 import json
@@ -20,7 +20,7 @@ def _run(*arguments: object) -> Result:
 
 
 @pytest.mark.parametrize("command", [(), ("train",), ("export",), ("evaluate",), ("compare",), ("live",)])
-def test_help_shows_commands_to_copy(command: tuple[str, ...]) -> None:
+def test_help_shows_example_commands(command: tuple[str, ...]) -> None:
     result = _run(*command, "--help")
     assert result.exit_code == 0
     examples = result.output.split("Examples:")[1].strip().splitlines()
@@ -42,12 +42,12 @@ def test_help_shows_commands_to_copy(command: tuple[str, ...]) -> None:
         ("fly",),
     ],
 )
-def test_a_wrong_use_is_2(arguments: tuple[str, ...]) -> None:
+def test_wrong_usage_exits_with_2(arguments: tuple[str, ...]) -> None:
     assert _run(*arguments).exit_code == 2
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (("evaluate", "--data", "absent.zip"), "absent.zip does not exist"),
         (("evaluate", "--data", "absent.zip", "--model", "absent.tflite"), "absent"),
@@ -55,39 +55,28 @@ def test_a_wrong_use_is_2(arguments: tuple[str, ...]) -> None:
         (("train", "--resume", "--run", "absent"), "holds no training run"),
     ],
 )
-def test_what_goes_wrong_is_1_and_one_line(arguments: tuple[str, ...], said: str) -> None:
+def test_an_error_is_one_line_and_exits_with_1(arguments: tuple[str, ...], message: str) -> None:
     result = _run(*arguments)
     assert result.exit_code == 1
     assert result.output.startswith("Error: ")
     assert len(result.output.splitlines()) == 1
-    assert said in result.output
+    assert message in result.output
 
 
 @pytest.mark.training
-@pytest.mark.skipif(NO_TENSORFLOW, reason="TensorFlow is not here")
-def test_a_run_is_not_resumed_with_other_augmentation(tmp_path: Path) -> None:
+@pytest.mark.skipif(NO_TENSORFLOW, reason="TensorFlow is not installed")
+def test_a_run_cannot_be_resumed_with_other_augmentation(tmp_path: Path) -> None:
     data = fer_layouts.write_csv(tmp_path)
-    begun = (
-        "train",
-        "--data",
-        str(data),
-        "--run",
-        str(tmp_path / "run"),
-        "--epochs",
-        "2",
-        "--batch",
-        "8",
-        "--limit",
-        "8",
-    )
-    assert _run(*begun, "--minutes", "0.0001").exit_code == 0
-    result = _run("train", "--resume", "--run", str(tmp_path / "run"), "--erase", "0.3")
+    folder = tmp_path / "run"
+    options = ("--epochs", 2, "--batch", 8, "--limit", 8, "--minutes", 0.0001)
+    assert _run("train", "--data", data, "--run", folder, *options).exit_code == 0
+    result = _run("train", "--resume", "--run", folder, "--erase", 0.3)
     assert result.exit_code == 1
     assert "holds a run with another erase_share" in result.output
-    assert _run("train", "--resume", "--run", str(tmp_path / "run")).exit_code == 0
+    assert _run("train", "--resume", "--run", folder).exit_code == 0
 
 
-@pytest.mark.skipif(not NO_TENSORFLOW, reason="TensorFlow is here")
+@pytest.mark.skipif(not NO_TENSORFLOW, reason="TensorFlow is installed")
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -96,21 +85,21 @@ def test_a_run_is_not_resumed_with_other_augmentation(tmp_path: Path) -> None:
         ("evaluate", "--model", "x.keras", "--data", "x"),
     ],
 )
-def test_without_tensorflow_the_way_to_it_is_said(arguments: tuple[str, ...]) -> None:
+def test_without_tensorflow_the_error_says_how_to_install_it(arguments: tuple[str, ...]) -> None:
     result = _run(*arguments)
     assert result.exit_code == 1
     assert len(result.output.splitlines()) == 1
     assert "pip install 'classmood[training]'" in result.output
 
 
-def test_evaluate_as_json_and_as_a_table(tmp_path: Path) -> None:
+def test_evaluate_prints_json_or_a_table(tmp_path: Path) -> None:
     data = fer_layouts.write_csv(tmp_path)
     result = _run("evaluate", "--data", data, "--split", "private", "--json")
     assert result.exit_code == 0
-    found = json.loads(result.output)
-    assert (found["split"], found["images"]) == ("PrivateTest", 28)
-    assert [one["support"] for one in found["per_class"].values()] == list(range(1, 8))
-    assert list(found["per_class"]) == list(EMOTIONS)
+    figures = json.loads(result.output)
+    assert (figures["split"], figures["images"]) == ("PrivateTest", 28)
+    assert [one["support"] for one in figures["per_class"].values()] == list(range(1, 8))
+    assert list(figures["per_class"]) == list(EMOTIONS)
     result = _run("evaluate", "--data", data)
     assert result.exit_code == 0
     assert result.output.startswith("PublicTest: 28 images\naccuracy  ")

@@ -1,4 +1,4 @@
-"""FER+ votes: right columns, right pictures, right targets, whatever the layout."""
+"""FER+ votes: columns, images and targets are matched correctly, in a folder and in a zip."""
 
 import io
 from pathlib import Path
@@ -16,8 +16,8 @@ from . import fer_layouts
 HEADER = "file,neutral,happiness,surprise,sadness,anger,disgust,fear,contempt,unknown,NF"
 
 
-def _write(folder: Path) -> None:
-    """Votes for the first three pictures only: of fer_layouts, all of label angry, numbers 1 to 3."""
+def _write_votes(folder: Path) -> None:
+    """Votes for images 1 to 3 of ``fer_layouts`` only, which have the label angry."""
     (folder / "ferplus_votes.csv").write_text(
         f"{HEADER}\n"
         "train/angry/Training_1.png,1,2,3,4,0,0,0,0,0,0\n"
@@ -26,20 +26,20 @@ def _write(folder: Path) -> None:
     )
 
 
-@pytest.mark.parametrize("packed", [False, True])
-def test_votes_come_with_their_pictures(packed: bool, tmp_path: Path) -> None:
+@pytest.mark.parametrize("in_zip", [False, True])
+def test_votes_are_loaded_with_their_images(in_zip: bool, tmp_path: Path) -> None:
     data = fer_layouts.write_prefixed(tmp_path / "fer")
     assert load(data, "train").votes is None
-    _write(data)
-    path = fer_layouts.zipped(data, tmp_path / "fer.zip") if packed else data
+    _write_votes(data)
+    path = fer_layouts.zipped(data, tmp_path / "fer.zip") if in_zip else data
     split = load(path, "train")
     assert split.votes is not None
     rows = split.votes[split.votes.sum(axis=1) > 0]
     by_name = [dict(zip(EMOTIONS, row.tolist(), strict=True)) for row in rows]
-    nothing = dict.fromkeys(EMOTIONS, 0.0)
+    no_votes = dict.fromkeys(EMOTIONS, 0.0)
     assert by_name == [
-        nothing | {"neutral": 1, "happy": 2, "surprise": 3, "sad": 4},
-        nothing | {"angry": 5, "disgust": 6, "fear": 7},
+        no_votes | {"neutral": 1, "happy": 2, "surprise": 3, "sad": 4},
+        no_votes | {"angry": 5, "disgust": 6, "fear": 7},
     ]
     assert fer_layouts.labels_and_splits(split.images) == [
         (label, "train") for label in split.labels.tolist()
@@ -67,12 +67,12 @@ def test_targets_mix_the_label_with_the_shares_of_the_votes() -> None:
     assert targets(labels, votes, 0.4)[1] == pytest.approx([0, 0, 0, 1, 0, 0, 0])
 
 
-def test_the_majority_is_nobodys_in_a_tie() -> None:
+def test_a_tie_and_no_votes_have_no_majority() -> None:
     votes = np.array([[0, 0, 5, 4, 0, 0, 0], [3, 3, 0, 0, 0, 0, 0], [0] * 7], np.float32)
     assert majority(votes).tolist() == [2, -1, -1]
 
 
 @pytest.mark.parametrize("content", ["file,neutral\na.png,1\n", f"{HEADER}\na.png,x,0,0,0,0,0,0,0,0,0\n"])
-def test_a_broken_table_is_said(content: str) -> None:
+def test_a_damaged_table_is_reported(content: str) -> None:
     with pytest.raises(DatasetError, match="votes"):
         read_votes(io.BytesIO(content.encode()), "votes.csv")

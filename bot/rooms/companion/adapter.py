@@ -23,14 +23,14 @@ from bot.rooms.registry import RoomContext
 
 _CODE: Final = re.compile(r"[A-Za-z0-9-]{4,32}")
 _ALPHABET: Final = "abcdefghjkmnpqrstuvwxyz23456789"
-"""Letters and digits that are not easily confused; ten of them carry 49 bits."""
+"""Letters and digits that are not easily confused; a code of ten has 49 random bits."""
 
 _MAX_USED_CODES: Final = 1000
-"""Codes remembered of classes that may have ended."""
+"""Number of used codes to remember; their classes may have ended."""
 
 
 class Adapter:
-    """Opens embedded rooms and serves their page. Codes ignore case."""
+    """Opens embedded rooms and serves their page. Codes are compared without regard to case."""
 
     scheme = "companion"
     example = "companion:"
@@ -45,10 +45,10 @@ class Adapter:
         )
 
     def open(self, url: str) -> Room:
-        """A room for ``companion:`` or ``companion:CODE``.
+        """Make a room for ``companion:`` or ``companion:CODE``.
 
         Raises:
-            RoomUrlError: the URL has another form, or its code is in use.
+            RoomUrlError: the URL is invalid, or its code is in use.
         """
         code, _, query = url.partition(":")[2].partition("?")
         options = parse_qs(query, keep_blank_values=True)
@@ -81,7 +81,7 @@ class Adapter:
 
     @property
     def _wanted_fps(self) -> float:
-        """Twice the sampling rate, so that the newest frame is never old when it is sampled."""
+        """Twice the sampling rate, so that a sampled frame is at most half a sampling interval old."""
         return 2 * self._settings.analysis.samples_per_s
 
 

@@ -1,4 +1,4 @@
-"""Which client a request comes from, also behind trusted proxies."""
+"""The address of the client that sent a request, also behind trusted proxies."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Network = IPv4Network | IPv6Network
 def client_address(peer: str, forwarded: Sequence[str], trusted: Collection[Network]) -> str:
     """The nearest address that is not a trusted proxy.
 
-    Anyone can write an ``X-Forwarded-For`` header, so it is believed only from proxies in ``trusted``.
+    Anyone can send an ``X-Forwarded-For`` header, so it counts only if it comes from a proxy in ``trusted``.
     IPv6 clients are identified by their network of 64 bits, because one client can use all of its addresses.
 
     Args:
@@ -33,7 +33,7 @@ def client_address(peer: str, forwarded: Sequence[str], trusted: Collection[Netw
 
 
 def _rate_limited_unit(client: str) -> str:
-    """An IPv4 address as it is, an IPv6 address as its network of 64 bits."""
+    """What the rate limit applies to: an IPv4 address, or the 64-bit network of an IPv6 address."""
     try:
         address = ip_address(client)
     except ValueError:

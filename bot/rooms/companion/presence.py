@@ -1,4 +1,4 @@
-"""Who is in an embedded room, and the events about students who join, leave or lose their connection."""
+"""The students of an embedded room, and the events when they join, leave or lose their connection."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from typing import Final
 
 from bot.rooms import contract
 from bot.rooms.companion.requests import Away, JoinRequest, RoomFull
-from bot.rooms.companion.student import Student, with_token
+from bot.rooms.companion.student import Student, find_by_token
 from bot.rooms.contract import RoomEvent
 from bot.webrtc.offers import UnsupportedVideo
 from bot.webrtc.peer import PeerState, ReceivingPeer
 
 MAX_WAITING_EVENTS: Final = 5000
-"""Unprocessed events at which further requests of students are refused."""
+"""While this many events are unprocessed, requests of students are refused."""
 
 CAMERALESS_TIMEOUT_FACTOR: Final = 6.0
-"""A student without a camera may be silent this many times ``rejoin_s``: browsers run the timers of a page
-in the background only once a minute."""
+"""A student without a camera may be silent for this many times ``rejoin_s``, because browsers run the timers
+of a page in the background only once a minute."""
 
 
 class Presence:
@@ -26,14 +26,14 @@ class Presence:
 
     Attributes:
         students: Everyone who has joined, also those who left.
-        closed: Whether the class has ended; connections then close without events.
+        closed: Whether the class has ended; closing connections then publishes no events.
     """
 
     def __init__(self, rejoin_s: float) -> None:
         """Start with no students.
 
         Args:
-            rejoin_s: Seconds that a student with a broken connection may take to come back.
+            rejoin_s: Seconds within which a student with a broken connection must come back.
         """
         self.students: list[Student] = []
         self.closed = False
@@ -65,7 +65,7 @@ class Presence:
             UnknownToken: no student has it.
             Erased: the student was erased.
         """
-        return with_token(self.students, token)
+        return find_by_token(self.students, token)
 
     def find_present(self, token: str) -> Student:
         """The student with this token, who must be in the class; counts as a sign of life.
@@ -87,12 +87,12 @@ class Presence:
     def add(self, student: Student, request: JoinRequest, unsupported: UnsupportedVideo | None) -> None:
         """Publish that a student joined.
 
-        For a student who comes back before they were reported as gone, only changes are published.
+        If the student comes back before ``Left`` was published, only changes are published.
 
         Args:
             student: The student; the new connection is already in ``student.peer``.
-            request: What the student sent.
-            unsupported: Why their camera cannot be decoded, if so.
+            request: The student's request.
+            unsupported: Why their camera cannot be decoded; None if it can.
         """
         if student not in self.students:
             self.students.append(student)
@@ -118,10 +118,10 @@ class Presence:
             self._report_camera(student, off=not on)
 
     def connection_changed(self, peer: ReceivingPeer, state: PeerState) -> None:
-        """Publish a track when its connection is established, and its removal when the connection closes."""
+        """Publish a track when its connection is established, and remove it when the connection closes."""
         student = next((student for student in self.students if student.peer is peer), None)
         if student is None or self.closed:
-            return  # the connection was replaced, or the class is ending
+            return  # the connection was replaced, or the class has ended
         if state is PeerState.CONNECTED and student.track_id is None:
             student.track_id = peer.camera.track_id
             self.publish(contract.TrackAdded(peer.camera))
@@ -144,13 +144,13 @@ class Presence:
             await peer.close()
 
     async def remove_absent(self) -> None:
-        """Remove students whose connection broke and who did not come back in time; runs until cancelled."""
+        """Remove students who lost their connection and did not come back in time; runs until cancelled."""
         while True:
             await asyncio.sleep(min(1.0, self._rejoin_s / 4))
             for student in list(self.students):
                 timeout_s = self._rejoin_s * (CAMERALESS_TIMEOUT_FACTOR if student.cameraless else 1.0)
                 silent = student.peer is None and now_s() - student.last_seen_s > timeout_s
-                # A held lock means that they are just joining again.
+                # If the lock is held, the student is joining again.
                 if student.present and silent and not student.lock.locked():
                     await self.remove(student)
 

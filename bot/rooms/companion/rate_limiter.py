@@ -8,21 +8,21 @@ from collections.abc import Callable
 from typing import Final
 
 _MAX_CLIENTS: Final = 10_000
-"""Clients remembered at a time; the one without a request for longest is forgotten first."""
+"""Clients remembered at a time; the least recently active one is forgotten first."""
 
 
 class RateLimiter:
     """Counts the requests of each client.
 
     Args:
-        burst: Requests a client may send at once.
-        per_s: Requests a second by which a spent burst refills.
-        clock: Monotonic seconds.
+        burst: Number of requests that a client may send at once.
+        per_s: Number of requests that a client regains each second, up to the burst.
+        clock: Returns monotonic seconds.
     """
 
     def __init__(self, burst: int, per_s: float, clock: Callable[[], float] = time.monotonic) -> None:
         self._burst, self._per_s, self._clock = burst, per_s, clock
-        self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()  # (requests left, at second)
+        self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()  # (requests left, time in s)
 
     def remaining(self, client: str) -> float:
         """How many requests a client may send now."""

@@ -1,4 +1,4 @@
-"""The bodies that a student page sends, checked, and the reasons to refuse a request. Pure.
+"""Parses the request bodies of the student page and defines the reasons to refuse a request. Pure.
 
 Refusal
 +-- BadRequest     400   a field or the offer is wrong
@@ -91,7 +91,7 @@ class JoinRequest:
         sdp: Offer with a camera; None to join without a camera.
         name: Cleaned name; None if there is none.
         individual: Whether the student agreed to check-ins.
-        token: Token of an earlier join, to be the same participant again.
+        token: Token from an earlier join, which makes the student the same participant again.
         former_token: Token of an earlier class under the same code.
     """
 
@@ -104,12 +104,12 @@ class JoinRequest:
 
 @dataclass(frozen=True, slots=True)
 class Admission:
-    """What a student gets for joining.
+    """The answer to a student who joins.
 
     Attributes:
         participant_id: Random, for this class only.
-        token: Secret with which the student's page makes further requests and joins again.
-        sdp: The answer to the offer; None without a camera.
+        token: Secret that the student's page sends with further requests and to join again.
+        sdp: The SDP answer; None without a camera.
         trouble: Why the camera cannot be received; None if it can.
     """
 
@@ -120,7 +120,7 @@ class Admission:
 
 
 def parse_join(body: bytes) -> JoinRequest:
-    """Parse the body of an offer.
+    """Parse the body of a request to join.
 
     Raises:
         NoConsent: ``consent`` is not true.
@@ -169,7 +169,7 @@ def parse_withdrawal(body: bytes) -> str:
     """Parse the body that withdraws the consent to check-ins: the student's token.
 
     Raises:
-        BadRequest: a field is wrong, or the body asks to agree; students agree by joining.
+        BadRequest: a field is wrong, or ``individual`` is true; students agree to check-ins only by joining.
         NotJson: the body is not a JSON object.
     """
     fields = parse_json_object(body)
@@ -203,7 +203,7 @@ def parse_token(body: bytes) -> str:
 
 
 def token_in(body: bytes) -> str | None:
-    """The token in any body; None if there is none."""
+    """The token in a body of any kind; None if there is none."""
     try:
         return parse_token(body)
     except RequestRefused:

@@ -1,7 +1,7 @@
 """The embedded room: students join with or without a camera, send pulses, leave, and are erased.
 
-It identifies students by a random token and holds only its hash. Names are passed on with ``Joined`` and
-not held at all.
+The room identifies students by a random token and keeps only its hash. Names are published with ``Joined``
+and not kept.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from bot.rooms.companion.requests import (
     TooFast,
     UnknownToken,
 )
-from bot.rooms.companion.student import Student, new_student, refuse_erased, with_number
+from bot.rooms.companion.student import Student, find_by_number, new_student, refuse_erased
 from bot.rooms.contract import RoomEvent
 from bot.tracks import LatestFrameTrack
 from bot.webrtc.batch_ticks import BatchTicks
@@ -40,20 +40,21 @@ from bot.webrtc.receive_options import ReceiveOptions
 from reports.summary.windows import PulseKind
 
 MAX_STUDENTS: Final = 200
-"""Students present at a time; five times as many may join in the course of a class."""
+"""Students present at a time; five times as many may join during a class."""
 
 PULSE_INTERVAL_S: Final = 1.0
+
 _REJOINS: Final = (10, 0.5)
-"""Repeated joins of one student, at once and a second: each may set up a connection."""
+"""Limit for repeated joins of one student: burst, and joins a second. Each may set up a connection."""
 
 _REPORTS: Final = (20, 2.0)
-"""Other requests of one student's page, at once and a second."""
+"""Limit for other requests of one student's page: burst, and requests a second."""
 
 _DECODE_THREADS: Final = 2
 
 
 class CompanionRoom:
-    """The embedded room of one class. While it is entered, students find it under its code.
+    """The embedded room of one class. Students can join while the context manager is entered.
 
     Attributes:
         code: The code in the students' link.
@@ -72,7 +73,7 @@ class CompanionRoom:
         synthetic: bool,
         receives: bool = True,
         wanted_fps: float | None = None,
-        on_dropped: Callable[[int], None] = lambda _pictures: None,
+        on_dropped: Callable[[int], None] = lambda _count: None,
     ) -> None:
         """Set up.
 
@@ -82,8 +83,8 @@ class CompanionRoom:
             open_rooms: Where the room registers itself while it is open, under its code in lower case.
             known_students: The students of earlier classes under this code.
             synthetic: Whether its students are drawn.
-            receives: Whether cameras are received; if not, offers of video are not answered.
-            wanted_fps: Frames a second of each camera that are of use; None for all.
+            receives: Whether cameras are received; if not, students take part without a camera.
+            wanted_fps: Frames a second to receive from each camera; None for all.
             on_dropped: Called with the number of encoded frames that were dropped.
         """
         self.code: str | None = code
@@ -101,7 +102,7 @@ class CompanionRoom:
         self._rejoins, self._reports = RateLimiter(*_REJOINS), RateLimiter(*_REPORTS)
 
     async def __aenter__(self) -> CompanionRoom:
-        """Let students in."""
+        """Open the room to students."""
         if self._code_key in self._open_rooms:
             raise contract.RoomUrlError(
                 f"the code {self.code} is in use: end that class first, or choose another code"
@@ -113,7 +114,7 @@ class CompanionRoom:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Let nobody in any more and close every connection."""
+        """Refuse further students and close every connection."""
         self._presence.closed = True  # before the first await: a student may be joining
         self._open_rooms.pop(self._code_key, None)
         if self._remover is not None:
@@ -123,7 +124,7 @@ class CompanionRoom:
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     def events(self) -> AsyncIterator[RoomEvent]:
-        """The events in order, until the room is left."""
+        """The events in order, until the room closes."""
         return self._presence.events()
 
     async def announce(self, text: str) -> bool:
@@ -134,7 +135,7 @@ class CompanionRoom:
         """Let a student in for the first time, or again with their token.
 
         Raises:
-            Refusal: and nothing has changed.
+            Refusal: the student was not admitted; nothing has changed.
         """
         token = request.token
         if token is not None:
@@ -142,14 +143,14 @@ class CompanionRoom:
             self._check_rate(student, self._rejoins)
         else:
             if len(self._presence.students) + self._joining >= 5 * MAX_STUDENTS:
-                raise _full()
+                raise _class_is_full()
             student, token = new_student(now_s(), self._known, request.former_token)
         async with student.lock:
             if student.present:
                 return await self._admit(student, token, request)
             present = sum(student.present for student in self._presence.students)
             if present + self._joining >= MAX_STUDENTS:
-                raise _full()
+                raise _class_is_full()
             self._joining += 1
             try:
                 return await self._admit(student, token, request)
@@ -202,7 +203,7 @@ class CompanionRoom:
         return student.peer is not None
 
     async def leave(self, token: str) -> None:
-        """Remove a student, who may come back with the token.
+        """Remove a student, who may come back with their token.
 
         Raises:
             Refusal: no student has the token, or they were erased.
@@ -219,13 +220,13 @@ class CompanionRoom:
         """
         student = self._presence.find(token)
         async with student.lock:
-            if self._presence.closed:  # nobody reads the events any more
+            if self._presence.closed:  # the events are no longer read
                 raise RoomEnded("the class has ended")
             await self._opt_out(student)
 
     async def leave_out(self, who: str) -> int:
-        """Erase the students whose page shows the number ``who``; the room holds no names to search."""
-        students = with_number(self._presence.students, who)
+        """Erase the students whose page shows the number ``who``; the room keeps no names to search."""
+        students = find_by_number(self._presence.students, who)
         for student in students:
             async with student.lock:
                 if not student.erased:
@@ -237,7 +238,7 @@ class CompanionRoom:
         await self._presence.remove(student, contract.OptedOut(student.participant_id))
 
     async def _admit(self, student: Student, token: str, request: JoinRequest) -> Admission:
-        """Answer the offer, then replace the student's connection; the caller holds the student's lock."""
+        """Answer the offer and replace the student's connection; the caller must hold the student's lock."""
         refuse_erased(student)
         peer: ReceivingPeer | None = None
         sdp: str | None = None
@@ -275,5 +276,5 @@ class CompanionRoom:
             raise TooFast("your page sent too many requests: wait a moment")
 
 
-def _full() -> RoomFull:
+def _class_is_full() -> RoomFull:
     return RoomFull(f"the class is full ({MAX_STUDENTS} students): ask the teacher")

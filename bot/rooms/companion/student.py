@@ -1,6 +1,6 @@
-"""One student of the embedded room: no name, and only a hash of the token.
+"""One student of the embedded room, without a name and with only a hash of the token.
 
-The room identifies a student by the token of their page, or by the number that the page shows.
+Students are found by the token of their page or by the number that the page shows.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ class Student:
         participant_id: Derived from the token; random and for this class only.
         token_hash: SHA-256 of the token.
         person: By which the privacy groups recognise the student in the next class under the same code.
-        last_seen_s: Time of the page's last sign of life, monotonic seconds.
+        last_seen_s: When the page was last heard from, monotonic seconds.
         present: Whether the student is in the class now.
         erased: Whether the student was erased and may not join again.
         individual: Whether the student agreed to check-ins.
         cameraless: Whether there is no camera, or one that cannot be decoded.
         reported_off: Whether the last event about the camera was ``Muted(True)`` or ``UnsupportedCodec``.
         peer: The connection that receives the camera.
-        track_id: The track published by ``TrackAdded`` and not yet removed.
+        track_id: The track published by ``TrackAdded``; None after ``TrackRemoved``.
         last_pulse_s: Time of the last pulse, monotonic seconds.
         lock: Held while the student joins, leaves or is erased.
     """
@@ -69,19 +69,19 @@ def new_student(now_s: float, known: KnownStudents, former_token: str | None) ->
     token = secrets.token_urlsafe(32)
     digest = hash_token(token)
     person = known.add(digest, None if former_token is None else hash_token(former_token))
-    return Student(participant_of(token), digest, person, now_s), token
+    return Student(participant_id_of(token), digest, person, now_s), token
 
 
-def participant_of(token: str) -> str:
+def participant_id_of(token: str) -> str:
     """The participant identifier of a token, 16 hexadecimal digits.
 
-    It is derived from the token so that a student can still be erased after the class, when the room and
-    its list of students are gone.
+    It is derived from the token so that a student can still be erased after the class, when the room and its
+    list of students no longer exist.
     """
     return hash_token(token).hex()[:_ID_CHARS]
 
 
-def with_token(students: Iterable[Student], token: str) -> Student:
+def find_by_token(students: Iterable[Student], token: str) -> Student:
     """The student with this token.
 
     Raises:
@@ -96,7 +96,7 @@ def with_token(students: Iterable[Student], token: str) -> Student:
     raise UnknownToken("the class does not know this page: join again")
 
 
-def with_number(students: Iterable[Student], number: str) -> list[Student]:
+def find_by_number(students: Iterable[Student], number: str) -> list[Student]:
     """The students whose page shows this number; none if the number is too short."""
     wanted = "".join(number.split()).lower()
     if len(wanted) < NUMBER_CHARS:
@@ -108,7 +108,7 @@ def refuse_erased(student: Student) -> None:
     """Refuse requests of a student who was erased.
 
     Raises:
-        Erased: the student was.
+        Erased: the student was erased.
     """
     if student.erased:
         raise Erased("you were erased from this class: close this page, or reload it to take part again")

@@ -26,18 +26,18 @@ from bot.rooms.companion.requests import (
     token_in,
 )
 from bot.rooms.companion.room import CompanionRoom
-from bot.rooms.companion.student import participant_of
+from bot.rooms.companion.student import participant_id_of
 from reports.web.requests import RequestRefused, read_body
 from reports.web.responses import json_answer, json_error, no_store, retry_after, static_answer
 
 _JOINS: Final = (120, 4.0)
-"""Joins of one client address, at once and a second: a whole school may share one address."""
+"""Limit for joins of one client address: burst, and requests a second. A school may share one address."""
 
 _REQUESTS: Final = (600, 120.0)
-"""Other requests of one client address: every page reports every five seconds."""
+"""Limit for other requests of one client address. Each page sends a report every five seconds."""
 
 _UNKNOWN_CODES: Final = (120, 1.0)
-"""Requests of one client address with unknown codes, so that codes cannot be guessed."""
+"""Limit for requests of one client address with unknown codes, so that codes cannot be guessed."""
 
 _RETRY_AFTER_S: Final = 2
 
@@ -59,10 +59,10 @@ class StudentRoutes:
 
         Args:
             settings: The settings.
-            open_rooms: The rooms of running classes, by code in lower case; changes as classes start and end.
-            used_codes: Codes that recent classes had, in lower case; changes as classes start.
+            open_rooms: The rooms of running classes by code in lower case; the adapter keeps it up to date.
+            used_codes: Codes of recent classes in lower case; the adapter keeps it up to date.
             wanted_fps: Frames a second that pages should send.
-            erase_stored: Deletes what is stored about a participant after the class; False if nothing was.
+            erase_stored: Deletes the stored data of a participant after the class; False if there was none.
         """
         self._settings, self._wanted_fps = settings, wanted_fps
         self._open_rooms, self._used_codes = open_rooms, used_codes
@@ -111,11 +111,11 @@ class StudentRoutes:
         return [parse_ice_server(url).for_browsers() for url in self._settings.webrtc.ice_servers]
 
     def _find_room(self, request: web.Request, body: bytes = b"") -> CompanionRoom:
-        """The room whose code is in the address.
+        """The room whose code is in the URL.
 
         After too many unknown codes a client gets 429, whether or not the code exists: otherwise guessing
         could go on. Students of the class are not affected, since their token proves that they did not guess.
-        Codes of recent classes do not count as unknown: pages go on sending requests after their class ended.
+        Codes of recent classes do not count as unknown, as pages keep sending requests after their class.
 
         Raises:
             RoomEnded: there is no such room.
@@ -149,8 +149,8 @@ class StudentRoutes:
         """Wrap a handler: read the body, find the room, apply the rate limit, answer refusals as JSON.
 
         Args:
-            handler: Gets the room and the body.
-            limiter: None for leaving, which is never rate-limited.
+            handler: Answers the request; called with the room and the body.
+            limiter: The rate limiter; None for leaving, which is never rate-limited.
         """
 
         async def handle(request: web.Request) -> web.Response:
@@ -166,7 +166,10 @@ class StudentRoutes:
         return handle
 
     async def _erase(self, request: web.Request) -> web.Response:
-        """Erase a student from the running class, without a rate limit, or after it from the store."""
+        """Erase a student: from the running class, or from the store after it.
+
+        Students of a running class are not rate-limited.
+        """
         try:
             body = await _read_body(request)
             token = parse_token(body)
@@ -175,7 +178,7 @@ class StudentRoutes:
             except (RoomEnded, UnknownToken, TooFast):
                 # TooFast too: guesses from the same network must not prevent erasing after the class.
                 self._check_rate(request, self._requests)
-                if not await self._erase_stored(participant_of(token)):
+                if not await self._erase_stored(participant_id_of(token)):
                     raise
         except RequestRefused as refusal:
             return _refused(refusal)
@@ -233,5 +236,5 @@ def _refused(refusal: RequestRefused) -> web.Response:
 
 
 def _headers(refusal: RequestRefused) -> dict[str, str]:
-    """Headers of a refusal; one that is only temporary says when to try again."""
+    """Headers of a refusal; a temporary one gets ``Retry-After``."""
     return no_store() | (retry_after(_RETRY_AFTER_S) if refusal.status in (429, 503) else {})

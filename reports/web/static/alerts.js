@@ -1,10 +1,10 @@
-// The alerts: the newest one in view, the earlier ones in a closed list.
+// The alerts: the newest one is always visible, the earlier ones are in a closed list.
 import { clock } from "./common.js";
 import { byId, words } from "./page.js";
 
 const alerts = new Map(); // at_s -> alert
 
-/** Add alerts; the page is changed only when one of them is new, so that none is announced twice. */
+/** Add alerts. The page changes only if one of them is new, so that screen readers announce none twice. */
 export function showAlerts(received) {
   const before = alerts.size;
   for (const alert of received) alerts.set(alert.at_s, alert);

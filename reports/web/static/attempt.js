@@ -1,7 +1,7 @@
-// Runs what a button does, and shows in one line why it failed.
+// Runs the action of a button; if it fails, the page shows the reason in one line.
 import { byId } from "./page.js";
 
-/** Run an action with its button disabled. */
+/** Run an action; its button is disabled meanwhile. */
 export async function attempt(button, action) {
   byId("failed").textContent = "";
   button.disabled = true;

@@ -1,4 +1,4 @@
-// Loads what the live stream may have missed: on opening the page, after a lost connection, and on request.
+// Loads the data of the class: when the page opens, and after events may have been missed.
 import { showAlerts } from "./alerts.js";
 import { readCheckIns } from "./check_ins.js";
 import { showState } from "./class_state.js";
@@ -11,7 +11,7 @@ import { showIndicator } from "./word.js";
 
 /** Load the class, its markers, indicators and check-ins, and the windows from the newest known one on. */
 export async function catchUp() {
-  drawTimeline(); // in parallel: it depends on none of the answers below
+  drawTimeline(); // not awaited: it needs none of the answers below
   const newest = newestWindow();
   const [info, windows, markers, indicators] = await Promise.all([
     call("GET", api),

@@ -1,4 +1,4 @@
-// Individual check-ins of the students who agreed to them. The list starts closed, because hosts share their screens.
+// Check-ins of students who agreed to them. The list is closed at first, because hosts share their screens.
 import { call, clock } from "./common.js";
 import { api, byId } from "./page.js";
 
@@ -6,7 +6,7 @@ function row(checkIn) {
   const element = document.createElement("li");
   const name = document.createElement("strong");
   const reason = document.createElement("span");
-  const phrase = document.createElement("q"); // words with which to begin the talk
+  const phrase = document.createElement("q"); // a suggested opening question
   name.textContent = checkIn.name ?? "A student without a name";
   name.dir = "auto";
   reason.textContent = `${checkIn.reason}, at ${clock(checkIn.at_s)}`;
@@ -26,7 +26,7 @@ export async function readCheckIns() {
 }
 
 byId("to-check-ins").addEventListener("click", (event) => {
-  event.preventDefault(); // following the link would move the focus away from the title
+  event.preventDefault(); // the link alone would neither open the list nor focus its title
   byId("check-ins").open = true;
   byId("check-ins-title").focus();
 });

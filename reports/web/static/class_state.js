@@ -1,7 +1,7 @@
-// The state of the class and of the connection to the server; when the class ends, the page turns to the past tense.
+// The state of the class and of the connection. When the class ends, the texts switch to the past tense.
 import { showFigures } from "./figures.js";
 import { byId, page, setText, words } from "./page.js";
-import { isOver, lookBack } from "./word.js";
+import { isOver, switchWordToPast } from "./word.js";
 
 let ended = words.finals.includes(byId("state").dataset.state);
 
@@ -9,7 +9,7 @@ export const hasEnded = () => ended;
 
 /** Show the state of the class; dispatches "ended" on the page's main element when the class has ended. */
 export function showState(info) {
-  if (ended && !words.finals.includes(info.state)) return; // an answer from before the end that arrives late
+  if (ended && !words.finals.includes(info.state)) return; // a late answer from before the end
   setText("state", words.states[info.state] ?? info.state);
   byId("state").dataset.state = info.state;
   setText("reason", info.reason);
@@ -25,7 +25,7 @@ export function showState(info) {
     setText("student-link", info.student_url);
   }
   if (ended) {
-    switchToPast();
+    switchPageToPast();
     byId("end-dialog").close();
     showConnection("ended", "class over");
     page.dispatchEvent(new Event("ended"));
@@ -38,14 +38,14 @@ export function showConnection(state, text) {
   setText("connection", text);
 }
 
-function switchToPast() {
+function switchPageToPast() {
   if (isOver()) return; // the server rendered the page in the past tense
-  lookBack();
+  switchWordToPast();
   for (const element of document.querySelectorAll("[data-over]")) element.textContent = element.dataset.over;
   showFigures();
 }
 
-/** Grey out the word when it is out of date: the page has lost the server, or the server has lost the room. */
+/** Grey out the word while it may be out of date: when the page or the server has lost its connection. */
 function markStale() {
   const stale = byId("connection").dataset.state === "lost" || byId("state").dataset.state === "reconnecting";
   document.body.classList.toggle("stale", stale);

@@ -1,6 +1,6 @@
 // Shared by the pages of the host: calls to the API, and times in the reader's time zone.
 
-/** Call the API. Returns the parsed answer, null for an empty one; throws an Error with the server's message. */
+/** Call the API. Returns the JSON, or null without content; throws an Error with the server's message. */
 export async function call(method, path, body) {
   let response;
   try {

@@ -1,10 +1,10 @@
-// The windows of the class, and the figures of the newest one: coverage, shares, reasons and pulses.
+// The windows of the class. Shows coverage, shares and reasons of the newest one, and the pulses of all.
 import { clock } from "./common.js";
 import { byId, page, setText, words } from "./page.js";
 import { isOver } from "./word.js";
 
 const windows = new Map(); // start_s -> window
-let newTaps = []; // pulses that are newer than the newest window and so in none
+let newTaps = []; // pulses since the newest window, which no window counts yet
 
 export function addWindow(window) {
   windows.set(window.start_s, window);
@@ -58,17 +58,17 @@ function showShare(row, share) {
 
 function sharesNote(window) {
   const facing = window.facing === null
-    ? "Turned to the screen: unknown, too few faces large enough to judge."
+    ? "Turned to the screen: unknown, because too few faces were large enough."
     : "Turned to the screen: where heads point, not a measure of attention.";
-  return `Mean shares over the faces analysed. ${facing}`;
+  return `Average over the faces analysed. ${facing}`;
 }
 
 function withheldNote(window) {
-  if (!window.participants) return "Nobody was present in this window.";
+  if (!window.participants) return "Nobody was present.";
   const minimum = Number(page.dataset.minGroup);
   return window.analysed < minimum
-    ? `Withheld: fewer than ${minimum} faces were analysed in this window.`
-    : "Withheld: compared with an earlier window, this one could reveal a single student.";
+    ? `Withheld: fewer than ${minimum} faces were analysed.`
+    : "Withheld: compared with earlier figures, these could reveal a single student.";
 }
 
 function showReasons(window) {

@@ -5,10 +5,10 @@ import { showState } from "./class_state.js";
 import { call } from "./common.js";
 import { api, byId, setText } from "./page.js";
 
-/** Run an action after its dialog is answered with yes. */
+/** Open the dialog on a click, and run the action if the answer is yes. */
 function onConfirmed(dialog, button, action) {
   button.addEventListener("click", () => {
-    dialog.returnValue = "no"; // Escape leaves the value of the last answer
+    dialog.returnValue = "no"; // Escape would keep the previous answer
     dialog.showModal();
   });
   dialog.addEventListener("close", () => {
@@ -35,7 +35,7 @@ byId("copy-link").addEventListener("click", async () => {
     await navigator.clipboard.writeText(link.href);
     setText("copied", "copied");
   } catch {
-    // Browsers give no clipboard without HTTPS: select the link, so that Ctrl+C copies it.
+    // Without HTTPS, browsers block the clipboard: select the link, so that Ctrl+C copies it.
     getSelection().selectAllChildren(link);
     setText("copied", "selected: press Ctrl+C to copy it");
   }

@@ -1,10 +1,10 @@
-// The form that leaves a student out of the analysis: the host types a name or number, which is not stored.
+// The form that leaves a student out of the analysis. The name or number typed here is not stored.
 import { call } from "./common.js";
 import { api, byId } from "./page.js";
 
 byId("leave-out-form").addEventListener("submit", async (event) => {
   event.preventDefault();
-  const result = byId("leave-out-said");
+  const result = byId("leave-out-result");
   const who = byId("leave-out-who");
   try {
     const { left_out: count } = await call("POST", `${api}/leave-out`, { who: who.value });

@@ -1,4 +1,4 @@
-// The live page of a class: follows the live stream, and loads what it missed after a lost connection.
+// The live page of a class: follows the live feed, and loads what was missed after a lost connection.
 import "./host_actions.js";
 import "./leave_out.js";
 import "./view.js";
@@ -18,14 +18,14 @@ function connect() {
   stream = new EventSource(`${api}/live`);
   stream.addEventListener("open", () => {
     showConnection("open", "connected");
-    byId("failed").textContent = ""; // errors from the time without connection
-    // Loaded only once the stream is open: otherwise an event between the two would be missed.
+    byId("failed").textContent = ""; // errors from while the connection was lost
+    // After the stream is open: an event between loading and opening would be missed.
     catchUp().catch(() => {});
   });
   stream.addEventListener("error", () => {
     if (hasEnded()) return;
     showConnection("lost", "connection lost, trying again…");
-    // The browser reconnects by itself, except after an answer that is not a stream.
+    // The browser reconnects by itself, except after an error answer.
     if (stream.readyState === EventSource.CLOSED) setTimeout(reconnect, RETRY_MS);
   });
   onEvent("state", (info) => {
@@ -42,14 +42,14 @@ function connect() {
   onEvent("pulse", addTap);
   onEvent("marker", () => catchUp().catch(() => {}));
   onEvent("check_in", () => readCheckIns().catch(() => {}));
-  onEvent("resync", () => catchUp().catch(() => {})); // the server no longer has the events that were missed
+  onEvent("resync", () => catchUp().catch(() => {})); // the server no longer has the missed events
 }
 
 function onEvent(name, handler) {
   stream.addEventListener(name, (event) => handler(JSON.parse(event.data)));
 }
 
-/** Try again after an error answer, but only while the class exists and this browser may see it. */
+/** Reconnect after an error answer, unless the class was deleted or this browser is signed out. */
 async function reconnect() {
   try {
     await catchUp();

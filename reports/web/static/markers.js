@@ -7,7 +7,7 @@ export function showMarkers(markers) {
   const rows = markers.map((marker) => {
     const row = document.createElement("li");
     const at = document.createElement("time");
-    const label = document.createElement("bdi"); // keeps the time in place beside a label that runs right to left
+    const label = document.createElement("bdi"); // a right-to-left label must not move the time
     at.textContent = clock(marker.at_s);
     label.textContent = marker.label;
     row.append(at, label);
@@ -22,12 +22,12 @@ byId("marker-form").addEventListener("submit", (event) => {
   attempt(byId("add-marker"), async () => {
     const marker = await call("POST", `${api}/markers`, { label: input.value.trim() || "Marker" });
     input.value = "";
-    setText("marker-said", `Marked at ${clock(marker.at_s)}: ${marker.label}`);
+    setText("marker-result", `Marked at ${clock(marker.at_s)}: ${marker.label}`);
   });
 });
 
 onShortcut("m", (event) => {
   if (byId("marker-form").hidden) return;
-  event.preventDefault(); // the letter would be typed into the field
+  event.preventDefault(); // otherwise the letter is typed into the field
   byId("marker-label").focus();
 });

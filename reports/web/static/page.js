@@ -1,7 +1,7 @@
-// What the modules of the live page share: the class, its words, its address in the API, and the elements.
+// Shared by the modules of the live page: the class, its texts, its API address and the page's elements.
 
 export const page = document.getElementById("class");
-export const words = JSON.parse(page.dataset.words); // names of states, reasons, words and alerts, from the server
+export const words = JSON.parse(page.dataset.words); // texts for states, reasons and the like
 export const api = `/api/classes/${encodeURIComponent(page.dataset.classId)}`;
 export const RETRY_MS = 3000;
 

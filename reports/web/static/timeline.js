@@ -1,4 +1,4 @@
-// The timeline, which the server draws as SVG: at most one request is under way and one more waits.
+// The timeline, which the server draws as SVG. One request runs at a time; at most one more is queued.
 import { byId, page, RETRY_MS } from "./page.js";
 
 const box = byId("timeline");
@@ -11,10 +11,10 @@ export async function drawTimeline() {
     loadAgain = true;
     return;
   }
-  if (!box.clientWidth) return; // hidden in the small window and in quiet mode
+  if (!box.clientWidth) return; // it is hidden, in the small window and in quiet mode
   loading = true;
   try {
-    // Drawn for a root font of 16 pixels and scaled with the page, so that its letters grow with the others.
+    // The SVG is made for a root font of 16 pixels and then scaled, so that its text grows with the page.
     const width = Math.floor((box.clientWidth * 16) / parseFloat(getComputedStyle(document.documentElement).fontSize));
     const path = `/classes/${encodeURIComponent(page.dataset.classId)}/timeline.svg?width=${width}`;
     const response = await fetch(path);
@@ -36,8 +36,8 @@ let drawnWidth = box.clientWidth;
 let resizing;
 new ResizeObserver(() => {
   const width = box.clientWidth;
-  if (width === drawnWidth) return; // only the height changed, which the drawing itself does
+  if (width === drawnWidth) return; // only the height changed, because a new timeline was inserted
   drawnWidth = width;
   clearTimeout(resizing);
-  resizing = setTimeout(drawTimeline, 150); // once the window has stopped changing
+  resizing = setTimeout(drawTimeline, 150); // wait until the resizing has stopped
 }).observe(box);

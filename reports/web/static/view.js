@@ -11,7 +11,7 @@ function setQuiet(quiet) {
   try {
     localStorage.setItem(QUIET_KEY, quiet ? "1" : "");
   } catch {
-    // The browser stores nothing for this page: quiet mode is off when the page is opened the next time.
+    // The browser does not allow storage: quiet mode will be off the next time.
   }
 }
 

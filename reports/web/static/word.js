@@ -1,4 +1,4 @@
-// The word about the class, with its arrow, meaning and sureness.
+// The indicator: the word about the class, with its arrow, meaning and sureness.
 import { byId, page, words } from "./page.js";
 
 const ARROWS = { up: "M5 19 19 5M8 5h11v11", down: "M5 5l14 14M8 19h11V8", level: "M3 12h17m-6-6 6 6-6 6" };
@@ -6,16 +6,16 @@ const SOURCES = { settling: "Baseline:", unseen: "Faces:" };
 const FEW_TAPS = { source: "Taps:", word: "Few", meaning: "Too few taps for a word; faces are not analysed." };
 const NOBODY = { source: "In the room:", word: "Nobody", meaning: "Nobody is here now." };
 const NOBODY_YET = { ...NOBODY, meaning: "Give the student link to your class." };
-const TOO_SHORT = { source: "For a word, the class was", word: "Too short" };
+const TOO_SHORT = { source: "No word: the class was", word: "Too short" };
 
 let shown = null; // the indicator on the page
-let hadParticipants = false; // whether anybody was present since this page was opened
+let hadParticipants = false; // whether anybody has been present since the page was opened
 
-/** Whether the page speaks of a class that is over: in the past tense, and without advice. */
+/** Whether the class has ended, so that the texts are in the past tense and give no advice. */
 export const isOver = () => document.body.classList.contains("over");
 
-/** Put the word into the past tense when the class ends. */
-export function lookBack() {
+/** Switch the word to the past tense when the class ends. */
+export function switchWordToPast() {
   if (isOver()) return;
   document.body.classList.add("over");
   if (shown) return render(shown);
@@ -23,7 +23,7 @@ export function lookBack() {
   byId("coverage").textContent = "was seen";
 }
 
-/** Show an indicator, unless the page already shows a newer one. */
+/** Show an indicator, unless a newer one is already shown. */
 export function showIndicator(indicator) {
   if (!indicator || (shown && indicator.at_s < shown.at_s)) return;
   shown = indicator;
@@ -44,13 +44,13 @@ function render(indicator) {
   byId("arrow").setAttribute("aria-label", indicator.arrow);
   byId("arrow").classList.toggle("none", indicator.from_pulses || indicator.word in SOURCES);
   byId("sure").textContent = indicator.word in SOURCES ? "" : words.sure[indicator.sure];
-  // Settling and unseen need no detail: their meaning is enough.
+  // For settling and unseen, the meaning already says everything.
   const detail = indicator.word in SOURCES || isOver() ? "" : indicator.detail;
   byId("word-detail").textContent = detail ? `${detail[0].toUpperCase()}${detail.slice(1)}.` : "";
   byId("disagreement").textContent = isOver() ? "" : indicator.disagreement;
 }
 
-/** What the page says for an indicator: where the word comes from, the word, and what it means. */
+/** The texts for an indicator: where the word comes from, the word, and what it means. */
 function phrase({ word, participants, from_pulses }) {
   const over = isOver();
   const text = {

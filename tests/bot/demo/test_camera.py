@@ -1,4 +1,4 @@
-"""The drawn camera: size, format, pace, and what it does when asked late or stopped."""
+"""The camera of a drawn student: frame size, format and rate, late requests, and stopping."""
 
 from __future__ import annotations
 
@@ -23,41 +23,41 @@ def executor() -> Iterator[ThreadPoolExecutor]:
         yield executor
 
 
-def camera(executor: ThreadPoolExecutor) -> DrawnCamera:
+def make_camera(executor: ThreadPoolExecutor) -> DrawnCamera:
     rng = np.random.default_rng(1)
     now_s = asyncio.get_running_loop().time
-    return DrawnCamera(Painter(FaceLook.draw(rng), rng), tell_story(1, 1)[0], now_s, executor)
+    return DrawnCamera(Painter(FaceLook.random(rng), rng), tell_story(1, 1)[0], now_s, executor)
 
 
-async def test_frames_are_small_i420_pictures(executor: ThreadPoolExecutor) -> None:
-    frame = await camera(executor).recv()
+async def test_frames_are_i420_with_320_by_180_pixels(executor: ThreadPoolExecutor) -> None:
+    frame = await make_camera(executor).recv()
     assert (frame.width, frame.height, frame.format.name) == (320, 180, "yuv420p")
     assert frame.time_base == Fraction(1, 90_000)
     assert frame.to_ndarray().std() > 10
 
 
-async def test_frames_come_at_their_pace(executor: ThreadPoolExecutor) -> None:
+async def test_frames_arrive_at_the_frame_rate(executor: ThreadPoolExecutor) -> None:
     loop = asyncio.get_running_loop()
-    each = camera(executor)
+    camera = make_camera(executor)
     start_s = loop.time()
-    stamps = [(await each.recv()).pts for _ in range(6)]
-    assert stamps == [number * 90_000 // FPS for number in range(6)]
+    timestamps = [(await camera.recv()).pts for _ in range(6)]
+    assert timestamps == [number * 90_000 // FPS for number in range(6)]
     assert 0.5 <= loop.time() - start_s < 1.0
 
 
-async def test_pictures_missed_are_skipped(executor: ThreadPoolExecutor) -> None:
+async def test_frames_that_were_not_requested_in_time_are_skipped(executor: ThreadPoolExecutor) -> None:
     clock = asyncio.get_running_loop().time
-    each = camera(executor)
-    first, began_s = await each.recv(), clock()
+    camera = make_camera(executor)
+    first, first_at_s = await camera.recv(), clock()
     await asyncio.sleep(0.55)
-    late = await each.recv()
+    late = await camera.recv()
     skipped_s = (late.pts - first.pts) / 90_000
-    assert 0.45 <= skipped_s <= clock() - began_s + 1 / FPS
+    assert 0.45 <= skipped_s <= clock() - first_at_s + 1 / FPS
 
 
-async def test_a_stopped_camera_gives_nothing(executor: ThreadPoolExecutor) -> None:
-    each = camera(executor)
-    await each.recv()
-    each.stop()
+async def test_a_stopped_camera_raises(executor: ThreadPoolExecutor) -> None:
+    camera = make_camera(executor)
+    await camera.recv()
+    camera.stop()
     with pytest.raises(MediaStreamError):
-        await each.recv()
+        await camera.recv()

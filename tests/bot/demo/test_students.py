@@ -1,4 +1,4 @@
-"""Drawn students in the real embedded room, over UDP on this machine; and as the process the demo starts."""
+"""Drawn students in a real embedded room, over UDP on this machine; also as the demo's own process."""
 
 from __future__ import annotations
 
@@ -31,55 +31,55 @@ pytestmark = pytest.mark.real_time
 CODE = "drawn-class"
 
 
-class Lesson:
-    """The server of an embedded room and what the room tells."""
+class RecordingServer:
+    """A server with an embedded room. It records the requests and the events, and can fail requests."""
 
     def __init__(self, adapter: Adapter) -> None:
         self.adapter = adapter
-        app = web.Application(middlewares=[self._front])
+        app = web.Application(middlewares=[self._record])
         app.add_routes(self.adapter.routes())
-        self.server = TestServer(app)
-        self.told: list[RoomEvent] = []
-        self.posts: list[str] = []
+        self.test_server = TestServer(app)
+        self.events: list[RoomEvent] = []
+        self.requests: list[str] = []
         self.tokens: list[str] = []
-        self.failing = 0
-        self.posted = asyncio.Event()
-        self._news = asyncio.Event()
+        self.requests_to_fail = 0
+        self.requested = asyncio.Event()
+        self._new_event = asyncio.Event()
 
     @property
     def url(self) -> str:
-        return str(self.server.make_url("/"))
+        return str(self.test_server.make_url("/"))
 
     @web.middleware
-    async def _front(self, request: web.Request, handler: Any) -> web.StreamResponse:
-        self.posts.append(request.path.rsplit("/", 1)[1])
-        self.posted.set()
-        if self.failing:
-            self.failing -= 1
+    async def _record(self, request: web.Request, handler: Any) -> web.StreamResponse:
+        self.requests.append(request.path.rsplit("/", 1)[1])
+        self.requested.set()
+        if self.requests_to_fail:
+            self.requests_to_fail -= 1
             raise web.HTTPServiceUnavailable
         answer: web.Response = await handler(request)
-        if self.posts[-1] == "offer" and answer.status == 200:
+        if self.requests[-1] == "offer" and answer.status == 200:
             self.tokens.append(json.loads(answer.text or "")["token"])
         return answer
 
     @asynccontextmanager
     async def room(self) -> AsyncIterator[Room]:
         async with self.adapter.open(f"companion:{CODE}?synthetic=1") as room:
-            listening = asyncio.create_task(self._listen(room))
+            recording = asyncio.create_task(self._record_events(room))
             yield room
-        await listening
+        await recording
 
-    async def _listen(self, room: Room) -> None:
+    async def _record_events(self, room: Room) -> None:
         async for event in room.events():
-            self.told.append(event)
-            self._news.set()
+            self.events.append(event)
+            self._new_event.set()
 
-    async def until(self, kind: type, times: int, within_s: float = 15.0) -> list[Any]:
-        """Wait until a kind of event has been told so many times."""
+    async def wait_for(self, kind: type, count: int, within_s: float = 15.0) -> list[Any]:
+        """Wait until the room has published ``count`` events of a kind, and return all of that kind."""
         async with asyncio.timeout(within_s):
-            while len(found := [event for event in self.told if isinstance(event, kind)]) < times:
-                self._news.clear()
-                await self._news.wait()
+            while len(found := [event for event in self.events if isinstance(event, kind)]) < count:
+                self._new_event.clear()
+                await self._new_event.wait()
         return found
 
 
@@ -94,16 +94,16 @@ def detector() -> BlazeFace:
 
 
 @pytest.fixture
-async def lesson(adapter: Adapter) -> AsyncIterator[Lesson]:
-    lesson = Lesson(adapter)
-    async with lesson.server:
-        yield lesson
+async def server(adapter: Adapter) -> AsyncIterator[RecordingServer]:
+    server = RecordingServer(adapter)
+    async with server.test_server:
+        yield server
 
 
 @asynccontextmanager
-async def attending(lesson: Lesson, count: int, begin_s: float = 0.0) -> AsyncIterator[None]:
+async def attending(server: RecordingServer, count: int, begin_s: float = 0.0) -> AsyncIterator[None]:
     stop = asyncio.Event()
-    task = asyncio.create_task(run_students(lesson.url, CODE, count, 1, stop, begin_s=begin_s))
+    task = asyncio.create_task(run_students(server.url, CODE, count, 1, stop, begin_s=begin_s))
     try:
         yield
     finally:
@@ -112,32 +112,32 @@ async def attending(lesson: Lesson, count: int, begin_s: float = 0.0) -> AsyncIt
             await task
 
 
-async def a_frame(added: TrackAdded) -> RawFrame:
+async def receive_frame(added: TrackAdded) -> RawFrame:
     async with asyncio.timeout(10):
         return await added.track.recv()
 
 
 @needs_network
-async def test_students_join_show_faces_and_leave(lesson: Lesson, detector: BlazeFace) -> None:
-    async with lesson.room():
-        async with attending(lesson, 2):
-            added = await lesson.until(TrackAdded, 2)
-            for each in added:
-                frame = await a_frame(each)
+async def test_students_join_show_their_faces_and_leave(server: RecordingServer, detector: BlazeFace) -> None:
+    async with server.room():
+        async with attending(server, 2):
+            added = await server.wait_for(TrackAdded, 2)
+            for event in added:
+                frame = await receive_frame(event)
                 faces = detector.detect(np.ascontiguousarray(frame.luma()))
                 assert (frame.av_frame.width, frame.av_frame.height) == (320, 180)
                 assert len(faces) == 1
                 assert faces.scores[0] >= 0.75
-        left = await lesson.until(Left, 2, within_s=1.0)
-    joined = [event for event in lesson.told if isinstance(event, Joined)]
+        left = await server.wait_for(Left, 2, within_s=1.0)
+    joined = [event for event in server.events if isinstance(event, Joined)]
     assert sorted(event.name or "" for event in joined) == ["Student 1", "Student 2"]
     assert all(event.consented and not event.individual for event in joined)
     assert {event.participant_id for event in left} == {event.participant_id for event in joined}
-    assert lesson.posts.count("leave") == 2
+    assert server.requests.count("leave") == 2
 
 
 @needs_network
-async def test_offer_carries_consent_and_vp8_first_and_no_word_of_the_story() -> None:
+async def test_the_offer_has_the_consent_prefers_vp8_and_reveals_nothing_of_the_story() -> None:
     offers: list[dict[str, Any]] = []
     offered = asyncio.Event()
 
@@ -163,45 +163,45 @@ async def test_offer_carries_consent_and_vp8_first_and_no_word_of_the_story() ->
 
 
 @needs_network
-async def test_refused_students_try_again(lesson: Lesson) -> None:
-    lesson.failing = 2
-    async with lesson.room(), attending(lesson, 1):
-        await lesson.until(TrackAdded, 1)
-    assert lesson.posts.count("offer") == 3
+async def test_students_try_again_after_a_refusal(server: RecordingServer) -> None:
+    server.requests_to_fail = 2
+    async with server.room(), attending(server, 1):
+        await server.wait_for(TrackAdded, 1)
+    assert server.requests.count("offer") == 3
 
 
 @needs_network
-async def test_a_class_that_opens_late_is_waited_for(lesson: Lesson) -> None:
-    async with attending(lesson, 1):
-        await lesson.posted.wait()
-        async with lesson.room():
-            await lesson.until(TrackAdded, 1)
+async def test_students_wait_for_a_class_that_opens_later(server: RecordingServer) -> None:
+    async with attending(server, 1):
+        await server.requested.wait()
+        async with server.room():
+            await server.wait_for(TrackAdded, 1)
 
 
 @needs_network
-async def test_a_student_who_comes_back_is_the_same(lesson: Lesson) -> None:
-    async with lesson.room(), aiohttp.ClientSession() as http, attending(lesson, 1):
-        await lesson.until(TrackAdded, 1)
+async def test_a_student_who_joins_again_is_the_same_participant(server: RecordingServer) -> None:
+    async with server.room(), aiohttp.ClientSession() as http, attending(server, 1):
+        await server.wait_for(TrackAdded, 1)
         # The room closes the connection, as if it had been lost.
-        leave = lesson.server.make_url(f"/api/companion/{CODE}/leave")
-        async with http.post(leave, json={"token": lesson.tokens[0]}) as response:
+        leave = server.test_server.make_url(f"/api/companion/{CODE}/leave")
+        async with http.post(leave, json={"token": server.tokens[0]}) as response:
             assert response.status == 200
-        first, second = await lesson.until(TrackAdded, 2)
+        first, second = await server.wait_for(TrackAdded, 2)
     assert first.track.participant_id == second.track.participant_id
-    assert lesson.tokens[1] == lesson.tokens[0]
+    assert server.tokens[1] == server.tokens[0]
 
 
 @needs_network
-async def test_students_come_back_when_the_connection_breaks(lesson: Lesson) -> None:
-    async with attending(lesson, 1):
-        async with lesson.room():
-            await lesson.until(TrackAdded, 1)
-        lesson.told.clear()
-        async with lesson.room():
-            await lesson.until(TrackAdded, 1)
+async def test_students_join_again_when_the_class_is_opened_again(server: RecordingServer) -> None:
+    async with attending(server, 1):
+        async with server.room():
+            await server.wait_for(TrackAdded, 1)
+        server.events.clear()
+        async with server.room():
+            await server.wait_for(TrackAdded, 1)
 
 
-async def test_students_who_never_got_in_stop_at_once() -> None:
+async def test_students_who_could_not_join_stop_at_once() -> None:
     stop = asyncio.Event()
     task = asyncio.create_task(run_students("http://127.0.0.1:9", CODE, 3, 1, stop))
     await asyncio.sleep(0.5)
@@ -212,42 +212,42 @@ async def test_students_who_never_got_in_stop_at_once() -> None:
 
 
 @needs_network
-async def test_pulses_are_tapped_as_the_story_has_it(lesson: Lesson) -> None:
+async def test_pulses_follow_the_story(server: RecordingServer) -> None:
     lost = tell_story(1, 1)[0]
     at_s, kind = next(tap for tap in lost.taps if tap[1] is PulseKind.LOST)
-    async with lesson.room(), attending(lesson, 1, begin_s=at_s - 3):
-        (pulse,) = await lesson.until(Pulse, 1)
-    (joined,) = await lesson.until(Joined, 1)
+    async with server.room(), attending(server, 1, begin_s=at_s - 3):
+        (pulse,) = await server.wait_for(Pulse, 1)
+    (joined,) = await server.wait_for(Joined, 1)
     assert pulse == Pulse(joined.participant_id, kind)
 
 
 @needs_network
-async def test_where_no_camera_is_received_students_take_part_all_the_same() -> None:
+async def test_students_take_part_in_a_class_that_receives_no_cameras() -> None:
     settings = Settings(privacy=PrivacySettings(jurisdiction="eu-education"))
-    lesson = Lesson(await asyncio.to_thread(Adapter, RoomContext(settings)))
+    server = RecordingServer(await asyncio.to_thread(Adapter, RoomContext(settings)))
     lost = tell_story(1, 1)[0]
     at_s, kind = next(tap for tap in lost.taps if tap[1] is PulseKind.LOST)
-    async with lesson.server, lesson.room():
-        async with attending(lesson, 1, begin_s=at_s - 3):
-            (pulse,) = await lesson.until(Pulse, 1)
-        (left,) = await lesson.until(Left, 1)
-    (joined,) = await lesson.until(Joined, 1)
+    async with server.test_server, server.room():
+        async with attending(server, 1, begin_s=at_s - 3):
+            (pulse,) = await server.wait_for(Pulse, 1)
+        (left,) = await server.wait_for(Left, 1)
+    (joined,) = await server.wait_for(Joined, 1)
     assert pulse == Pulse(joined.participant_id, kind)
     assert left == Left(joined.participant_id)
-    assert "camera" in lesson.posts, "else the room would miss the student after a while"
-    assert not any(isinstance(event, TrackAdded) for event in lesson.told)
+    assert "camera" in server.requests, "otherwise the room would remove the student after a while"
+    assert not any(isinstance(event, TrackAdded) for event in server.events)
 
 
 @needs_network
-@pytest.mark.parametrize("how", ["terminated", "orphaned"])
-async def test_process_leaves_within_three_seconds(lesson: Lesson, how: str) -> None:
-    arguments = ["--server", lesson.url, "--code", CODE, "--students", "1", "--seed", "3"]
-    async with lesson.room():
+@pytest.mark.parametrize("how", ["terminated", "standard input closed"])
+async def test_the_process_ends_within_three_seconds(server: RecordingServer, how: str) -> None:
+    arguments = ["--server", server.url, "--code", CODE, "--students", "1", "--seed", "3"]
+    async with server.room():
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "bot.demo.students", *arguments, stdin=asyncio.subprocess.PIPE
         )
         try:
-            await lesson.until(TrackAdded, 1, within_s=20)
+            await server.wait_for(TrackAdded, 1, within_s=20)
             assert process.stdin is not None
             if how == "terminated":
                 process.terminate()
@@ -255,8 +255,8 @@ async def test_process_leaves_within_three_seconds(lesson: Lesson, how: str) -> 
                 process.stdin.close()
             async with asyncio.timeout(3):
                 assert await process.wait() == 0
-            await lesson.until(TrackRemoved, 1, within_s=1)
-            await lesson.until(Left, 1, within_s=1)
+            await server.wait_for(TrackRemoved, 1, within_s=1)
+            await server.wait_for(Left, 1, within_s=1)
         finally:
             if process.returncode is None:
                 process.kill()

@@ -1,4 +1,4 @@
-"""Individual check-ins: only of those who agreed, against their own baseline, forgotten when asked."""
+"""Check-ins: only about participants who agreed, relative to their own baseline, and discarded on request."""
 
 from __future__ import annotations
 
@@ -14,30 +14,32 @@ from reports.summary.records import CheckIn, CheckInKind
 from reports.summary.windows import NotAnalysed, PulseKind
 
 
-def seen(participant_id: str, at_s: float, tense: float) -> Observation:
+def observation(participant_id: str, at_s: float, tense: float) -> Observation:
     probs = np.zeros(len(EMOTIONS), np.float32)
     probs[EMOTIONS.index("sad")], probs[EMOTIONS.index("neutral")] = tense, 1 - tense
     return Observation(participant_id, at_s, 1, probs, None)
 
 
-def attend(check_ins: CheckIns, from_s: float, seconds: float, tense: float, *who: str) -> list[CheckIn]:
-    """Ten observations a window of five seconds, with a little noise."""
+def observe_windows(
+    check_ins: CheckIns, from_s: float, seconds: float, tense: float, *who: str
+) -> list[CheckIn]:
+    """Add ten noisy observations to each window of five seconds; return the check-ins of all windows."""
     rng = np.random.default_rng(round(from_s))
     found = []
     for start_s in np.arange(from_s, from_s + seconds, 5.0):
         for participant_id in who:
             for share in np.clip(rng.normal(tense, 0.1, 10), 0, 1):
-                check_ins.add(seen(participant_id, float(start_s), float(share)))
+                check_ins.add(observation(participant_id, float(start_s), float(share)))
         found += check_ins.close(float(start_s), 5.0)
     return found
 
 
-def test_only_those_who_agreed_are_followed() -> None:
+def test_only_participants_who_agreed_get_a_check_in() -> None:
     check_ins = CheckIns("c1")
-    check_ins.agree("anna", True)
-    check_ins.agree("ben", False)
-    assert attend(check_ins, 0, 600, 0.2, "anna", "ben") == []
-    found = attend(check_ins, 600, 400, 0.7, "anna", "ben")
+    check_ins.set_consent("anna", True)
+    check_ins.set_consent("ben", False)
+    assert observe_windows(check_ins, 0, 600, 0.2, "anna", "ben") == []
+    found = observe_windows(check_ins, 600, 400, 0.7, "anna", "ben")
     assert [(one.participant_id, one.kind, one.name) for one in found] == [
         ("anna", CheckInKind.TENSION, None)
     ]
@@ -46,25 +48,25 @@ def test_only_those_who_agreed_are_followed() -> None:
     assert found[0].reason.endswith("points over their own baseline for 3 min")
 
 
-def test_a_short_spell_an_even_face_and_an_empty_chair_are_no_reason() -> None:
+def test_a_short_rise_usual_tension_and_absence_are_no_reason_for_a_check_in() -> None:
     check_ins = CheckIns("c1")
-    check_ins.agree("anna", True)
-    assert attend(check_ins, 0, 600, 0.2, "anna") == []
-    assert attend(check_ins, 600, 120, 0.7, "anna") == []
-    assert attend(check_ins, 720, 1800, 0.2, "anna") == []
+    check_ins.set_consent("anna", True)
+    assert observe_windows(check_ins, 0, 600, 0.2, "anna") == []
+    assert observe_windows(check_ins, 600, 120, 0.7, "anna") == []
+    assert observe_windows(check_ins, 720, 1800, 0.2, "anna") == []
     check_ins.add(Observation("anna", 2520, 0, None, NotAnalysed.NO_FACE))
-    assert attend(check_ins, 2520, 3600, 0.2) == []
+    assert observe_windows(check_ins, 2520, 3600, 0.2) == []
 
 
 @pytest.mark.parametrize(
-    ("taps_s", "told"),
+    ("taps_s", "expected"),
     [((10, 100, 200), True), ((10, 12, 14), False), ((10, 200), False), ((10, 400, 800), False)],
 )
-def test_taps_of_lost_count_when_they_are_several_and_not_one_burst(
-    taps_s: tuple[float, ...], told: bool
+def test_three_taps_of_lost_in_ten_minutes_give_a_check_in_unless_they_are_one_burst(
+    taps_s: tuple[float, ...], expected: bool
 ) -> None:
     check_ins = CheckIns("c1")
-    check_ins.agree("anna", True)
+    check_ins.set_consent("anna", True)
     found = []
     for start_s in range(0, 900, 5):
         for at_s in taps_s:
@@ -73,12 +75,12 @@ def test_taps_of_lost_count_when_they_are_several_and_not_one_burst(
                 check_ins.pulse("anna", PulseKind.OK, at_s)
                 check_ins.pulse("ben", PulseKind.LOST, at_s)
         found += check_ins.close(start_s, 5)
-    assert [one.reason for one in found] == (["tapped lost 3 times in 10 min"] if told else [])
+    assert [one.reason for one in found] == (["tapped lost 3 times in 10 min"] if expected else [])
 
 
-def test_a_participant_is_named_once_in_twenty_minutes() -> None:
+def test_a_participant_gets_at_most_one_check_in_in_twenty_minutes() -> None:
     check_ins = CheckIns("c1")
-    check_ins.agree("anna", True)
+    check_ins.set_consent("anna", True)
     found = []
     for start_s in range(0, 3600, 5):
         if start_s % 60 == 0:
@@ -89,11 +91,11 @@ def test_a_participant_is_named_once_in_twenty_minutes() -> None:
     assert all(later - earlier >= REPEAT_S for earlier, later in pairwise(times))
 
 
-def test_who_withdraws_is_forgotten() -> None:
+def test_a_withdrawn_consent_discards_the_baseline() -> None:
     check_ins = CheckIns("c1")
-    check_ins.agree("anna", True)
-    attend(check_ins, 0, 600, 0.2, "anna")
-    check_ins.agree("anna", False)
-    assert attend(check_ins, 600, 400, 0.7, "anna") == []
-    check_ins.agree("anna", True)
-    assert attend(check_ins, 1000, 300, 0.7, "anna") == [], "the baseline begins anew"
+    check_ins.set_consent("anna", True)
+    observe_windows(check_ins, 0, 600, 0.2, "anna")
+    check_ins.set_consent("anna", False)
+    assert observe_windows(check_ins, 600, 400, 0.7, "anna") == []
+    check_ins.set_consent("anna", True)
+    assert observe_windows(check_ins, 1000, 300, 0.7, "anna") == [], "the baseline is learned again"

@@ -1,4 +1,4 @@
-"""Sampling: the rate asked for, no bunching up after a pause."""
+"""Sampling: the wanted rate, and no burst after a pause."""
 
 import asyncio
 from itertools import pairwise
@@ -10,7 +10,7 @@ from bot.tracks import TrackEnded
 from tests.fakes import FakeTrack
 
 
-async def test_no_more_samples_than_asked_for() -> None:
+async def test_samples_are_not_more_frequent_than_the_wanted_rate() -> None:
     loop = asyncio.get_running_loop()
     times = []
     async for _ in sample(FakeTrack("a", 100, interval_s=0.005), 20.0):
@@ -18,10 +18,10 @@ async def test_no_more_samples_than_asked_for() -> None:
         if len(times) == 10:
             break
     assert all(later - earlier >= 0.04 for earlier, later in pairwise(times))
-    assert 9 / 20 - 0.05 <= times[-1] - times[0] < 2  # a busy machine is late, never early
+    assert 9 / 20 - 0.05 <= times[-1] - times[0] < 2  # late on a busy machine, but never early
 
 
-async def test_a_slow_reader_is_not_followed_by_a_burst() -> None:
+async def test_a_slow_consumer_causes_no_burst_afterwards() -> None:
     loop = asyncio.get_running_loop()
     times = []
     async for _ in sample(FakeTrack("a", 100, interval_s=0.005), 20.0):

@@ -1,18 +1,11 @@
-"""An entered embedded room, a real Janus."""
+"""Fixture: a real Janus."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
-from tests.bot.rooms.companion.school_network import QUICK, Class, held
 from tests.janus_server import JanusServer
-
-
-@pytest.fixture
-async def school() -> AsyncIterator[Class]:
-    async with held(QUICK) as holding:
-        yield holding
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""A folder of videos: room URLs, and files that are odd."""
+"""Replay rooms: their URLs, and files with unusual timestamps or contents."""
 
 from __future__ import annotations
 
@@ -17,35 +17,35 @@ from bot.rooms.replay import Adapter
 from bot.tracks import TrackEnded, VideoTrack
 
 
-def write_from(path: Path, first_s: int, seconds: int = 1, fps: int = 10) -> None:
-    """A video whose first picture has the time ``first_s``."""
+def write_video(path: Path, first_s: int, seconds: int = 1, fps: int = 10) -> None:
+    """Write a video whose first frame has the timestamp ``first_s``."""
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libvpx", rate=fps)
         stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
         for number in range(seconds * fps):
-            picture = np.full((48, 64), 100 + number, np.uint8)
-            frame = av.VideoFrame.from_ndarray(picture, format="gray").reformat(format="yuv420p")
+            image = np.full((48, 64), 100 + number, np.uint8)
+            frame = av.VideoFrame.from_ndarray(image, format="gray").reformat(format="yuv420p")
             frame.pts, frame.time_base = first_s * fps + number, Fraction(1, fps)
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
 
 
-@pytest.mark.parametrize("end", ["?once", "?once=2", "?once=1&once=1", "?twice=1", "/none"])
-def test_a_room_url_of_another_form_is_refused(tmp_path: Path, end: str) -> None:
-    write_from(tmp_path / "a.webm", 0)
+@pytest.mark.parametrize("suffix", ["?once", "?once=2", "?once=1&once=1", "?twice=1", "/none"])
+def test_an_invalid_room_url_is_refused(tmp_path: Path, suffix: str) -> None:
+    write_video(tmp_path / "a.webm", 0)
     adapter = Adapter(RoomContext(Settings()))
-    for url in (f"replay:{tmp_path}{end}", "replay:", "replay:~nobody-of-that-name"):
+    for url in (f"replay:{tmp_path}{suffix}", "replay:", "replay:~nobody-of-that-name"):
         with pytest.raises(RoomUrlError):
             adapter.open(url)
     assert adapter.open(f"replay:{tmp_path}?once=0").public_url.endswith("?once=0")
 
 
-async def test_a_video_that_begins_late_plays_at_its_own_pace(tmp_path: Path) -> None:
-    await asyncio.to_thread(write_from, tmp_path / "late.webm", 5)
+async def test_a_video_whose_timestamps_start_late_plays_in_real_time(tmp_path: Path) -> None:
+    await asyncio.to_thread(write_video, tmp_path / "late.webm", 5)
     room = await asyncio.to_thread(Adapter(RoomContext(Settings())).open, f"replay:{tmp_path}?once=1")
     shown_s: list[float] = []
 
-    async def look(track: VideoTrack) -> None:
+    async def watch(track: VideoTrack) -> None:
         try:
             while True:
                 shown_s.append((await track.recv()).at_s)
@@ -56,13 +56,13 @@ async def test_a_video_that_begins_late_plays_at_its_own_pace(tmp_path: Path) ->
     async with room, asyncio.TaskGroup() as group:
         async for event in room.events():
             if isinstance(event, TrackAdded):
-                group.create_task(look(event.track))
-    assert shown_s[-1] - began_s >= 0.9, "ten pictures, a tenth of a second apart, in a burst"
+                group.create_task(watch(event.track))
+    assert shown_s[-1] - began_s >= 0.9, "ten frames, a tenth of a second apart, were shown in a burst"
 
 
-async def test_a_file_that_is_no_video_leaves_and_the_others_play_on(tmp_path: Path) -> None:
-    await asyncio.to_thread((tmp_path / "a.webm").write_bytes, b"no video at all")
-    await asyncio.to_thread(write_from, tmp_path / "b.webm", 0)
+async def test_a_broken_file_leaves_the_room_and_the_others_keep_playing(tmp_path: Path) -> None:
+    await asyncio.to_thread((tmp_path / "a.webm").write_bytes, b"not a video")
+    await asyncio.to_thread(write_video, tmp_path / "b.webm", 0)
     room = await asyncio.to_thread(Adapter(RoomContext(Settings())).open, f"replay:{tmp_path}?once=1")
     async with room:
         left = [event.participant_id async for event in room.events() if isinstance(event, Left)]

@@ -60,7 +60,7 @@ class SessionSetup:
             reader=self.reader if analyses_faces else None,
             settings=settings,
             metrics=self.metrics,
-            public_url=lambda: "http://here",
+            public_url="http://here",
             now=lambda: datetime.now(UTC) + self.clock_offset,
         )
 

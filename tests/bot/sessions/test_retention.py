@@ -74,7 +74,7 @@ async def test_individual_data_and_the_class_are_deleted_after_their_own_times(
         if not await store.check_ins("c1"):
             deleted_after_h.setdefault("individual", hour)
             remaining = await asyncio.to_thread(database_bytes, tmp_path)
-            assert b"Ada Lovelace" not in remaining, "overwritten on the disk, not only unlinked"
+            assert b"Ada Lovelace" not in remaining, "the bytes are overwritten, not only the row deleted"
             assert b"tapped lost" not in remaining
         if await store.get_class("c1") is None:
             deleted_after_h.setdefault("class", hour)

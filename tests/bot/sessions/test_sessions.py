@@ -28,7 +28,9 @@ from tests.bot.sessions.session_setup import SessionSetup
 from tests.fakes import FakeRoom, FakeTrack
 
 
-async def test_a_class_from_start_to_end(set_up: Callable[..., SessionSetup]) -> None:
+async def test_a_class_stores_its_records_and_leaves_the_room_at_its_end(
+    set_up: Callable[..., SessionSetup],
+) -> None:
     setup = set_up()
     info = await setup.start()
     assert (info.state, info.code, info.student_url) == (ClassState.JOINING, "ABCD", "http://here/c/ABCD")
@@ -69,9 +71,9 @@ async def test_a_marker_set_while_joining_is_at_second_0(
     await setup.sessions.mark(info.id, "before")
     admitted.set()
     await setup.stored_state(info.id, ClassState.LIVE)
-    await setup.sessions.mark(info.id, "begin")
+    await setup.sessions.mark(info.id, "live")
     await setup.sessions.end(info.id)
-    assert [marker.label for marker in await setup.store.markers(info.id)] == ["before", "begin"]
+    assert [marker.label for marker in await setup.store.markers(info.id)] == ["before", "live"]
 
 
 async def test_the_feed_publishes_the_class_from_live_to_ended(set_up: Callable[..., SessionSetup]) -> None:
@@ -102,7 +104,7 @@ async def test_the_feed_publishes_the_class_from_live_to_ended(set_up: Callable[
         (RoomRemoved("the host removed the bot"), ClassState.REMOVED),
     ],
 )
-async def test_a_class_whose_room_cannot_be_joined_ends_with_the_rooms_reason(
+async def test_a_class_whose_room_cannot_be_joined_ends_with_the_reason_of_the_room(
     set_up: Callable[..., SessionSetup], error: RoomError, state: ClassState
 ) -> None:
     setup = set_up(FakeRoom(refuse=error))
@@ -120,7 +122,7 @@ async def test_a_bot_removed_from_the_room_ends_the_class(set_up: Callable[..., 
     assert (await setup.stored_state(info.id, ClassState.REMOVED)).reason == "the host removed the bot"
 
 
-async def test_a_class_that_the_room_ends(set_up: Callable[..., SessionSetup]) -> None:
+async def test_a_class_ends_when_the_room_ends_it(set_up: Callable[..., SessionSetup]) -> None:
     setup = set_up()
     info = await setup.start()
     setup.room.emit(None)
@@ -153,7 +155,7 @@ async def test_a_wrong_room_url_is_refused_and_no_class_is_stored(
     assert await setup.store.classes() == []
 
 
-async def test_a_room_that_cannot_announce_the_bot_is_not_analysed_where_that_is_required(
+async def test_a_room_without_announcement_is_not_analysed_if_the_settings_require_one(
     set_up: Callable[..., SessionSetup],
 ) -> None:
     setup = set_up(FakeRoom(announces=False), require_announcement=True)
@@ -179,7 +181,7 @@ async def test_a_class_without_a_title_is_named_after_its_date(set_up: Callable[
     assert (await setup.stored_state(info.id, ClassState.ENDED)).reason == "The server was stopped."
 
 
-async def test_the_metrics_count_the_class_and_name_nobody(set_up: Callable[..., SessionSetup]) -> None:
+async def test_the_metrics_count_the_class_and_contain_no_names(set_up: Callable[..., SessionSetup]) -> None:
     setup = set_up()
     info = await setup.start()
     await setup.stored_state(info.id, ClassState.LIVE)
@@ -219,8 +221,8 @@ async def test_a_stopping_server_refuses_classes_and_ends_the_running_ones(
     assert [one.id for one in await setup.store.classes()] == [info.id]
 
 
-class StickyRoom(FakeRoom):
-    """A room whose leaving never ends by itself."""
+class HangingRoom(FakeRoom):
+    """A room that cannot be left within a minute."""
 
     async def __aexit__(
         self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
@@ -232,7 +234,7 @@ async def test_a_class_that_does_not_end_in_time_is_cancelled_and_stored_as_inte
     set_up: Callable[..., SessionSetup],
 ) -> None:
     before = asyncio.all_tasks()
-    setup = set_up(StickyRoom())
+    setup = set_up(HangingRoom())
     info = await setup.start()
     await setup.stored_state(info.id, ClassState.LIVE)
     with pytest.raises(TimeoutError):

@@ -1,4 +1,4 @@
-"""What is stored of a class: erasures, clocks that jump, and a store that accepts no writes for a while."""
+"""What a class stores: erasures, clocks that jump, and a store that accepts no writes for a while."""
 
 import asyncio
 import time
@@ -238,7 +238,7 @@ async def test_records_wait_while_the_database_is_locked_and_pages_are_notified(
                 if len(reasons) == 2:
                     break
     assert "nothing can be stored at present" in reasons[0]
-    assert "another program keeps it locked" in reasons[0]
+    assert "another program has locked it" in reasons[0]
     assert reasons[1] == "The class is running."
     assert setup.sessions.unready() is None
     await setup.sessions.end(info.id)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 
 class FakeSrtp:
-    """Stands in for the SRTP session: accepts every packet, as SRTP does if the student is hostile."""
+    """Replaces the SRTP session: accepts every packet, since a hostile student can encrypt any."""
 
     def unprotect(self, data: bytes) -> bytes:
         return data
@@ -17,10 +17,10 @@ class FakeSrtp:
 
 
 class FakeTransport:
-    """Stands in for the transports and the socket below a receiver, and records what the receiver sends.
+    """Replaces the transports and the socket below a receiver, and records what the receiver sends.
 
     Attributes:
-        sent: The packets sent and when, monotonic seconds.
+        sent: Each packet sent, and its time in monotonic seconds.
     """
 
     def __init__(self) -> None:
@@ -31,7 +31,7 @@ class FakeTransport:
         self._sent_more = asyncio.Event()
 
     def datagram_received(self, data: bytes, address: object) -> None:
-        """Receives what is neither RTP nor RTCP; the receiver replaces it while it listens."""
+        """The original handler of the socket, which the receiver replaces while it listens."""
 
     async def _send_rtp(self, data: bytes) -> None:
         self.sent.append((data, time.monotonic()))

@@ -1,4 +1,4 @@
-"""A connection closed while it is still being made leaves no task behind; stock aiortc's does."""
+"""A connection that is closed while connecting leaves no task behind, unlike that of stock aiortc."""
 
 import asyncio
 import socket
@@ -18,12 +18,12 @@ from tests.room_recorder import unfinished_tasks
 pytestmark = pytest.mark.real_time
 
 
-async def close_at_the_moment_of_success() -> None:
-    """Close a connection when ICE has found a way and is about to say so."""
+async def close_as_ice_succeeds() -> None:
+    """Close a connection when ICE has succeeded and is about to report it."""
     sender, connection = Sender(), RTCPeerConnection(RTCConfiguration(iceServers=[]))
     await connection.setRemoteDescription(RTCSessionDescription(sdp=await sender.offer(), type="offer"))
-    found = connection.getTransceivers()[0].receiver.transport.transport._connection._check_list_state
-    say, closing = found.put_nowait, asyncio.Event()
+    result_queue = connection.getTransceivers()[0].receiver.transport.transport._connection._check_list_state
+    report, closing = result_queue.put_nowait, asyncio.Event()
 
     async def close() -> None:
         await connection.close()
@@ -33,10 +33,10 @@ async def close_at_the_moment_of_success() -> None:
         if not closing.is_set():
             closing.set()
             tasks.append(asyncio.create_task(close()))
-        say(result)
+        report(result)
 
     tasks: list[asyncio.Task[None]] = []
-    found.put_nowait = close_first  # type: ignore[method-assign]
+    result_queue.put_nowait = close_first  # type: ignore[method-assign]
     await connection.setLocalDescription(await connection.createAnswer())
     await sender.accept(connection.localDescription.sdp)
     async with asyncio.timeout(10):
@@ -45,12 +45,12 @@ async def close_at_the_moment_of_success() -> None:
 
 
 @needs_network
-async def test_closing_while_connecting_leaves_a_task_of_stock_behind(
+async def test_stock_leaves_a_task_behind_when_closed_while_connecting(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("aiortc.rtcicetransport.Connection", aioice.Connection)
     before = asyncio.all_tasks()
-    await close_at_the_moment_of_success()
+    await close_as_ice_succeeds()
     assert "Connection.query_consent" in await unfinished_tasks(before, 1.0)
     for task in asyncio.all_tasks() - before:
         task.cancel()
@@ -59,7 +59,7 @@ async def test_closing_while_connecting_leaves_a_task_of_stock_behind(
 @needs_network
 async def test_closing_while_connecting_leaves_nothing_behind() -> None:
     before = asyncio.all_tasks()
-    await close_at_the_moment_of_success()
+    await close_as_ice_succeeds()
     assert await unfinished_tasks(before, 10.0) == []
 
 
@@ -68,19 +68,19 @@ async def test_closing_while_connecting_leaves_nothing_behind() -> None:
 async def test_closing_at_any_moment_leaves_nothing_behind() -> None:
     before = asyncio.all_tasks()
     with ThreadPoolExecutor(1) as threads:
-        for turn in range(30):
+        for attempt in range(30):
             sender = Sender()
             peer = receiving_peer(threads)
             await sender.accept(await peer.answer(await sender.offer()))
-            await asyncio.sleep(turn * 0.004)
+            await asyncio.sleep(attempt * 0.004)
             await peer.close()
             await sender.close()
     assert await unfinished_tasks(before, 10.0) == []
 
 
 @needs_network
-async def test_a_receiver_that_was_stopped_does_not_start() -> None:
-    """The handshake may come to its end while the connection is being closed."""
+async def test_a_stopped_receiver_does_not_start() -> None:
+    """The DTLS handshake may finish while the connection is being closed."""
     before = asyncio.all_tasks()
     codec = RTCRtpCodecParameters(mimeType="video/VP8", clockRate=90000, payloadType=97)
     sender = Sender()
@@ -97,12 +97,12 @@ async def test_a_receiver_that_was_stopped_does_not_start() -> None:
 
 @needs_network
 @pytest.mark.slow
-async def test_giving_up_while_servers_are_asked_for_addresses_leaves_nothing_behind() -> None:
-    """STUN and TURN servers that do not answer; of stock, a task and a socket stay."""
+async def test_cancelling_while_candidates_are_gathered_leaves_nothing_behind() -> None:
+    """The STUN and TURN servers do not answer. Stock leaves a task and a socket behind."""
     before, sockets_before = asyncio.all_tasks(), open_sockets()
-    with ThreadPoolExecutor(1) as threads, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as mute:
-        mute.bind(("127.0.0.1", 0))
-        urls = [f"{kind}127.0.0.1:{mute.getsockname()[1]}" for kind in ("stun:", "turn:user:word@")]
+    with ThreadPoolExecutor(1) as threads, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as silent:
+        silent.bind(("127.0.0.1", 0))
+        urls = [f"{kind}127.0.0.1:{silent.getsockname()[1]}" for kind in ("stun:", "turn:user:word@")]
         sender = Sender()
         offer = await sender.offer()
         settings = WebrtcSettings(ice_servers=tuple(urls))

@@ -1,4 +1,4 @@
-"""Which pictures go to the decoder: checked on real L1T3 pictures, by decoding what is let through."""
+"""Which frames are passed to the decoder, tested by decoding them. The frames are a real L1T3 stream."""
 
 import random
 
@@ -12,7 +12,7 @@ from bot.webrtc.jitter_buffer import EncodedFrame, JitterBuffer
 from bot.webrtc.packets import fragment, parse_rtp
 
 FPS = 15
-MEASURED = 17  # pictures until the rates are known
+MEASURED_AFTER = 17  # number of frames until the frame rates of the layers are known
 
 
 @pytest.fixture(scope="module")
@@ -20,114 +20,116 @@ def clip() -> Clip:
     return make_clip(ClipSpec(identity=3, width=160, height=90, fps=FPS, seconds=8))
 
 
-def packets(clip: Clip, *, layered: bool = True) -> list[list[bytes]]:
-    """Each picture's packets."""
+def packets_of(clip: Clip, *, layered: bool = True) -> list[list[bytes]]:
+    """The packets of each frame."""
     stream = Packetiser(7, None, layered=layered, first=65500)
-    return [stream.packets(picture, number / FPS) for number, picture in enumerate(clip.pictures)]
+    return [stream.packets(frame, number / FPS) for number, frame in enumerate(clip.frames)]
 
 
-def pass_on(buffer: JitterBuffer, sent: list[bytes], at_s: float) -> list[EncodedFrame]:
-    found = []
-    for packet in sent:
+def add_packets(buffer: JitterBuffer, frame_packets: list[bytes], at_s: float) -> list[EncodedFrame]:
+    frames = []
+    for packet in frame_packets:
         header, payload = parse_rtp(packet)
         part = fragment("VP8", header.sequence_number, header.timestamp, header.marker, payload)
-        found += buffer.add(part, at_s)
-    return found
+        frames += buffer.add(part, at_s)
+    return frames
 
 
-def number_of(picture: EncodedFrame) -> int:
-    return round(picture.timestamp / 90_000 * FPS)
+def frame_number(frame: EncodedFrame) -> int:
+    return round(frame.timestamp / 90_000 * FPS)
 
 
-def decode(pictures: list[bytes]) -> list[np.ndarray]:
+def decode(frames: list[bytes]) -> list[np.ndarray]:
     decoder = av.VideoCodecContext.create("vp8", "r")
-    return [frame.to_ndarray(format="gray") for data in pictures for frame in decoder.decode(av.Packet(data))]
+    return [frame.to_ndarray(format="gray") for data in frames for frame in decoder.decode(av.Packet(data))]
 
 
 def run(clip: Clip, wanted_fps: float | None, lost: set[int] = frozenset()) -> tuple[list[int], JitterBuffer]:  # type: ignore[assignment]
-    """Numbers of the pictures let through when some are lost whole; every one must decode as in full."""
+    """Lose whole frames. Return the numbers of those admitted, after checking that each decodes correctly."""
     buffer = JitterBuffer(wanted_fps)
-    through: list[EncodedFrame] = []
-    for number, sent in enumerate(packets(clip)):
+    admitted: list[EncodedFrame] = []
+    for number, frame_packets in enumerate(packets_of(clip)):
         if number not in lost:
-            through += pass_on(buffer, sent, number / FPS)
-    numbers = [number_of(picture) for picture in through]
-    full = decode([picture.data for picture in clip.pictures])
-    for number, shown in zip(numbers, decode([picture.data for picture in through]), strict=True):
-        assert (shown == full[number]).all(), f"picture {number} shows rubbish"
+            admitted += add_packets(buffer, frame_packets, number / FPS)
+    numbers = [frame_number(frame) for frame in admitted]
+    expected = decode([frame.data for frame in clip.frames])
+    for number, shown in zip(numbers, decode([frame.data for frame in admitted]), strict=True):
+        assert (shown == expected[number]).all(), f"frame {number} decodes incorrectly"
     return numbers, buffer
 
 
-def test_a_decoder_by_itself_shows_rubbish_after_a_loss_without_an_error(clip: Clip) -> None:
-    """Why pictures that build on a lost one are held back."""
-    full = decode([picture.data for picture in clip.pictures])
-    kept = [picture.data for number, picture in enumerate(clip.pictures) if number != 28]  # of layer 0
+def test_a_decoder_alone_outputs_garbage_after_a_loss_without_an_error(clip: Clip) -> None:
+    """Why frames that depend on a lost one must be dropped."""
+    expected = decode([frame.data for frame in clip.frames])
+    kept = [frame.data for number, frame in enumerate(clip.frames) if number != 28]  # of layer 0
     shown = decode(kept)
     assert len(shown) == len(kept)
-    assert (shown[27] == full[27]).all()
-    assert all((picture != meant).any() for picture, meant in zip(shown[28:], full[29:], strict=True))
+    assert (shown[27] == expected[27]).all()
+    assert all((frame != meant).any() for frame, meant in zip(shown[28:], expected[29:], strict=True))
 
 
-def test_only_the_base_is_decoded_when_few_are_wanted(clip: Clip) -> None:
+def test_only_layer_0_is_decoded_at_a_low_wanted_frame_rate(clip: Clip) -> None:
     numbers, _ = run(clip, 4.0)
-    assert numbers == [*range(MEASURED), *range(MEASURED + 3, len(clip.pictures), 4)]
+    assert numbers == [*range(MEASURED_AFTER), *range(MEASURED_AFTER + 3, len(clip.frames), 4)]
 
 
-def test_everything_is_decoded_when_nothing_is_said(clip: Clip) -> None:
-    assert run(clip, None)[0] == list(range(len(clip.pictures)))
+def test_all_layers_are_decoded_without_a_wanted_frame_rate(clip: Clip) -> None:
+    assert run(clip, None)[0] == list(range(len(clip.frames)))
 
 
 @pytest.mark.parametrize(("wanted_fps", "step"), [(6.0, 2), (12.0, 1)])
-def test_upper_layers_come_in_as_far_as_they_are_wanted(clip: Clip, wanted_fps: float, step: int) -> None:
+def test_upper_layers_are_decoded_up_to_the_wanted_frame_rate(
+    clip: Clip, wanted_fps: float, step: int
+) -> None:
     numbers, _ = run(clip, wanted_fps)
     steady = [number for number in numbers if number >= 32]
-    assert steady == list(range(32, len(clip.pictures), step))
+    assert steady == list(range(32, len(clip.frames), step))
 
 
-def test_a_layer_of_which_much_is_lost_seems_no_smaller(clip: Clip) -> None:
-    """Half of layer 1 lost, it gives about what is wanted: 5.6 pictures a second of 7.5."""
-    half = {number for number in range(MEASURED, len(clip.pictures) - FPS) if number % 8 == 2}
+def test_losses_do_not_lower_the_measured_rate_of_a_layer(clip: Clip) -> None:
+    """Half of layer 1 is lost, so its rate seems to be near the wanted one: 5.6 frames a second, not 7.5."""
+    half = {number for number in range(MEASURED_AFTER, len(clip.frames) - FPS) if number % 8 == 2}
     assert run(clip, 4.0, lost=half)[0] == run(clip, 4.0)[0]
 
 
-def test_a_loss_above_the_base_needs_no_key_frame(clip: Clip) -> None:
+def test_a_loss_above_layer_0_needs_no_key_frame(clip: Clip) -> None:
     numbers, buffer = run(clip, 4.0, lost={21, 22, 23, 41})
-    assert set(numbers) >= set(range(0, len(clip.pictures), 4))
+    assert set(numbers) >= set(range(0, len(clip.frames), 4))
     assert not buffer.awaiting_key
 
 
-def test_a_loss_of_the_base_waits_for_a_key_frame(clip: Clip) -> None:
+def test_after_a_loss_in_layer_0_a_key_frame_is_awaited(clip: Clip) -> None:
     numbers, buffer = run(clip, 4.0, lost={28})
-    assert numbers == [*range(MEASURED), 20, 24]
+    assert numbers == [*range(MEASURED_AFTER), 20, 24]
     assert buffer.awaiting_key
 
 
-def test_what_is_let_through_decodes_whatever_is_lost(clip: Clip) -> None:
-    dice = random.Random(11)
+def test_admitted_frames_decode_correctly_whatever_is_lost(clip: Clip) -> None:
+    rng = random.Random(11)
     for wanted_fps in (None, 4.0, 6.0):
         for _ in range(2):
-            above = [number for number in range(1, 100) if number % 4]
-            numbers, buffer = run(clip, wanted_fps, lost=set(dice.sample(above, 20)))
+            upper = [number for number in range(1, 100) if number % 4]
+            numbers, buffer = run(clip, wanted_fps, lost=set(rng.sample(upper, 20)))
             assert not buffer.awaiting_key
-            assert len(numbers) >= len(clip.pictures) // 4
+            assert len(numbers) >= len(clip.frames) // 4
 
 
-def test_without_layers_a_loss_waits_for_a_key_frame() -> None:
+def test_without_layers_a_key_frame_is_awaited_after_a_loss() -> None:
     clip = make_clip(ClipSpec(identity=3, width=160, height=90, fps=FPS, seconds=4, layers=1))
     buffer = JitterBuffer(4.0)
-    through = []
-    for number, sent in enumerate(packets(clip, layered=False)):
+    admitted = []
+    for number, frame_packets in enumerate(packets_of(clip, layered=False)):
         if number != 20:
-            through += pass_on(buffer, sent, number / FPS)
-    assert [number_of(picture) for picture in through] == list(range(20))
+            admitted += add_packets(buffer, frame_packets, number / FPS)
+    assert [frame_number(frame) for frame in admitted] == list(range(20))
     assert buffer.awaiting_key
 
 
-def test_numbers_of_the_base_are_looked_at_after_a_loss_only(clip: Clip) -> None:
-    """A sender that does not count them is received as long as nothing is lost."""
+def test_layer_0_numbers_matter_only_after_a_loss(clip: Clip) -> None:
+    """A sender that does not number the frames of layer 0 is received while nothing is lost."""
     buffer = JitterBuffer()
-    through = []
-    for number, sent in enumerate(packets(clip)):
-        uncounted = [packet[:16] + b"\0" + packet[17:] for packet in sent]
-        through += pass_on(buffer, uncounted, number / FPS)
-    assert len(through) == len(clip.pictures)
+    admitted = []
+    for number, frame_packets in enumerate(packets_of(clip)):
+        uncounted = [packet[:16] + b"\0" + packet[17:] for packet in frame_packets]
+        admitted += add_packets(buffer, uncounted, number / FPS)
+    assert len(admitted) == len(clip.frames)

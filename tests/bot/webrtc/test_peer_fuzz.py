@@ -1,4 +1,4 @@
-"""Offers mangled line by line, given to a real peer: an answer or an error meant for it; nothing is left."""
+"""Mangled offers to a real peer: each is answered or refused with a typed error, and no task is left."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from tests.cameras import needs_network, offer_text, receiving_peer
 pytestmark = [pytest.mark.real_time, pytest.mark.slow, needs_network]
 
 GOOD = offer_text("VP8", "max-fr=30").split("\r\n")
-LONGEST_S = 10.0
+TIMEOUT_S = 10.0
 
-ODD = st.sampled_from(
+ODD_LINES = st.sampled_from(
     [
         "a=candidate:1 1 udp 1 nobody.local 9 typ host",
         "a=candidate:1 1 udp 1 999.1.2.3 9 typ host",
@@ -66,34 +66,35 @@ ODD = st.sampled_from(
 )
 
 
-async def answered(sdp: str) -> None:
-    said = ""
+async def check_answer(sdp: str) -> None:
+    """Pass an offer to a peer and check that it is answered or refused, and that no task is left."""
+    error = ""
     with ThreadPoolExecutor(1) as threads:
         before = asyncio.all_tasks()
         peer = receiving_peer(threads, WebrtcSettings(connect_timeout_s=2.0))
-        async with asyncio.timeout(LONGEST_S):
+        async with asyncio.timeout(TIMEOUT_S):
             try:
                 assert (await peer.answer(sdp)).startswith("v=0")
             except (OfferError, PeerError) as exc:
-                said = str(exc)
+                error = str(exc)
             await peer.close()
             left = asyncio.all_tasks() - before
             if left:
                 await asyncio.wait(left, timeout=5)
-        assert "\n" not in said
-        assert len(said) < 300
-        assert not [task.get_name() for task in asyncio.all_tasks() - before], "something is left behind"
+        assert "\n" not in error
+        assert len(error) < 300
+        assert not [task.get_name() for task in asyncio.all_tasks() - before], "a task is left behind"
 
 
 @pytest.fixture(scope="module")
 def runner() -> Iterator[asyncio.Runner]:
-    """One loop for all offers, as the product has: aioice keeps the lock of its mDNS across loops."""
-    with asyncio.Runner() as one:
-        yield one
+    """One event loop for all offers, because aioice keeps the lock of its mDNS across loops."""
+    with asyncio.Runner() as runner:
+        yield runner
 
 
 @settings(max_examples=60)
-@given(st.integers(0, 2**32), st.lists(ODD | st.text(max_size=30), max_size=5), st.booleans())
+@given(st.integers(0, 2**32), st.lists(ODD_LINES | st.text(max_size=30), max_size=5), st.booleans())
 @example(0, ["a=candidate:1 1 udp 1 nobody.local 9 typ host"], True)
 @example(0, ["a=candidate:1 1 udp 1 999.1.2.3 9 typ host"], True)
 @example(0, ["a=candidate:1 1 udp 1 :: 0 typ relay raddr x rport y"], True)
@@ -102,22 +103,22 @@ def runner() -> Iterator[asyncio.Runner]:
 @example(0, ["a=mid:\x00"], True)
 @example(0, ["a=rtpmap:98 VP8/0"], True)
 @example(0, ["a=setup:passive"], True)
-def test_any_offer_is_answered_or_refused_soon(
-    runner: asyncio.Runner, seed: int, odd: list[str], whole: bool
+def test_any_offer_is_answered_or_refused_in_time(
+    runner: asyncio.Runner, seed: int, odd: list[str], complete: bool
 ) -> None:
-    chance = random.Random(seed)
+    rng = random.Random(seed)
     lines = list(GOOD[:-1])
-    if not whole:
-        for _ in range(chance.randint(0, 3)):
-            del lines[chance.randrange(1, len(lines))]
+    if not complete:
+        for _ in range(rng.randint(0, 3)):
+            del lines[rng.randrange(1, len(lines))]
     for line in odd:
-        lines.insert(len(lines) if whole else chance.randint(1, len(lines)), line)
-    runner.run(answered("\r\n".join([*lines, ""])))
+        lines.insert(len(lines) if complete else rng.randint(1, len(lines)), line)
+    runner.run(check_answer("\r\n".join([*lines, ""])))
 
 
 @pytest.mark.parametrize("count", [1, 64])
-async def test_candidates_nobody_answers_at_cost_no_time(count: int) -> None:
+async def test_unreachable_candidates_do_not_delay_the_answer(count: int) -> None:
     extra = "\r\n".join(
         f"a=candidate:{number} 1 udp {number} 198.51.100.{number} 9 typ host" for number in range(1, count)
     )
-    await answered(offer_text("VP8", "max-fr=30", extra=extra))
+    await check_answer(offer_text("VP8", "max-fr=30", extra=extra))

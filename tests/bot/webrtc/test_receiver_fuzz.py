@@ -1,4 +1,4 @@
-"""Whatever a hostile camera sends: nothing is raised, nothing grows, and a good picture after it is shown."""
+"""A hostile camera causes no exception and no growth in memory, and a good frame after it is shown."""
 
 from __future__ import annotations
 
@@ -33,17 +33,15 @@ pytestmark = pytest.mark.slow
 
 VP8 = RTCRtpCodecParameters("video/VP8", 90000, payloadType=97)
 H264 = RTCRtpCodecParameters("video/H264", 90000, payloadType=98)
-AGAIN = RTCRtpCodecParameters("video/rtx", 90000, payloadType=99, parameters={"apt": 97})
+RTX = RTCRtpCodecParameters("video/rtx", 90000, payloadType=99, parameters={"apt": 97})
 GOOD_SSRC = 0xC0FFEE
 
 
 @cache
 def payloads(codec: str) -> list[bytes]:
     """The payloads of one good key frame."""
-    picture = np.random.default_rng(1).integers(0, 255, (144, 160), np.uint8)  # too much for one packet
-    frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="gray").reformat(
-        format="yuv420p"
-    )
+    image = np.random.default_rng(1).integers(0, 255, (144, 160), np.uint8)  # too large for one packet
+    frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="gray").reformat(format="yuv420p")
     frame.pts, frame.time_base = 0, Fraction(1, 90000)
     encoder: Any = Vp8Encoder() if codec == "VP8" else H264Encoder()
     made, _ = encoder.encode(frame, force_keyframe=True)
@@ -55,7 +53,7 @@ def rtp(kind: int, sequence: int, timestamp: int, ssrc: int, payload: bytes, las
     return RtpPacket(kind, int(last), sequence & 0xFFFF, timestamp, ssrc, payload).serialize()
 
 
-def good_picture() -> list[bytes]:
+def good_frame() -> list[bytes]:
     parts = payloads("VP8")
     return [
         rtp(97, number, 7, GOOD_SSRC, part, number == len(parts) - 1) for number, part in enumerate(parts)
@@ -63,19 +61,19 @@ def good_picture() -> list[bytes]:
 
 
 async def receive(datagrams: list[bytes]) -> None:
-    """Take the datagrams, then a good picture, which must be shown."""
+    """Receive the datagrams, then a good frame, which must be shown."""
     loop = asyncio.get_running_loop()
     transport, camera = FakeTransport(), LatestFrameTrack("t", "p")
     with ThreadPoolExecutor(1) as threads:
         options = ReceiveOptions(WebrtcSettings(), threads, wanted_fps=4.0)
         receiver = VideoReceiver(transport, 1, options, loop.time)  # type: ignore[arg-type]
         receiver.add_stream(camera)
-        await receiver.receive(RTCRtpReceiveParameters([VP8, H264, AGAIN]))
+        await receiver.receive(RTCRtpReceiveParameters([VP8, H264, RTX]))
         for datagram in datagrams:
             transport.datagram_received(datagram, ("192.0.2.1", 9))
         await asyncio.sleep(0)
         camera.clear()
-        for datagram in good_picture():
+        for datagram in good_frame():
             transport.datagram_received(datagram, ("192.0.2.1", 9))
         async with asyncio.timeout(10):
             while (await camera.recv()).luma().shape != (144, 160):
@@ -117,10 +115,10 @@ NOISE = st.builds(lambda first, rest: bytes([first]) + rest, st.integers(0, 255)
 @settings(max_examples=150)
 @given(st.lists(st.one_of(PACKETS, PACKETS, RTCP, NOISE), max_size=40))
 @example([b"", b"\x80", b"\x80\xc8", b"\x80\xc8\xff\xff", b"\xbf" + b"\x61" * 11])
-@example([b"\x81\xca\x00\x06\x00\x00\x00\x01\x01\xff"])  # a source description that ends too soon
+@example([b"\x81\xca\x00\x06\x00\x00\x00\x01\x01\xff"])  # a truncated source description (SDES)
 @example([rtp(97, 1, 1, 1, b"\x90"), rtp(97, 2, 1, 1, b"\x90\x80"), rtp(98, 3, 1, 1, b"\x7c")])
 @example([rtp(98, number, 1, 1, bytes([0x7C, 0x85]) + b"x", True) for number in range(60)])
-def test_a_hostile_camera_neither_raises_nor_outlasts_a_good_picture(datagrams: list[bytes]) -> None:
+def test_a_good_frame_is_shown_whatever_was_received_before(datagrams: list[bytes]) -> None:
     asyncio.run(receive(datagrams))
 
 
@@ -136,7 +134,7 @@ def test_a_hostile_camera_neither_raises_nor_outlasts_a_good_picture(datagrams: 
         max_size=60,
     ),
 )
-def test_the_frame_buffer_holds_no_more_than_it_may(
+def test_the_jitter_buffer_requests_a_limited_number_of_packets(
     codec: str, packets: list[tuple[int, int, bool, bytes]]
 ) -> None:
     buffer, now_s = JitterBuffer(4.0), 0.0
@@ -146,13 +144,13 @@ def test_the_frame_buffer_holds_no_more_than_it_may(
             part = fragment(codec, sequence, timestamp, last, payload)
         except ValueError:
             continue
-        for picture in buffer.add(part, now_s):
-            assert picture.data
+        for frame in buffer.add(part, now_s):
+            assert frame.data
         assert len(buffer.missing()) <= 128
 
 
-def huge(codec: str, side: int) -> bytes:
-    """A picture of one colour: few bytes, many pixels."""
+def encode_square(codec: str, side: int) -> bytes:
+    """Encode a frame of a single colour: few bytes, many pixels."""
     context: Any = av.CodecContext.create("libvpx" if codec == "VP8" else "libx264", "w")
     context.width = context.height = side
     context.pix_fmt, context.time_base = "yuv420p", Fraction(1, 30)
@@ -165,46 +163,48 @@ def huge(codec: str, side: int) -> bytes:
 
 
 @pytest.mark.parametrize("codec", ["VP8", "H264"])
-async def test_a_few_kilobytes_cannot_ask_for_gigabytes(codec: str) -> None:
-    trouble = asyncio.Event()
+async def test_a_frame_with_too_many_pixels_is_not_decoded(codec: str) -> None:
+    key_requested = asyncio.Event()
     camera = LatestFrameTrack("t", "p")
     with ThreadPoolExecutor(1) as threads:
-        decoder = FrameDecoder(camera, ReceiveOptions(WebrtcSettings(), threads), trouble.set)
+        decoder = FrameDecoder(camera, ReceiveOptions(WebrtcSettings(), threads), key_requested.set)
         assert MAX_PIXELS < 3200 * 3200
-        too_large = await asyncio.to_thread(huge, codec, 3200)
+        too_large = await asyncio.to_thread(encode_square, codec, 3200)
         decoder.push(codec, EncodedFrame(too_large, 1, True, 0.0), fresh=True)
         async with asyncio.timeout(10):
-            await trouble.wait()
-        decoder.push(codec, EncodedFrame(await asyncio.to_thread(huge, codec, 64), 2, True, 0.0), fresh=True)
+            await key_requested.wait()
+        decoder.push(
+            codec, EncodedFrame(await asyncio.to_thread(encode_square, codec, 64), 2, True, 0.0), fresh=True
+        )
         async with asyncio.timeout(10):
             assert (await camera.recv()).luma().shape == (64, 64)
         assert decoder.shown == 1
         decoder.close()
 
 
-def most_memory_mib() -> int:
-    """What this process has had mapped at most."""
+def peak_memory_mib() -> int:
+    """Peak virtual memory of this process, MiB."""
     lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
     (line,) = [line for line in lines if line.startswith("VmPeak:")]
     return int(line.split()[1]) // 1024
 
 
-@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs Linux to see the memory")
-def test_the_size_in_a_vp8_header_is_looked_at_before_libvpx_makes_room_for_it() -> None:
-    """16383 pixels a side would be 400 MB a picture, and libvpx keeps four."""
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs Linux to read the memory figures")
+def test_the_size_in_a_vp8_header_is_checked_before_libvpx_allocates_memory() -> None:
+    """A frame of 16383 x 16383 pixels takes 400 MB, and libvpx keeps four."""
     header = b"\x10\x02\x00\x9d\x01\x2a\xff\x3f\xff\x3f" + bytes(2000)
 
     async def push() -> None:
-        trouble = asyncio.Event()
+        key_requested = asyncio.Event()
         with ThreadPoolExecutor(1) as threads:
             options = ReceiveOptions(WebrtcSettings(), threads)
-            decoder = FrameDecoder(LatestFrameTrack("t", "p"), options, trouble.set)
+            decoder = FrameDecoder(LatestFrameTrack("t", "p"), options, key_requested.set)
             for number in range(2 * MAX_BACKLOG):
                 decoder.push("VP8", EncodedFrame(header, number, True, 0.0), fresh=True)
             async with asyncio.timeout(10):
-                await trouble.wait()
+                await key_requested.wait()
             decoder.close()
 
-    before = most_memory_mib()
+    before = peak_memory_mib()
     asyncio.run(push())
-    assert most_memory_mib() - before < 300
+    assert peak_memory_mib() - before < 300

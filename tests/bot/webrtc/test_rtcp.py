@@ -48,7 +48,7 @@ async def transport() -> AsyncIterator[FakeTransport]:
 
 
 def deliver(transport: FakeTransport, sequence: int) -> None:
-    """Let a media packet arrive."""
+    """Deliver a media packet to the receiver."""
     packet = RtpPacket(97, 0, sequence, 3000, SSRC, KEY if sequence == 0 else b"\x00" * 9)
     transport.datagram_received(packet.serialize(), ADDRESS)
 
@@ -64,7 +64,7 @@ def receiver_reports(transport: FakeTransport) -> list[RtcpRrPacket]:
 
 
 def nacks(transport: FakeTransport) -> list[list[int]]:
-    """The lost packets that each NACK requested."""
+    """The packets that each NACK requested."""
     packets = [packet for data, _ in transport.sent for packet in RtcpPacket.parse(data)]
     requests = [packet for packet in packets if isinstance(packet, RtcpRtpfbPacket)]
     assert all((request.fmt, request.media_ssrc) == (RTCP_RTPFB_NACK, SSRC) for request in requests)
@@ -81,7 +81,7 @@ async def test_the_first_sender_report_is_answered_at_once(transport: FakeTransp
 
 
 async def test_the_reported_delay_is_shortened_by_the_extra_round_trip(transport: FakeTransport) -> None:
-    """Janus computes the round trip as now - lsr - dlsr, and takes less than a millisecond for no answer."""
+    """Janus computes the round trip as now - lsr - dlsr, and ignores one below a millisecond."""
     deliver(transport, 0)
     arrived_s = time.monotonic()
     transport.datagram_received(sender_report(), ADDRESS)

@@ -1,7 +1,7 @@
-"""What stock aiortc does wrong with cameras, each beside ours under the same conditions.
+"""Faults of stock aiortc when it receives cameras, and our receiver under the same conditions.
 
-More of the kind: a lost packet (``test_peer``), the jitter buffer (``test_frame_buffer``), closing
-(``test_closing``), a reused line and a stranger's datagram (``tests/simulation/test_class``).
+More such tests: a lost packet (``test_peer``), the jitter buffer (``test_jitter_buffer``), closing
+(``test_closing``), a reused media line and datagrams of strangers (``tests/simulation/test_class``).
 """
 
 import asyncio
@@ -40,18 +40,18 @@ from tests.cameras import Sender, SyntheticCamera, needs_network, receiving_peer
 pytestmark = [pytest.mark.real_time, needs_network]
 
 
-class Ground:
-    """Connections of both kinds, all closed at the end."""
+class Connections:
+    """Creates senders and receivers of both kinds, and closes all of them at the end."""
 
     def __init__(self, threads: ThreadPoolExecutor, stack: AsyncExitStack) -> None:
         self._threads, self._stack = threads, stack
 
-    def closes(self, close: Callable[[], Awaitable[None]]) -> None:
-        """Call this, too, at the end."""
+    def close_later(self, close: Callable[[], Awaitable[None]]) -> None:
+        """Call ``close`` at the end, too."""
         self._stack.push_async_callback(close)
 
     def sender(self, cameras: int = 1) -> Sender:
-        """Somebody who sends several cameras over one connection."""
+        """Create a sender of one or several cameras over one connection."""
         sender = Sender()
         for _ in range(cameras - 1):
             sender.connection.addTrack(SyntheticCamera())
@@ -63,14 +63,14 @@ class Ground:
         self._stack.push_async_callback(student.leave)
         return student
 
-    async def stock(self, sender: Sender | SimulatedStudent) -> RTCPeerConnection:
-        """Receive with aiortc's own."""
+    async def connect_stock(self, sender: Sender | SimulatedStudent) -> RTCPeerConnection:
+        """Receive a sender with stock aiortc."""
         connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
         self._stack.push_async_callback(connection.close)
         await sender.accept(await answer(connection, await sender.offer()))
         return connection
 
-    async def ours(self, sender: Sender | SimulatedStudent) -> ReceivingPeer:
+    async def connect_ours(self, sender: Sender | SimulatedStudent) -> ReceivingPeer:
         peer = receiving_peer(self._threads)
         self._stack.push_async_callback(peer.close)
         await sender.accept(await peer.answer(await sender.offer()))
@@ -78,10 +78,10 @@ class Ground:
 
 
 @pytest.fixture
-async def ground() -> AsyncIterator[Ground]:
+async def connections() -> AsyncIterator[Connections]:
     with ThreadPoolExecutor(1) as threads:
         async with AsyncExitStack() as stack:
-            yield Ground(threads, stack)
+            yield Connections(threads, stack)
 
 
 async def answer(connection: RTCPeerConnection, offer: str) -> str:
@@ -91,7 +91,7 @@ async def answer(connection: RTCPeerConnection, offer: str) -> str:
 
 
 async def count(recv: Callable[[], Any], for_s: float) -> int:
-    """Pictures that come."""
+    """Count the frames that arrive within a time."""
     found = 0
     try:
         async with asyncio.timeout(for_s):
@@ -102,21 +102,25 @@ async def count(recv: Callable[[], Any], for_s: float) -> int:
         return found
 
 
-async def first(recv: Callable[[], Any], pictures: int) -> None:
-    for _ in range(pictures):
+async def receive(recv: Callable[[], Any], frames: int) -> None:
+    for _ in range(frames):
         await recv()
 
 
-def lose_once(sender: Sender, number: int) -> list[int]:
-    """Lose the n-th packet of each camera of a sender; its retransmissions arrive. What was sent again."""
+def drop_once(sender: Sender, number: int) -> list[int]:
+    """Lose the n-th packet of each camera, but not its retransmission.
+
+    Returns:
+        A list that gets an entry for each retransmission.
+    """
     codecs = {codec.payloadType: codec.name for codec in CODECS["video"]}
     ice = sender.connection.getSenders()[0].transport.transport
-    send, counts, again = ice._send, dict[bytes, int](), list[int]()
+    send, counts, retransmissions = ice._send, dict[bytes, int](), list[int]()
 
     async def lossy(data: bytes) -> None:
         name = codecs.get(data[1] & 0x7F) if 127 < data[0] < 192 else None
         if name == "rtx":
-            again.append(1)
+            retransmissions.append(1)
         elif name == "VP8":
             counts[data[8:12]] = counts.get(data[8:12], 0) + 1
             if counts[data[8:12]] == number:
@@ -124,51 +128,53 @@ def lose_once(sender: Sender, number: int) -> list[int]:
         await send(data)
 
     ice._send = lossy
-    return again
+    return retransmissions
 
 
 @pytest.mark.slow
-async def test_retransmissions_of_several_cameras_are_lost_on_stock_but_not_on_ours(ground: Ground) -> None:
-    """Stock: all cameras over one connection. Ours: a connection each."""
-    together, apart = ground.sender(cameras=3), [ground.sender() for _ in range(3)]
-    sent_again = [lose_once(sender, 12) for sender in (together, *apart)]
-    connection = await ground.stock(together)
-    peers = [await ground.ours(sender) for sender in apart]
+async def test_stock_loses_retransmissions_of_several_cameras_and_ours_does_not(
+    connections: Connections,
+) -> None:
+    """Stock receives all cameras over one connection, ours each camera over its own."""
+    together, apart = connections.sender(cameras=3), [connections.sender() for _ in range(3)]
+    retransmissions = [drop_once(sender, 12) for sender in (together, *apart)]
+    connection = await connections.connect_stock(together)
+    peers = [await connections.connect_ours(sender) for sender in apart]
     tracks = [receiver.track for receiver in connection.getReceivers()]
     async with asyncio.timeout(30):
-        await asyncio.gather(*(first(peer.camera.recv, 30) for peer in peers))
-    stock = await asyncio.gather(*(count(track.recv, 0.5) for track in tracks))  # all so far
-    assert all(sent_again)
+        await asyncio.gather(*(receive(peer.camera.recv, 30) for peer in peers))
+    stock = await asyncio.gather(*(count(track.recv, 0.5) for track in tracks))  # all frames so far
+    assert all(retransmissions)
     assert max(stock) <= 12
 
 
-async def test_offers_that_overtake_one_another_leave_a_camera_of_stock_dead_ours_takes_one(
-    ground: Ground, monkeypatch: pytest.MonkeyPatch
+async def test_overlapping_offers_leave_a_camera_of_stock_dead_and_ours_accepts_only_one(
+    connections: Connections, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Two offers of one sender, the addresses in the first of which take longer to look up."""
-    sender = ground.sender()
+    """Two offers of one sender; the host names in the first take longer to resolve."""
+    sender = connections.sender()
     one_camera = await sender.offer()
     sender.connection.addTrack(SyntheticCamera())
     two_cameras = await sender.offer()
-    begun, looked_up, look_up = asyncio.Event(), asyncio.Event(), RTCIceTransport.addRemoteCandidate
+    begun, resolved, resolve = asyncio.Event(), asyncio.Event(), RTCIceTransport.addRemoteCandidate
     connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
-    ground.closes(connection.close)
+    connections.close_later(connection.close)
     with monkeypatch.context() as patched:
 
         async def slow(transport: RTCIceTransport, candidate: RTCIceCandidate | None) -> None:
             begun.set()
-            await looked_up.wait()
-            await look_up(transport, candidate)
+            await resolved.wait()
+            await resolve(transport, candidate)
 
         patched.setattr(RTCIceTransport, "addRemoteCandidate", slow)
-        early = asyncio.create_task(answer(connection, one_camera))
+        first_answer = asyncio.create_task(answer(connection, one_camera))
         await begun.wait()
-    late = await answer(connection, two_cameras)
-    looked_up.set()
-    await early
+    second_answer = await answer(connection, two_cameras)
+    resolved.set()
+    await first_answer
     changed = asyncio.Event()
     connection.on("connectionstatechange", changed.set)
-    await sender.accept(late)
+    await sender.accept(second_answer)
     async with asyncio.timeout(20):
         while connection.connectionState != "connected":
             await changed.wait()
@@ -177,39 +183,42 @@ async def test_offers_that_overtake_one_another_leave_a_camera_of_stock_dead_our
     assert await count(second_camera.track.recv, 1.0) == 0
     assert [receiver._RTCRtpReceiver__started for receiver in receivers] == [True, False]
 
-    apart = [ground.sender(), ground.sender()]
-    peers = await asyncio.gather(*(ground.ours(sender) for sender in apart))
+    apart = [connections.sender(), connections.sender()]
+    peers = await asyncio.gather(*(connections.connect_ours(sender) for sender in apart))
     with pytest.raises(RuntimeError):
         await peers[0].answer(await apart[1].offer())
     async with asyncio.timeout(20):
-        await asyncio.gather(*(first(peer.camera.recv, 3) for peer in peers))
+        await asyncio.gather(*(receive(peer.camera.recv, 3) for peer in peers))
 
 
 @pytest.mark.slow
-async def test_stock_sends_a_bandwidth_estimate_for_each_camera_ours_sends_none(
-    ground: Ground, monkeypatch: pytest.MonkeyPatch
+async def test_stock_sends_a_bandwidth_estimate_for_each_camera_and_ours_none(
+    connections: Connections, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ours = ground.student()
-    await ground.ours(ours)
+    ours = connections.student()
+    await connections.connect_ours(ours)
     send_time = RTCRtpHeaderExtensionParameters(
         id=9, uri="http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time"
     )
     monkeypatch.setitem(HEADER_EXTENSIONS, "video", [*HEADER_EXTENSIONS["video"], send_time])
     for codec in CODECS["video"]:
         monkeypatch.setattr(codec, "rtcpFeedback", [*codec.rtcpFeedback, RTCRtcpFeedback(type="goog-remb")])
-    theirs = [ground.student(), ground.student()]
-    connections = [await ground.stock(student) for student in theirs]
+    stock_students = [connections.student(), connections.student()]
+    stock = [await connections.connect_stock(student) for student in stock_students]
     async with asyncio.timeout(20):
-        while not all(student.sent.estimates for student in theirs):
-            await connections[0].getReceivers()[0].track.recv()
+        while not all(student.sent.estimates for student in stock_students):
+            await stock[0].getReceivers()[0].track.recv()
     assert ours.sent.reports > 0
     assert ours.sent.estimates == 0
 
 
 @pytest.mark.slow
-async def test_an_unread_camera_of_stock_piles_up_ours_keeps_one_picture(ground: Ground) -> None:
-    sender = ground.sender()
-    connection, peer = await ground.stock(ground.sender()), await ground.ours(sender)
+async def test_stock_queues_all_unread_frames_and_ours_keeps_one(connections: Connections) -> None:
+    sender = connections.sender()
+    connection, peer = (
+        await connections.connect_stock(connections.sender()),
+        await connections.connect_ours(sender),
+    )
     async with asyncio.timeout(20):
         await peer.camera.recv()  # connected
         await connection.getReceivers()[0].track.recv()
@@ -222,25 +231,25 @@ async def test_an_unread_camera_of_stock_piles_up_ours_keeps_one_picture(ground:
         await asyncio.wait_for(peer.camera.recv(), 0.1)
 
 
-async def test_stock_starts_a_thread_for_each_camera_ours_none(ground: Ground) -> None:
+async def test_stock_starts_a_thread_for_each_camera_and_ours_none(connections: Connections) -> None:
     async def decoders() -> int:
         return sum("decoder" in thread.name for thread in threading.enumerate())
 
-    peers = [await ground.ours(ground.sender()) for _ in range(3)]
+    peers = [await connections.connect_ours(connections.sender()) for _ in range(3)]
     await asyncio.gather(*(peer.camera.recv() for peer in peers))
     assert await decoders() == 0
-    connections = [await ground.stock(ground.sender()) for _ in range(3)]
-    await asyncio.gather(*(connection.getReceivers()[0].track.recv() for connection in connections))
+    stock = [await connections.connect_stock(connections.sender()) for _ in range(3)]
+    await asyncio.gather(*(connection.getReceivers()[0].track.recv() for connection in stock))
     assert await decoders() == 3
 
 
-def test_a_decoder_of_stock_starts_threads_of_its_own_ours_none() -> None:
-    """Threads of the system's: those of a codec are not Python's."""
+def test_a_decoder_of_stock_starts_threads_and_ours_none() -> None:
+    """Counts operating system threads, because Python does not know those of a codec."""
     tasks = Path("/proc/self/task")
     if not tasks.is_dir() or os.cpu_count() == 1:
-        pytest.skip("takes Linux, and more than one core")
+        pytest.skip("needs Linux and more than one core")
     codec = RTCRtpCodecParameters(mimeType="video/VP8", clockRate=90000, payloadType=97)
-    (key, *_) = make_clip(ClipSpec(1, 640, 360, seconds=1, layers=1)).pictures
+    (key, *_) = make_clip(ClipSpec(1, 640, 360, seconds=1, layers=1)).frames
     added = []
     contexts: list[Any] = [get_decoder(codec).codec, make_decoder("VP8")]  # type: ignore[attr-defined]
     for context in contexts:
@@ -251,12 +260,14 @@ def test_a_decoder_of_stock_starts_threads_of_its_own_ours_none() -> None:
     assert added[1] == 0
 
 
-async def test_a_burst_overflows_the_buffer_of_stock_but_not_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Datagrams that come while the loop is busy."""
+async def test_a_burst_overflows_the_socket_buffer_of_stock_but_not_ours(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The datagrams arrive while the event loop is busy."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, SOCKET_BUFFER_BYTES)
         if probe.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF) < SOCKET_BUFFER_BYTES:
-            pytest.skip("the system grants no larger buffer (net.core.rmem_max)")
+            pytest.skip("the kernel grants no larger buffer: raise net.core.rmem_max")
     received = []
     for size in (262_144, SOCKET_BUFFER_BYTES):
         monkeypatch.setattr(turn, "UDP_SOCKET_BUFFER_SIZE", size)

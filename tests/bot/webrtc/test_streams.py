@@ -107,7 +107,7 @@ async def test_an_ssrc_that_no_stream_is_bound_to_is_dropped(connection: Connect
 
 
 async def test_a_bound_stream_never_follows_another_ssrc(connection: Connection) -> None:
-    """Media under the SSRC of the retransmissions, and retransmissions under that of the media."""
+    """Test media with the SSRC of the retransmissions, and retransmissions with the SSRC of the media."""
     _, frames = connection.add_stream(ADA)
     connection.deliver(frame(ADA.rtx or 0, 0, b"foreign"))
     connection.deliver(frame(ADA.media, 0))

@@ -1,4 +1,4 @@
-"""The report of a class: its figures, and what its HTML, CSV and JSON must contain."""
+"""The report of a class: its figures, and the contents of its HTML, CSV and JSON."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def test_segments_run_from_marker_to_marker() -> None:
     ]
 
 
-def test_a_marker_at_the_start_and_one_after_the_last_window() -> None:
+def test_markers_at_the_start_and_after_the_last_window_begin_segments() -> None:
     markers = [Marker("c1", 0, "Start"), Marker("c1", 99, "Late")]
     segments = build_report(a_class(), [a_window(0)], markers, [], None).segments
     assert [(one.label, one.start_s, one.end_s, one.windows) for one in segments] == [
@@ -221,7 +221,7 @@ async def test_two_loads_give_the_same_bytes(store: Store) -> None:
 def test_html_says_that_someone_opted_out() -> None:
     one = a_window(5)
     with_opt_out = replace(one, participants=9, not_analysed={**one.not_analysed, "opted_out": 1})
-    sentence = "At least one participant opted out"
+    sentence = "At least one student opted out"
     assert sentence not in to_html(build_report(a_class(), [a_window(), one], [], [], None))
     assert sentence in to_html(build_report(a_class(), [a_window(), with_opt_out], [], [], None))
 
@@ -274,7 +274,7 @@ def test_a_report_without_face_analysis_does_not_mention_faces_or_withheld_share
     info = a_class(state=ClassState.ENDED, ended_at=START, jurisdiction="eu-education")
     html = to_html(build_report(info, windows, markers, pulses, CARD))
     body = html[html.index("<body") :]
-    for phrase in ("Profile eu-education", "no face looked at", "9.0 on average", "Quiz", "1 lost"):
+    for phrase in ("Profile eu-education", "without face analysis", "9.0 on average", "Quiz", "1 lost"):
         assert phrase in body, phrase
     for phrase in (
         "withheld",
@@ -292,7 +292,7 @@ def test_a_report_without_face_analysis_does_not_mention_faces_or_withheld_share
 def test_a_report_without_windows_leaves_out_the_empty_sections() -> None:
     html = to_html(build_report(a_class(state=ClassState.ENDED, ended_at=START), [], [], [], CARD))
     assert "the class ended before there were any figures" in html
-    for section in ("over-time", "coverage", "overall", "segments", "unseen"):
+    for section in ("over-time", "coverage", "overall", "segments", "not-analysed"):
         assert f'id="{section}"' not in html, section
     assert 'id="limits"' in html
     assert "there are no figures yet" in to_html(build_report(a_class(), [], [], [], CARD))

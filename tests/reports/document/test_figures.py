@@ -41,7 +41,7 @@ def test_the_interval_over_many_batches_is_at_most_slightly_too_wide() -> None:
     assert exact <= margin["happy"] <= 1.02 * exact
 
 
-def test_a_short_or_withheld_time_has_no_interval() -> None:
+def test_short_or_withheld_stretches_have_no_interval() -> None:
     short = [a_window(5 * n) for n in range(int((MIN_BATCHES - 1) * BATCH_S / 5))]
     assert margins(short) is None
     assert margins([a_window(5 * n, happy=None) for n in range(100)]) is None
@@ -50,7 +50,7 @@ def test_a_short_or_withheld_time_has_no_interval() -> None:
 
 def test_intervals_contain_the_true_mean_about_95_times_in_100() -> None:
     rng = np.random.default_rng(4)
-    hits = 0
+    contained = 0
     for _ in range(300):
         value, windows = 0.0, []
         for n in range(60):
@@ -58,8 +58,8 @@ def test_intervals_contain_the_true_mean_about_95_times_in_100() -> None:
             windows.append(a_window(5.0 * n, happy=float(np.clip(0.4 + value, 0, 1))))
         margin = (margins(windows) or {})["happy"]
         mean = float(np.mean([(window.expressions or {})["happy"] for window in windows]))
-        hits += abs(mean - 0.4) <= margin
-    assert 0.90 <= hits / 300 <= 0.99
+        contained += abs(mean - 0.4) <= margin
+    assert 0.90 <= contained / 300 <= 0.99
 
 
 def test_moments_name_their_reason_and_the_marker_before_them() -> None:
@@ -85,7 +85,7 @@ def test_moments_name_their_reason_and_the_marker_before_them() -> None:
     assert selected[0].coverage.analysed == 14
 
 
-def test_at_most_three_moments_that_are_apart() -> None:
+def test_there_are_at_most_three_moments_and_they_are_apart() -> None:
     rng = np.random.default_rng(2)
     windows = [simulated_window(60.0 * n, tense=float(rng.uniform(0, 0.5)), length_s=60.0) for n in range(90)]
     selected = moments(windows, [])
@@ -109,7 +109,7 @@ def test_a_short_class_is_cut_into_half_minutes() -> None:
     assert moments(windows[:20], []) == ()
 
 
-def test_a_block_of_which_less_than_half_was_observed_is_no_moment() -> None:
+def test_a_block_observed_for_less_than_half_is_no_moment() -> None:
     windows = [simulated_window(5 * n) for n in range(120)] + [simulated_window(600, lively=0.8, tense=0)]
     assert moments(windows, []) == ()
     assert (
@@ -174,5 +174,5 @@ def test_the_coverage_chart_is_well_formed_and_bounded_in_size() -> None:
     ("difference", "shown"),
     [(None, "–"), (0.084, "+8"), (-0.084, "−8"), (-0.001, "0"), (0.0, "0"), (0.1, "+10")],
 )
-def test_points(difference: float | None, shown: str) -> None:
+def test_points_are_signed_whole_numbers(difference: float | None, shown: str) -> None:
     assert points(difference) == shown

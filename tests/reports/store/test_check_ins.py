@@ -1,4 +1,4 @@
-"""Individual check-ins in the store: kept with the consent, gone with it, never in a report."""
+"""Individual check-ins in the store: stored only with consent, deleted with it, never in a report."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ def a_check_in(participant_id: str, at_s: float = 900.0) -> CheckIn:
 
 
 async def names(store: Store) -> list[str | None]:
-    return [one.name for one in await store.check_ins("c1")]
+    return [check_in.name for check_in in await store.check_ins("c1")]
 
 
-async def test_only_those_who_agreed_are_kept_and_by_name_not_by_time(store: Store) -> None:
+async def test_only_students_who_agreed_have_check_ins_sorted_by_name(store: Store) -> None:
     assert await store.add_check_in(a_check_in("p1", 300))
     assert await store.add_check_in(a_check_in("p2", 900))
     assert not await store.add_check_in(a_check_in("p3"))
@@ -46,13 +46,13 @@ async def test_only_those_who_agreed_are_kept_and_by_name_not_by_time(store: Sto
     assert await names(store) == ["Anna", "Zoe"]
 
 
-async def test_withdrawing_erasing_and_deleting_take_them_along(store: Store) -> None:
+async def test_check_ins_are_deleted_with_the_consent_the_participant_or_the_class(store: Store) -> None:
     for participant_id in ("p1", "p2"):
         await store.add_check_in(a_check_in(participant_id))
     await store.add_consent(Consent("c1", "p1", 70.0, False, None))
     assert await names(store) == ["Anna"]
     await store.add_consent(Consent("c1", "p1", 80.0, True, "Zoe"))
-    assert await names(store) == ["Anna"], "agreeing again brings nothing back"
+    assert await names(store) == ["Anna"], "a new consent does not restore them"
     await store.erase_participant("c1", "p2")
     assert await names(store) == []
     await store.add_check_in(a_check_in("p1"))
@@ -60,29 +60,31 @@ async def test_withdrawing_erasing_and_deleting_take_them_along(store: Store) ->
     assert await names(store) == []
 
 
-async def test_somebody_is_erased_from_a_class_that_is_not_named(store: Store, tmp_path: Path) -> None:
+async def test_a_participant_is_erased_without_knowing_the_class(store: Store, tmp_path: Path) -> None:
     for participant_id in ("p1", "p2"):
         await store.add_check_in(a_check_in(participant_id))
     assert await store.erase_everywhere("p1")
-    assert not await store.erase_everywhere("p1"), "nothing is left"
+    assert not await store.erase_everywhere("p1"), "nothing remains to erase"
     assert await names(store) == ["Anna"]
     assert "p1" not in [consent.participant_id for consent in await store.consents("c1")]
     assert b"Zoe" not in await asyncio.to_thread(bytes_on_disk, tmp_path / "classes.db")
 
 
-async def test_they_expire_with_the_consent(store: Store, tmp_path: Path) -> None:
+async def test_check_ins_and_names_expire_after_the_individual_retention(
+    store: Store, tmp_path: Path
+) -> None:
     await store.add_check_in(a_check_in("p1"))
-    given = START + timedelta(seconds=60)
-    await store.purge(given + timedelta(hours=47), RETENTION, timedelta(hours=48))
+    agreed_at = START + timedelta(seconds=60)
+    await store.purge(agreed_at + timedelta(hours=47), RETENTION, timedelta(hours=48))
     assert await names(store) == ["Zoe"]
-    await store.purge(given + timedelta(hours=49), RETENTION, timedelta(hours=48))
+    await store.purge(agreed_at + timedelta(hours=49), RETENTION, timedelta(hours=48))
     assert await names(store) == []
-    held = await asyncio.to_thread(bytes_on_disk, tmp_path / "classes.db")
-    assert b"+22 points" not in held
-    assert b"Zoe" not in held
+    remaining = await asyncio.to_thread(bytes_on_disk, tmp_path / "classes.db")
+    assert b"+22 points" not in remaining
+    assert b"Zoe" not in remaining
 
 
-async def test_no_report_knows_of_them(store: Store) -> None:
+async def test_no_report_contains_check_ins(store: Store) -> None:
     await store.add_window(a_window())
     await store.add_check_in(a_check_in("p1"))
     report = await load_report(store, "c1", None)

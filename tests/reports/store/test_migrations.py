@@ -1,4 +1,4 @@
-"""The migrations: one line of history, there and back, ending at the models' tables."""
+"""The migrations: a single history, up and down, that produces the tables of the models."""
 
 from __future__ import annotations
 
@@ -56,16 +56,16 @@ def tables_of(path: Path) -> set[str]:
         return {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type='table'")}
 
 
-def test_checks_and_cascades_are_those_of_the_models(tmp_path: Path) -> None:
-    """What Alembic does not compare."""
+def test_migrated_constraints_are_those_of_the_models(tmp_path: Path) -> None:
+    """Alembic's own comparison ignores constraints and indexes."""
     Store.open(f"sqlite:///{tmp_path}/migrated.db").close()
     modelled = create_engine(f"sqlite:///{tmp_path}/modelled.db")
     Base.metadata.create_all(modelled)
     migrated = create_engine(f"sqlite:///{tmp_path}/migrated.db")
     for table in Base.metadata.tables:
-        for look in ("get_check_constraints", "get_foreign_keys", "get_unique_constraints", "get_indexes"):
-            found, expected = (getattr(inspect(engine), look)(table) for engine in (migrated, modelled))
-            assert found == expected, (table, look)
+        for getter in ("get_check_constraints", "get_foreign_keys", "get_unique_constraints", "get_indexes"):
+            found, expected = (getattr(inspect(engine), getter)(table) for engine in (migrated, modelled))
+            assert found == expected, (table, getter)
     assert {check["name"] for check in inspect(migrated).get_check_constraints("windows")} == {
         "ck_windows_suppressed_is_empty",
         "ck_windows_suppressed_faces_nowhere",
@@ -75,7 +75,7 @@ def test_checks_and_cascades_are_those_of_the_models(tmp_path: Path) -> None:
     migrated.dispose()
 
 
-def test_migration_that_fails_leaves_nothing_behind(tmp_path: Path) -> None:
+def test_a_failed_migration_leaves_nothing_behind(tmp_path: Path) -> None:
     path = tmp_path / "other.db"
     with closing(sqlite3.connect(path)) as connection, connection:
         connection.execute("CREATE TABLE pulses (heart INTEGER)")
@@ -92,7 +92,7 @@ def migrate(path: Path, revision: str) -> None:
     engine.dispose()
 
 
-def test_a_class_kept_before_facing_keeps_its_windows(tmp_path: Path) -> None:
+def test_windows_from_before_facing_existed_survive_the_migration(tmp_path: Path) -> None:
     path = tmp_path / "old.db"
     migrate(path, "0002")
     shares = json.dumps(SHARES)
@@ -109,27 +109,28 @@ def test_a_class_kept_before_facing_keeps_its_windows(tmp_path: Path) -> None:
         assert [marker.label for marker in asyncio.run(store.markers("c1"))] == ["Quiz"]
 
 
-def keep_class(old: sqlite3.Connection, name: str) -> None:
-    """A class as 0004 has it; likewise the window below."""
+def insert_class(old: sqlite3.Connection, name: str) -> None:
+    """Insert a class into tables of revision 0004."""
     old.execute(
         f"INSERT INTO classes VALUES ('{name}','Old','companion:A','ended','over','A',NULL,"
         "'2026-03-02 09:00:00',NULL,5,0,'none')"
     )
 
 
-def keep_window(old: sqlite3.Connection, name: str, start_s: int, participants: int, pulses: str) -> None:
+def insert_window(old: sqlite3.Connection, name: str, start_s: int, participants: int, pulses: str) -> None:
+    """Insert a window into tables of revision 0004."""
     old.execute(
         "INSERT INTO windows (class_id, start_s, length_s, participants, cameras_on, analysed, suppressed, "
         f"not_analysed, pulses) VALUES ('{name}',{start_s},5,{participants},0,0,1,'{{}}','{pulses}')"
     )
 
 
-def test_in_windows_kept_before_there_were_voices_each_tap_of_two_minutes_is_one(tmp_path: Path) -> None:
+def test_older_windows_count_each_tap_of_two_minutes_as_a_vote(tmp_path: Path) -> None:
     path = tmp_path / "old.db"
     migrate(path, "0004")
     with closing(sqlite3.connect(path)) as old, old:
         for name in ("c1", "c2"):
-            keep_class(old, name)
+            insert_class(old, name)
         for name, start_s, lost in (
             ("c2", 0, 4),
             ("c1", 60, 2),
@@ -138,24 +139,26 @@ def test_in_windows_kept_before_there_were_voices_each_tap_of_two_minutes_is_one
             ("c1", 180, 0),
         ):
             pulses = json.dumps({"lost": lost, "ok": 0, "too_slow": 0})
-            keep_window(old, name, start_s, 6, pulses)
+            insert_window(old, name, start_s, 6, pulses)
     with closing(Store.open(f"sqlite:///{path}")) as store:
-        kept = [[one.votes["lost"] for one in asyncio.run(store.windows(name))] for name in ("c1", "c2")]
-    assert kept == [[1, 3, 2, 0], [4]]
+        votes = [
+            [window.votes["lost"] for window in asyncio.run(store.windows(name))] for name in ("c1", "c2")
+        ]
+    assert votes == [[1, 3, 2, 0], [4]]
 
 
-def test_windows_kept_before_there_were_voices_have_no_more_of_them_than_participants(tmp_path: Path) -> None:
+def test_older_windows_have_no_more_votes_than_participants(tmp_path: Path) -> None:
     path = tmp_path / "old.db"
     migrate(path, "0004")
     with closing(sqlite3.connect(path)) as old, old:
-        keep_class(old, "c1")
-        keep_window(old, "c1", 0, 4, json.dumps({"lost": 1, "ok": 0, "too_slow": 3}))
-        keep_window(old, "c1", 5, 5, json.dumps({"lost": 6, "ok": 1, "too_slow": 1}))
-        keep_window(old, "c1", 10, 12, json.dumps({"lost": 0, "ok": 0, "too_slow": 0}))
-        keep_window(old, "c1", 15, 0, json.dumps({"lost": 0, "ok": 0, "too_slow": 0}))
+        insert_class(old, "c1")
+        insert_window(old, "c1", 0, 4, json.dumps({"lost": 1, "ok": 0, "too_slow": 3}))
+        insert_window(old, "c1", 5, 5, json.dumps({"lost": 6, "ok": 1, "too_slow": 1}))
+        insert_window(old, "c1", 10, 12, json.dumps({"lost": 0, "ok": 0, "too_slow": 0}))
+        insert_window(old, "c1", 15, 0, json.dumps({"lost": 0, "ok": 0, "too_slow": 0}))
     with closing(Store.open(f"sqlite:///{path}")) as store:
-        kept = [dict(one.votes) for one in asyncio.run(store.windows("c1"))]
-    assert kept == [
+        votes = [dict(window.votes) for window in asyncio.run(store.windows("c1"))]
+    assert votes == [
         {"lost": 1, "ok": 0, "too_slow": 3},
         {"lost": 5, "ok": 0, "too_slow": 0},
         {"lost": 7, "ok": 1, "too_slow": 4},
@@ -164,7 +167,7 @@ def test_windows_kept_before_there_were_voices_have_no_more_of_them_than_partici
 
 
 def alembic(*arguments: str, cwd: Path, environment: dict[str, str] | None = None) -> tuple[int, str]:
-    done = subprocess.run(
+    completed = subprocess.run(
         [sys.executable, "-m", "alembic", *arguments],
         cwd=cwd,
         env=environment,
@@ -173,35 +176,37 @@ def alembic(*arguments: str, cwd: Path, environment: dict[str, str] | None = Non
         check=False,
         timeout=60,
     )
-    return done.returncode, done.stdout + done.stderr
+    return completed.returncode, completed.stdout + completed.stderr
 
 
-def test_command_line_migrates_the_configured_database(
+def test_the_command_migrates_the_configured_database_but_none_in_use(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "classes.db"
     monkeypatch.setenv("CLASSMOOD_STORE__URL", f"sqlite:///{path}")
-    code, said = alembic("upgrade", "head", cwd=ROOT)
-    assert code == 0, said
+    code, output = alembic("upgrade", "head", cwd=ROOT)
+    assert code == 0, output
     assert set(Base.metadata.tables) < tables_of(path)
     with closing(Store.open(f"sqlite:///{path}")):
-        code, said = alembic("downgrade", "base", cwd=ROOT)
+        code, output = alembic("downgrade", "base", cwd=ROOT)
     assert code != 0
-    assert "another ClassMood is running" in said
+    assert "another ClassMood is running" in output
     assert set(Base.metadata.tables) < tables_of(path)
 
 
-def test_command_line_from_another_folder_with_a_url(tmp_path: Path) -> None:
+def test_the_command_migrates_a_given_url_from_another_folder(tmp_path: Path) -> None:
     configuration = str(ROOT / "pyproject.toml")
-    code, said = alembic("-c", configuration, "-x", "url=sqlite:///here.db", "upgrade", "head", cwd=tmp_path)
-    assert code == 0, said
+    code, output = alembic(
+        "-c", configuration, "-x", "url=sqlite:///here.db", "upgrade", "head", cwd=tmp_path
+    )
+    assert code == 0, output
     assert set(Base.metadata.tables) < tables_of(tmp_path / "here.db")
 
 
-def test_command_line_writes_sql_that_leaves_old_windows_without_voices(tmp_path: Path) -> None:
-    said_to = ("-c", str(ROOT / "pyproject.toml"), "-x", "url=postgresql://u:p@host/db")
-    code, said = alembic(*said_to, "upgrade", "head", "--sql", cwd=tmp_path)
-    assert code == 0, said
-    assert "ALTER TABLE windows ADD COLUMN voices JSON" in said
-    assert "-- Windows kept before have no voices" in said
-    assert "UPDATE windows" not in said
+def test_sql_written_by_the_command_gives_older_windows_no_votes(tmp_path: Path) -> None:
+    options = ("-c", str(ROOT / "pyproject.toml"), "-x", "url=postgresql://u:p@host/db")
+    code, output = alembic(*options, "upgrade", "head", "--sql", cwd=tmp_path)
+    assert code == 0, output
+    assert "ALTER TABLE windows ADD COLUMN voices JSON" in output
+    assert "-- Older windows get no votes" in output
+    assert "UPDATE windows" not in output

@@ -1,4 +1,4 @@
-"""Opening and closing the store: the lock, unusable files, what a disk can do."""
+"""Opening and closing the store: the lock, unusable URLs and files, and full disks."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from reports.summary.records import Marker
 from tests.reports.builders import a_class
 
 
-def test_second_opener_is_told_and_close_lets_go(path: Path) -> None:
+def test_a_second_opener_is_refused_until_the_store_is_closed(path: Path) -> None:
     url = f"sqlite:///{path}"
     link = path.with_name("link.db")
     link.symlink_to(path)
@@ -34,7 +34,7 @@ def test_second_opener_is_told_and_close_lets_go(path: Path) -> None:
     Store.open(url).close()
 
 
-async def test_closed_store_says_so(path: Path) -> None:
+async def test_a_closed_store_refuses_reads_and_writes(path: Path) -> None:
     store = await asyncio.to_thread(Store.open, f"sqlite:///{path}")
     await asyncio.to_thread(store.close)
     for call in (store.classes(), store.put_class(a_class())):
@@ -42,7 +42,7 @@ async def test_closed_store_says_so(path: Path) -> None:
             await call
 
 
-def test_folder_is_made_and_relative_path_is_meant_where_it_was_opened(
+def test_the_folder_is_created_and_a_relative_path_is_resolved_when_opening(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "elsewhere").mkdir()
@@ -55,10 +55,10 @@ def test_folder_is_made_and_relative_path_is_meant_where_it_was_opened(
     assert list((tmp_path / "elsewhere").iterdir()) == []
 
 
-def test_sqlite_is_set_up_for_it(path: Path) -> None:
-    set_up: list[dict[str, object]] = []
+def test_writer_and_reader_have_their_sqlite_settings(path: Path) -> None:
+    settings: list[dict[str, object]] = []
 
-    def look(connection: DBAPIConnection, _record: ConnectionPoolEntry, _pool: object) -> None:
+    def record_settings(connection: DBAPIConnection, _record: ConnectionPoolEntry, _pool: object) -> None:
         names = ("journal_mode", "foreign_keys", "secure_delete", "busy_timeout", "query_only")
         found: dict[str, object] = {}
         for name in names:
@@ -66,16 +66,16 @@ def test_sqlite_is_set_up_for_it(path: Path) -> None:
             cursor.execute(f"PRAGMA {name}")
             (found[name],) = cursor.fetchone() or (None,)
             cursor.close()
-        set_up.append(found)
+        settings.append(found)
 
     with closing(Store.open(f"sqlite:///{path}")) as store:
-        event.listen(Pool, "checkout", look)
+        event.listen(Pool, "checkout", record_settings)
         try:
             asyncio.run(store.put_class(a_class()))
             asyncio.run(store.classes())
         finally:
-            event.remove(Pool, "checkout", look)
-    writer, reader = set_up
+            event.remove(Pool, "checkout", record_settings)
+    writer, reader = settings
     assert writer == {
         "journal_mode": "wal",
         "foreign_keys": 1,
@@ -88,39 +88,39 @@ def test_sqlite_is_set_up_for_it(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("url", "said"),
+    ("url", "message"),
     [
-        ("classmood.db", "no database URL"),
-        ("nosuch://host/name", "no database URL"),
-        ("sqlite://", "must name a plain file"),
-        ("sqlite:///:memory:", "must name a plain file"),
-        ("sqlite:///file:a.db?uri=true", "must name a plain file"),
-        ("sqlite+aiosqlite:///a.db", "asynchronous driver"),
-        ("mysql+oursql://u:s3cret@host/name", "no database URL"),
+        ("classmood.db", "to a database URL"),
+        ("nosuch://host/name", "to a database URL"),
+        ("sqlite://", "to a plain file"),
+        ("sqlite:///:memory:", "to a plain file"),
+        ("sqlite:///file:a.db?uri=true", "to a plain file"),
+        ("sqlite+aiosqlite:///a.db", "synchronous driver"),
+        ("mysql+oursql://u:s3cret@host/name", "to a database URL"),
         ("oracle+cx_oracle://u:s3cret@host/name", "pip install cx_Oracle"),
     ],
 )
-def test_unusable_url_is_refused_without_its_password(
-    url: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_an_unusable_url_is_refused_without_naming_its_password(
+    url: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(StoreError, match=said) as caught:
+    with pytest.raises(StoreError, match=message) as caught:
         Store.open(url)
     assert "s3cret" not in str(caught.value)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_file_that_is_no_database_is_left_alone(path: Path) -> None:
+def test_a_file_that_is_not_a_database_is_left_unchanged(path: Path) -> None:
     path.write_bytes(b"homework, not a database\n" * 50)
     before = path.read_bytes()
     with pytest.raises(StoreError, match="not a database"):
         Store.open(f"sqlite:///{path}")
     assert path.read_bytes() == before
     path.unlink()
-    Store.open(f"sqlite:///{path}").close()  # the failure holds nothing
+    Store.open(f"sqlite:///{path}").close()  # the failed opening left no lock
 
 
-def test_database_of_a_newer_program_is_left_alone(path: Path) -> None:
+def test_a_database_of_a_newer_version_is_left_unchanged(path: Path) -> None:
     url = f"sqlite:///{path}"
     Store.open(url).close()
     with closing(sqlite3.connect(path)) as connection, connection:
@@ -133,7 +133,7 @@ def test_database_of_a_newer_program_is_left_alone(path: Path) -> None:
 
 @contextmanager
 def unprivileged() -> Iterator[None]:
-    """As someone whom file modes bind, which they do not for root."""
+    """Run as a user without privileges: file modes do not restrict root."""
     if os.geteuid() != 0:
         yield
         return
@@ -148,7 +148,7 @@ def unprivileged() -> Iterator[None]:
 
 @pytest.fixture
 def open_folder(tmp_path: Path) -> Path:
-    """A folder that anyone can reach and write."""
+    """A folder that every user can write to."""
     for folder in (tmp_path, *list(tmp_path.parents)[:3]):
         if folder.stat().st_uid == os.geteuid():
             folder.chmod(folder.stat().st_mode | 0o011)
@@ -158,7 +158,7 @@ def open_folder(tmp_path: Path) -> Path:
     return folder
 
 
-def test_folder_that_cannot_be_written_is_said(open_folder: Path) -> None:
+def test_a_read_only_folder_is_reported(open_folder: Path) -> None:
     open_folder.chmod(0o555)
     with unprivileged(), pytest.raises(StoreError, match="make its folder writable"):
         Store.open(f"sqlite:///{open_folder}/classes.db")
@@ -166,7 +166,7 @@ def test_folder_that_cannot_be_written_is_said(open_folder: Path) -> None:
         Store.open(f"sqlite:///{open_folder}/new/classes.db")
 
 
-def test_read_only_file_is_said_when_opening(open_folder: Path) -> None:
+def test_a_read_only_file_is_reported_when_opening(open_folder: Path) -> None:
     path = open_folder / "classes.db"
     Store.open(f"sqlite:///{path}").close()
     path.chmod(0o444)
@@ -175,14 +175,14 @@ def test_read_only_file_is_said_when_opening(open_folder: Path) -> None:
         Store.open(f"sqlite:///{path}")
 
 
-def test_path_that_is_a_folder_is_said(tmp_path: Path) -> None:
+def test_a_path_to_a_folder_is_reported(tmp_path: Path) -> None:
     (tmp_path / "classes.db").mkdir()
     with pytest.raises(StoreError, match="cannot be opened"):
         Store.open(f"sqlite:///{tmp_path}/classes.db")
 
 
-def test_full_disk_is_said_and_what_was_kept_stays(path: Path) -> None:
-    def limit(connection: DBAPIConnection, _record: ConnectionPoolEntry) -> None:
+def test_a_full_disk_is_reported_and_stored_records_remain(path: Path) -> None:
+    def limit_pages(connection: DBAPIConnection, _record: ConnectionPoolEntry) -> None:
         cursor = connection.cursor()
         cursor.execute("PRAGMA max_page_count=100")
         cursor.close()
@@ -194,30 +194,32 @@ def test_full_disk_is_said_and_what_was_kept_stays(path: Path) -> None:
         refused = [result for result in results if result is not None]
         assert refused
         assert all("the disk is full" in str(error) for error in refused)
-        assert not any("xxx" in f"{error} {error.__cause__}" for error in refused)  # nor in a traceback
-        kept = await store.markers("c1")
-        assert len(kept) == len(results) - len(refused)
-        return len(kept)
+        assert not any(
+            "xxx" in f"{error} {error.__cause__}" for error in refused
+        )  # not in a traceback either
+        stored = await store.markers("c1")
+        assert len(stored) == len(results) - len(refused)
+        return len(stored)
 
-    event.listen(Pool, "connect", limit)
+    event.listen(Pool, "connect", limit_pages)
     try:
         with closing(Store.open(f"sqlite:///{path}")) as store:
-            kept = asyncio.run(fill(store))
+            stored = asyncio.run(fill(store))
     finally:
-        event.remove(Pool, "connect", limit)
-    assert kept > 0
+        event.remove(Pool, "connect", limit_pages)
+    assert stored > 0
     with closing(Store.open(f"sqlite:///{path}")) as store:
-        asyncio.run(store.add_marker(Marker("c1", 9999.0, "room again")))
-        assert len(asyncio.run(store.markers("c1"))) == kept + 1
+        asyncio.run(store.add_marker(Marker("c1", 9999.0, "space again")))
+        assert len(asyncio.run(store.markers("c1"))) == stored + 1
 
 
-async def test_text_that_cannot_be_written_is_refused(store: Store) -> None:
-    with pytest.raises(StoreError, match="characters that cannot be written"):
+async def test_a_text_that_cannot_be_encoded_is_refused(store: Store) -> None:
+    with pytest.raises(StoreError, match="characters that cannot be stored"):
         await store.put_class(a_class(title="lone \ud800 surrogate"))
     assert await store.classes() == []
 
 
-def test_reading_needs_a_database_of_this_version(path: Path) -> None:
+def test_opening_for_reading_needs_a_database_of_this_version(path: Path) -> None:
     url = f"sqlite:///{path}"
     with pytest.raises(StoreError, match="no database"), Store.open_reading(url):
         pass
@@ -225,11 +227,11 @@ def test_reading_needs_a_database_of_this_version(path: Path) -> None:
     Store.open(url).close()
     with closing(sqlite3.connect(path)) as raw, raw:
         raw.execute("UPDATE alembic_version SET version_num = '0000'")
-    with pytest.raises(StoreError, match="not of this version"), Store.open_reading(url):
+    with pytest.raises(StoreError, match="of another version"), Store.open_reading(url):
         pass
 
 
-def test_reading_while_a_server_writes(path: Path, store: Store) -> None:
+def test_a_reader_sees_what_a_server_writes_and_cannot_write(path: Path, store: Store) -> None:
     asyncio.run(store.put_class(a_class()))
     with Store.open_reading(f"sqlite:///{path}") as reading:
         assert [info.id for info in asyncio.run(reading.classes())] == ["c1"]

@@ -1,4 +1,4 @@
-"""Simulated classes at the window level: students with a usual look, noise of their own, and shifts."""
+"""Simulated windows of classes: each student has usual shares with noise, and the class can shift."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def a_window(
     facing: float | None = None,
     **pulses: int,
 ) -> WindowSummary:
-    """A window with these shares of tension and liveliness, the rest neutral."""
+    """A window with this tension and liveliness; the rest is neutral. ``pulses`` are its taps and votes."""
     shares = dict.fromkeys(EMOTIONS, 0.0)
     shares |= {label: tense / len(TENSE) for label in TENSE}
     shares |= {label: lively / len(LIVELY) for label in LIVELY}
@@ -44,14 +44,16 @@ def a_window(
     )
 
 
-def heard(windows: Sequence[WindowSummary]) -> list[WindowSummary]:
-    """The same windows, every tap of two minutes another student's."""
+def with_votes_from_taps(windows: Sequence[WindowSummary]) -> list[WindowSummary]:
+    """The same windows with votes, as if every tap of the last two minutes came from another student."""
     return [
         replace(
             window,
             votes={
                 kind: sum(
-                    one.pulses[kind] for one in windows if window.end_s - VOTE_S < one.end_s <= window.end_s
+                    other.pulses[kind]
+                    for other in windows
+                    if window.end_s - VOTE_S < other.end_s <= window.end_s
                 )
                 for kind in KINDS
             },
@@ -70,31 +72,31 @@ def simulate(
     shifts: Sequence[tuple[float, float, float]] = (),
     length_s: float = 5.0,
 ) -> list[WindowSummary]:
-    """A class of windows.
+    """The windows of a simulated class.
 
     Args:
-        seed: Of the noise.
-        minutes: Length of the class.
-        students: All analysed.
-        noise: Standard deviation of one student's share around their usual one, of one window.
-        memory_s: Time constant of that noise.
-        shifts: (from_s, tension, liveliness): from then on half the students show so much more.
-        length_s: Of a window.
+        seed: Seed of the noise.
+        minutes: Length of the class, minutes.
+        students: Number of students who are analysed.
+        noise: Standard deviation of one student's share in one window around their usual share.
+        memory_s: Time constant of the noise, seconds; 0 for independent windows.
+        shifts: (from_s, tension, liveliness): from ``from_s`` on, half the students show this much more.
+        length_s: Length of a window, seconds.
     """
     rng = np.random.default_rng(seed)
     count = round(minutes * 60 / length_s)
     usual = np.stack([rng.uniform(0.1, 0.25, students), rng.uniform(0.3, 0.45, students)])
-    kept = np.exp(-length_s / memory_s) if memory_s else 0.0
+    persistence = np.exp(-length_s / memory_s) if memory_s else 0.0
     state = rng.normal(0, noise, (2, students))
     facing = np.random.default_rng(seed + 1000).binomial(students, 0.9, count) / students
     windows = []
     for index in range(count):
-        state = kept * state + np.sqrt(1 - kept**2) * rng.normal(0, noise, (2, students))
-        look = usual + state
+        state = persistence * state + np.sqrt(1 - persistence**2) * rng.normal(0, noise, (2, students))
+        shares = usual + state
         for from_s, tense, lively in shifts:
             if index * length_s >= from_s:
-                look[:, : students // 2] += np.array([[tense], [lively]])
-        tense_share, lively_share = np.clip(look, 0, 0.5).mean(axis=1)
+                shares[:, : students // 2] += np.array([[tense], [lively]])
+        tense_share, lively_share = np.clip(shares, 0, 0.5).mean(axis=1)
         windows.append(
             a_window(
                 index * length_s,

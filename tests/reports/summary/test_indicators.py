@@ -1,4 +1,4 @@
-"""One word and few alerts: quiet on noise, quick on shifts, the students' own word before the faces'."""
+"""Indicators and alerts: silent on noise, quick on shifts, and votes outrank faces."""
 
 from __future__ import annotations
 
@@ -14,15 +14,17 @@ from reports.store.tables import WindowRow
 from reports.summary.indications import Alert, AlertKind, Sureness, Word
 from reports.summary.indicators import ALERT_EVERY_S, Indicators, indicate, pulse_verdict
 from reports.summary.windows import PulseKind, WindowSummary
-from tests.reports.summary.simulated_classes import KINDS, a_window, heard, simulate
+from tests.reports.summary.simulated_classes import KINDS, a_window, simulate, with_votes_from_taps
 
 
 def steady(seconds: float, start_s: float = 0.0, **changes: object) -> list[WindowSummary]:
+    """Equal windows for some seconds."""
     count = round(seconds / 5)
     return [a_window(start_s + 5 * index, **changes) for index in range(count)]  # type: ignore[arg-type]
 
 
-def now(windows: list[WindowSummary]) -> tuple[Word, str, Sureness]:
+def newest(windows: list[WindowSummary]) -> tuple[Word, str, Sureness]:
+    """Word, arrow and sureness after the last window."""
     found = indicate(windows).now
     assert found is not None
     return found.word, found.arrow, found.sure
@@ -37,7 +39,7 @@ def test_eight_hours_of_noise_raise_no_alert(seed: int, students: int, noise: fl
 
 @pytest.mark.parametrize("seed", range(10))
 @pytest.mark.parametrize(("shift", "kind"), [((0.2, 0.0), AlertKind.TENSION), ((0.0, -0.2), AlertKind.QUIET)])
-def test_half_the_class_shifting_by_twenty_points_is_told_within_ninety_seconds(
+def test_a_shift_of_half_the_class_by_twenty_points_raises_an_alert_within_ninety_seconds(
     seed: int, shift: tuple[float, float], kind: AlertKind
 ) -> None:
     windows = simulate(seed, 30, shifts=[(1200, *shift)])
@@ -49,12 +51,12 @@ def test_half_the_class_shifting_by_twenty_points_is_told_within_ninety_seconds(
     assert "baseline" in first.evidence
 
 
-def test_a_lasting_shift_is_told_once() -> None:
+def test_a_lasting_shift_raises_one_alert() -> None:
     alerts = indicate(simulate(3, 40, shifts=[(900, 0.25, 0.0)])).alerts
     assert [alert.kind for alert in alerts] == [AlertKind.TENSION]
 
 
-windows_of_any_kind = st.lists(
+window_series = st.lists(
     st.builds(
         lambda tense, lively, analysed, shown, lost, ok, slow: (
             tense,
@@ -77,7 +79,7 @@ windows_of_any_kind = st.lists(
 )
 
 
-def built(series: list[tuple[float, float, int, bool, int, int, int]]) -> list[WindowSummary]:
+def windows_of(series: list[tuple[float, float, int, bool, int, int, int]]) -> list[WindowSummary]:
     return [
         a_window(
             20.0 * index,
@@ -95,9 +97,9 @@ def built(series: list[tuple[float, float, int, bool, int, int, int]]) -> list[W
 
 
 @settings(deadline=None)
-@given(windows_of_any_kind, st.randoms())
-def test_alerts_are_seldom_and_the_order_of_the_windows_is_no_matter(series, shuffler) -> None:  # type: ignore[no-untyped-def]
-    windows = built(series)
+@given(window_series, st.randoms())
+def test_alerts_are_five_minutes_apart_and_independent_of_the_order_of_the_windows(series, shuffler) -> None:  # type: ignore[no-untyped-def]
+    windows = windows_of(series)
     found = indicate(windows)
     for earlier, later in pairwise(found.alerts):
         assert later.at_s - earlier.at_s >= ALERT_EVERY_S
@@ -109,9 +111,9 @@ def test_alerts_are_seldom_and_the_order_of_the_windows_is_no_matter(series, shu
 
 
 @settings(deadline=None)
-@given(windows_of_any_kind)
-def test_following_live_and_looking_back_give_the_same(series) -> None:  # type: ignore[no-untyped-def]
-    windows = built(series)
+@given(window_series)
+def test_live_and_stored_windows_give_the_same_indicators(series) -> None:  # type: ignore[no-untyped-def]
+    windows = windows_of(series)
     live = Indicators()
     alerts: list[Alert] = []
     last = None
@@ -124,14 +126,14 @@ def test_following_live_and_looking_back_give_the_same(series) -> None:  # type:
 
 
 @given(st.dictionaries(st.sampled_from(PulseKind), st.integers(0, 30)), st.integers(0, 60))
-def test_a_verdict_has_voices_behind_it(taps: dict[PulseKind, int], participants: int) -> None:
-    verdict = pulse_verdict(taps, participants, None)
+def test_a_verdict_is_supported_by_enough_votes(votes: dict[PulseKind, int], participants: int) -> None:
+    verdict = pulse_verdict(votes, participants, None)
     if verdict is not None:
-        assert 2 * taps[verdict] >= max(taps.values())
-        assert taps[verdict] >= max(1, 0.15 * participants)
+        assert 2 * votes[verdict] >= max(votes.values())
+        assert votes[verdict] >= max(1, 0.15 * participants)
 
 
-def test_too_few_voices_are_no_verdict_and_a_verdict_lasts_to_half_of_them() -> None:
+def test_too_few_votes_give_no_verdict_and_half_of_them_keep_one() -> None:
     assert pulse_verdict(Counter({PulseKind.LOST: 2}), 18, None) is None
     assert pulse_verdict(Counter({PulseKind.LOST: 3}), 18, None) is PulseKind.LOST
     assert pulse_verdict(Counter({PulseKind.LOST: 2}), 18, PulseKind.LOST) is PulseKind.LOST
@@ -142,7 +144,7 @@ def test_too_few_voices_are_no_verdict_and_a_verdict_lasts_to_half_of_them() -> 
     assert pulse_verdict(Counter({PulseKind.LOST: 1}), 1, None) is PulseKind.LOST
 
 
-def test_a_verdict_stands_beside_more_who_say_the_other_until_those_are_enough() -> None:
+def test_a_verdict_holds_until_enough_votes_are_for_the_other_trouble() -> None:
     slow = PulseKind.TOO_SLOW
     assert pulse_verdict({PulseKind.LOST: 5, slow: 4}, 40, slow) is slow
     assert pulse_verdict({PulseKind.LOST: 5, slow: 4}, 40, None) is None
@@ -151,10 +153,10 @@ def test_a_verdict_stands_beside_more_who_say_the_other_until_those_are_enough()
     assert pulse_verdict({PulseKind.LOST: 5, slow: 4, PulseKind.OK: 9}, 40, slow) is not slow
 
 
-def test_the_first_minutes_are_for_learning_then_the_class_is_steady_and_surer_with_time() -> None:
-    assert now(steady(120)) == (Word.SETTLING, "level", Sureness.LOW)
-    assert now(steady(240)) == (Word.STEADY, "level", Sureness.MEDIUM)
-    assert now(steady(1200)) == (Word.STEADY, "level", Sureness.HIGH)
+def test_the_word_is_settling_at_first_and_then_steady_with_growing_sureness() -> None:
+    assert newest(steady(120)) == (Word.SETTLING, "level", Sureness.LOW)
+    assert newest(steady(240)) == (Word.STEADY, "level", Sureness.MEDIUM)
+    assert newest(steady(1200)) == (Word.STEADY, "level", Sureness.HIGH)
 
 
 @pytest.mark.parametrize(
@@ -175,7 +177,7 @@ def test_each_shift_has_its_word_and_arrow(tense: float, lively: float, word: Wo
     assert (found.analysed, found.participants) == (14, 18)
 
 
-def test_students_who_say_lost_outrank_steady_faces() -> None:
+def test_votes_for_lost_outrank_steady_faces() -> None:
     found = indicate([*steady(900), a_window(900, lost=4)])
     assert found.now is not None
     assert (found.now.word, found.now.from_pulses) == (Word.LOST, True)
@@ -184,22 +186,24 @@ def test_students_who_say_lost_outrank_steady_faces() -> None:
     assert [alert.kind for alert in found.alerts] == [AlertKind.LOST]
 
 
-def test_voices_are_among_those_who_were_there_when_they_spoke() -> None:
-    """Ten of twenty say lost and go: they are not all of the ten who stay."""
+def test_votes_are_a_share_of_the_peak_attendance_of_two_minutes() -> None:
+    """Ten of twenty students vote lost and leave: that is not all of the ten who remain."""
     before = steady(60, analysed=0, camera_off=20, shown=False)
-    gone = [replace(one, pulses=dict.fromkeys(KINDS, 0)) for one in steady(60, 60, lost=10, analysed=10)]
-    gone = [replace(one, participants=10) for one in gone]
-    found = indicate([*before, *gone]).now
+    after = [
+        replace(window, pulses=dict.fromkeys(KINDS, 0), participants=10)
+        for window in steady(60, 60, lost=10, analysed=10)
+    ]
+    found = indicate([*before, *after]).now
     assert found is not None
     assert (found.word, found.detail) == (Word.LOST, "10 of 20 students say lost, last 2 min")
-    one = [replace(window, votes={**window.votes, "lost": 1}) for window in gone]
-    alone = [replace(window, participants=1) for window in one]
+    one_vote = [replace(window, votes={**window.votes, "lost": 1}) for window in after]
+    alone = [replace(window, participants=1) for window in one_vote]
     assert indicate([*before, *alone]).alerts == ()
     late = steady(180, 60, analysed=1, camera_off=0, shown=False)
     assert indicate([*before, *late, replace(alone[0], start_s=240)]).alerts != (), "two minutes later"
 
 
-def test_where_nobody_is_present_nobody_says_anything() -> None:
+def test_there_is_no_verdict_while_nobody_is_present() -> None:
     before = steady(60, analysed=0, camera_off=24, shown=False)
     empty = steady(60, 60, analysed=0, camera_off=0, shown=False, lost=10)
     found = indicate([*before, *empty])
@@ -207,10 +211,10 @@ def test_where_nobody_is_present_nobody_says_anything() -> None:
     assert indicate(empty).alerts == ()
 
 
-def test_students_who_say_ok_outrank_tense_faces_and_hold_the_alert_back() -> None:
+def test_votes_for_ok_outrank_tense_faces_and_hold_their_alert_back() -> None:
     before, tense = steady(900), {"tense": 0.45}
     windows = before + [a_window(900 + 5 * index, ok=1, **tense) for index in range(24)]  # type: ignore[arg-type]
-    found = indicate(heard(windows))
+    found = indicate(with_votes_from_taps(windows))
     assert found.now is not None
     assert found.now.word is Word.OK
     assert found.now.disagreement == "Faces look tenser; the taps count."
@@ -218,51 +222,51 @@ def test_students_who_say_ok_outrank_tense_faces_and_hold_the_alert_back() -> No
     assert indicate(before + steady(120, 900, tense=0.45)).alerts != ()
 
 
-def test_students_who_say_lost_and_tense_faces_agree() -> None:
+def test_votes_for_lost_and_tense_faces_do_not_disagree() -> None:
     found = indicate(steady(900) + steady(90, 900, tense=0.45) + [a_window(990, tense=0.45, lost=5)]).now
     assert found is not None
     assert (found.word, found.disagreement) == (Word.LOST, "")
 
 
-def test_without_faces_there_is_no_word_but_the_students_own() -> None:
+def test_without_shares_only_votes_give_a_word() -> None:
     unseen = steady(600, shown=False)
-    assert now(unseen) == (Word.UNSEEN, "level", Sureness.LOW)
-    assert now([*unseen, a_window(600, shown=False, too_slow=5)])[0] is Word.TOO_SLOW
-    assert now([*unseen, a_window(600, shown=False, ok=5)])[0] is Word.OK
+    assert newest(unseen) == (Word.UNSEEN, "level", Sureness.LOW)
+    assert newest([*unseen, a_window(600, shown=False, too_slow=5)])[0] is Word.TOO_SLOW
+    assert newest([*unseen, a_window(600, shown=False, ok=5)])[0] is Word.OK
     alone = steady(600, analysed=0, camera_off=1, shown=False)
-    assert now(alone)[0] is Word.UNSEEN
+    assert newest(alone)[0] is Word.UNSEEN
 
 
-def test_a_window_withheld_now_and_then_leaves_the_word_as_it_is() -> None:
+def test_a_few_withheld_windows_do_not_change_the_word() -> None:
     windows = steady(900)
     for index in range(3):
         windows.append(a_window(900 + 5 * index, analysed=4, camera_off=14, shown=False))
-        word, _, sure = now(windows)
+        word, _, sure = newest(windows)
         assert (word, sure) == (Word.STEADY, Sureness.LOW)
     windows += steady(30, 915, analysed=4, camera_off=14, shown=False)
-    assert now(windows)[0] is Word.UNSEEN
-    assert now([*windows, a_window(945)])[0] is Word.STEADY
+    assert newest(windows)[0] is Word.UNSEEN
+    assert newest([*windows, a_window(945)])[0] is Word.STEADY
 
 
-def test_a_class_of_one_shown_by_a_lowered_minimum_is_followed() -> None:
+def test_a_class_of_one_student_has_indicators_with_a_lowered_minimum_group() -> None:
     windows = steady(900, analysed=1, camera_off=0) + steady(90, 900, analysed=1, camera_off=0, tense=0.45)
-    assert now(windows)[0] is Word.TENSER
+    assert newest(windows)[0] is Word.TENSER
     assert "1 of 1 face" in indicate(windows).alerts[0].evidence
 
 
-def test_few_of_many_seen_is_not_sure_and_raises_no_alert() -> None:
+def test_low_coverage_means_low_sureness_and_no_alert() -> None:
     windows = steady(900, analysed=5, camera_off=20) + steady(120, 900, analysed=5, camera_off=20, tense=0.45)
-    assert now(windows) == (Word.TENSER, "up", Sureness.LOW)
+    assert newest(windows) == (Word.TENSER, "up", Sureness.LOW)
     assert indicate(windows).alerts == ()
 
 
-def test_other_faces_than_before_are_not_compared_with_confidence() -> None:
+def test_a_much_larger_group_than_before_means_low_sureness_and_no_alert() -> None:
     windows = steady(900, analysed=5, camera_off=20) + steady(60, 900, analysed=20, camera_off=5, tense=0.45)
-    assert now(windows)[2] is Sureness.LOW
+    assert newest(windows)[2] is Sureness.LOW
     assert indicate(windows).alerts == ()
 
 
-def test_a_clock_that_jumps_by_hours_leaves_a_word() -> None:
+def test_a_gap_of_days_still_gives_a_word() -> None:
     windows = steady(900) + steady(120, 1e6, tense=0.45) + steady(60, 5e9)
-    assert now(windows)[0] in set(Word)
+    assert newest(windows)[0] in set(Word)
     assert KINDS == ("lost", "ok", "too_slow")

@@ -1,4 +1,4 @@
-"""A running application of the host's pages, for the tests of its API, stream and pages."""
+"""A test client for the host's application."""
 
 from __future__ import annotations
 
@@ -17,13 +17,17 @@ Client = TestClient[web.Request, web.Application]
 
 
 def memory_keys(token: str) -> HostKeys:
-    """Keys of a token, with no link yet."""
+    """Keys in memory that accept this token."""
     return HostKeys(MemoryKeyStore(Keys(hash_secret(token))))
 
 
 @dataclass
 class Host:
-    """A running application and what is behind it."""
+    """A running application, with its store and its feed.
+
+    Attributes:
+        unready: What /readyz reports; None if the server is ready.
+    """
 
     client: Client
     store: Store

@@ -1,4 +1,4 @@
-"""Who comes in: by header, link and cookie; what is open; what another site's page cannot do."""
+"""Access by token, link and cookie; routes without a token; requests from other sites' pages."""
 
 from __future__ import annotations
 
@@ -52,8 +52,8 @@ async def client(store: Store, keys: HostKeys, aiohttp_client: Callable[..., Awa
     return await aiohttp_client(app)
 
 
-async def enter(client: Client, keys: HostKeys) -> str:
-    """Open a host link; the cookie's value."""
+async def sign_in(client: Client, keys: HostKeys) -> str:
+    """Open a host link, and return the value of the cookie."""
     response = await client.get("/", params={"token": await keys.make_link()})
     assert response.status == 200
     return response.cookies[COOKIE].value
@@ -63,7 +63,7 @@ async def enter(client: Client, keys: HostKeys) -> str:
     "path",
     ["/api/classes", "/api/classes/c1", "/api/classes/c1/live", "/api/classes/c1/report.html", "/metrics"],
 )
-async def test_closed_to_programs_without_the_token(client: Client, path: str) -> None:
+async def test_programs_without_the_token_get_401(client: Client, path: str) -> None:
     for headers in (
         {},
         {"Authorization": "Bearer wrong"},
@@ -73,7 +73,7 @@ async def test_closed_to_programs_without_the_token(client: Client, path: str) -
         {"Cookie": f"{COOKIE}={TOKEN}"},
         {"Cookie": f"{COOKIE}=wrong"},
     ):
-        # Through a proxy, for programs on this machine may read the figures.
+        # As if through a proxy: /metrics needs no token from programs on this machine.
         response = await client.get(path, headers={"X-Forwarded-For": "192.0.2.7", **headers})
         assert response.status == 401, headers
         assert response.headers["WWW-Authenticate"] == "Bearer"
@@ -81,7 +81,7 @@ async def test_closed_to_programs_without_the_token(client: Client, path: str) -
 
 
 @pytest.mark.parametrize("path", ["/", "/classes/c1", "/classes/c1/timeline.svg"])
-async def test_closed_to_people_without_the_link(client: Client, path: str) -> None:
+async def test_browsers_without_a_valid_link_get_401(client: Client, path: str) -> None:
     for query in ({}, {"token": "wrong"}, {"token": ""}):
         response = await client.get(path, params=query, headers={"Accept": "text/html"})
         assert response.status == 401
@@ -90,7 +90,7 @@ async def test_closed_to_people_without_the_link(client: Client, path: str) -> N
         assert COOKIE not in response.cookies
 
 
-async def test_a_link_opens_no_api_and_is_not_spent_there(client: Client, keys: HostKeys) -> None:
+async def test_link_works_on_pages_only_and_is_not_spent_elsewhere(client: Client, keys: HostKeys) -> None:
     code = await keys.make_link()
     for _ in range(2):
         assert (await client.get("/api/classes", params={"token": code})).status == 401
@@ -98,43 +98,43 @@ async def test_a_link_opens_no_api_and_is_not_spent_there(client: Client, keys: 
     assert (await client.get("/", params={"token": code})).status == 200
 
 
-async def test_the_token_itself_is_no_link(client: Client) -> None:
+async def test_host_token_is_not_accepted_as_a_link(client: Client) -> None:
     assert (await client.get("/", params={"token": TOKEN})).status == 401
 
 
-async def test_a_link_lets_one_browser_in_and_says_so_to_the_next(client: Client, keys: HostKeys) -> None:
+async def test_link_lets_only_one_browser_in_and_the_error_says_why(client: Client, keys: HostKeys) -> None:
     code = await keys.make_link()
     link = {"token": code, "view": "small"}
     assert (await client.get("/classes/c1", params=link)).status == 200
     again = await client.get("/classes/c1", params=link)
-    assert again.status == 200, "this browser is in: its own link leads on"
+    assert again.status == 200, "the browser is signed in, so the link opens the page"
     assert COOKIE not in again.cookies
     client.session.cookie_jar.clear()
     refused = await client.get("/classes/c1", params=link, headers={"Accept": "text/html"})
     text = await refused.text()
     assert refused.status == 401
     assert COOKIE not in refused.cookies
-    assert "This host link does not work any more" in text
+    assert "This host link no longer works" in text
     assert "classmood token" in text
     assert 'href="/classes/c1?view=small"' in text
     assert code not in text
     program = await client.get("/", params=link)
-    assert "classmood token prints a new one" in (await program.json())["error"]
+    assert "run classmood token, which prints a new host link" in (await program.json())["error"]
 
 
-async def test_the_host_can_have_a_link_made_for_another_browser(client: Client, keys: HostKeys) -> None:
-    made = await client.post("/api/host-links", headers=BEARER)
-    assert made.status == 201
-    found = await made.json()
-    assert found["path"] == f"/?token={found['code']}"
-    assert (await client.get(found["path"])).status == 200
-    own = {"Origin": f"http://{client.host}:{client.port}"}
-    assert (await client.post("/api/host-links", headers=own)).status == 201, "with the cookie too"
+async def test_host_creates_a_link_for_another_browser(client: Client, keys: HostKeys) -> None:
+    response = await client.post("/api/host-links", headers=BEARER)
+    assert response.status == 201
+    link = await response.json()
+    assert link["path"] == f"/?token={link['code']}"
+    assert (await client.get(link["path"])).status == 200
+    same_origin = {"Origin": f"http://{client.host}:{client.port}"}
+    assert (await client.post("/api/host-links", headers=same_origin)).status == 201, "by cookie"
     client.session.cookie_jar.clear()
-    assert (await client.post("/api/host-links", headers=own)).status == 401
+    assert (await client.post("/api/host-links", headers=same_origin)).status == 401
 
 
-async def test_open_to_everyone(client: Client) -> None:
+async def test_routes_that_need_no_token(client: Client) -> None:
     for path in ("/healthz", "/readyz", "/c/ABCD"):
         assert (await client.get(path)).status == 200
     assert (await client.post("/api/companion/ABCD/offer")).status == 200
@@ -143,7 +143,7 @@ async def test_open_to_everyone(client: Client) -> None:
     assert (await client.get(style)).status == 200
 
 
-async def test_programs_on_this_machine_may_read_the_figures(
+async def test_metrics_need_no_token_from_programs_on_this_machine(
     client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert (await client.get("/metrics")).status == 200
@@ -154,19 +154,19 @@ async def test_programs_on_this_machine_may_read_the_figures(
         assert (await client.get("/metrics")).status == status
 
 
-async def test_the_header_lets_programs_in(client: Client) -> None:
+async def test_programs_use_the_token_in_a_header(client: Client) -> None:
     assert (await client.get("/api/classes", headers=BEARER)).status == 200
     assert (await client.get("/metrics", headers=BEARER)).status == 200
     assert (await client.post("/api/classes", json={}, headers=BEARER)).status == 201
 
 
-async def test_the_link_gives_a_cookie_that_is_not_the_token_and_leaves_the_token_behind(
+async def test_link_sets_a_strict_cookie_and_leads_to_the_address_without_the_code(
     client: Client, keys: HostKeys
 ) -> None:
     code = await keys.make_link()
     response = await client.get("/classes/c1", params={"token": code, "a": "b&c"})
     text = await response.text()
-    assert response.status == 200  # a redirect would not bring the Strict cookie along
+    assert response.status == 200  # not a redirect: browsers would not send the Strict cookie with it
     assert 'content="0; url=/classes/c1?a=b%26c"' in text
     assert code not in text
     morsel = response.cookies[COOKIE]
@@ -181,22 +181,22 @@ async def test_the_link_gives_a_cookie_that_is_not_the_token_and_leaves_the_toke
     assert "Algebra" in await page.text()
 
 
-async def test_the_cookie_is_secure_behind_https(client: Client, keys: HostKeys) -> None:
+async def test_cookie_is_secure_behind_https(client: Client, keys: HostKeys) -> None:
     response = await client.get(
         "/", params={"token": await keys.make_link()}, headers={"X-Forwarded-Proto": "https"}
     )
     assert response.cookies[COOKIE]["secure"]
 
 
-async def test_the_cookie_of_another_server_does_not_fit(client: Client) -> None:
+async def test_cookie_of_another_server_is_refused(client: Client) -> None:
     other = memory_keys(TOKEN)
     value = await other.open_link(await other.make_link())
     response = await client.get("/api/classes", headers={"Cookie": f"{COOKIE}={value}"})
     assert response.status == 401
 
 
-async def test_an_odd_cookie_of_another_program_does_no_harm(client: Client, keys: HostKeys) -> None:
-    value = await enter(client, keys)
+async def test_malformed_cookies_of_other_programs_are_ignored(client: Client, keys: HostKeys) -> None:
+    value = await sign_in(client, keys)
     client.session.cookie_jar.clear()
     response = await client.get(
         "/api/classes", headers={"Cookie": f'odd[]={{"x":1}}; plain; {COOKIE}={value}; other="a'}
@@ -204,13 +204,15 @@ async def test_an_odd_cookie_of_another_program_does_no_harm(client: Client, key
     assert response.status == 200
 
 
-async def act(client: Client, headers: dict[str, str]) -> ClientResponse:
+async def start_class(client: Client, headers: dict[str, str]) -> ClientResponse:
     return await client.post("/api/classes", json={"title": "x"}, headers=headers)
 
 
-async def test_only_our_own_page_acts_with_the_cookie(client: Client, store: Store, keys: HostKeys) -> None:
-    await enter(client, keys)
-    own = f"http://{client.host}:{client.port}"
+async def test_cookie_allows_changes_only_from_the_same_origin(
+    client: Client, store: Store, keys: HostKeys
+) -> None:
+    await sign_in(client, keys)
+    own_origin = f"http://{client.host}:{client.port}"
     for headers in (
         {},
         {"Origin": "http://evil.test"},
@@ -218,19 +220,21 @@ async def test_only_our_own_page_acts_with_the_cookie(client: Client, store: Sto
         {"Origin": f"http://{client.host}:1"},
         {"Sec-Fetch-Site": "cross-site"},
         {"Sec-Fetch-Site": "same-site"},
-        {"Sec-Fetch-Site": "cross-site", "Origin": own},
+        {"Sec-Fetch-Site": "cross-site", "Origin": own_origin},
     ):
-        refused = await act(client, headers)
+        refused = await start_class(client, headers)
         assert refused.status == 403, headers
         assert "Bearer" in (await refused.json())["error"]
         assert (await client.delete("/api/classes/c1", headers=headers)).status == 403
         assert (await client.post("/api/classes/c1/end", headers=headers)).status == 403
     assert [info.id for info in await store.classes()] == ["c1"]
-    assert (await act(client, {"Origin": own})).status == 201
-    assert (await act(client, {"Sec-Fetch-Site": "same-origin"})).status == 201
+    assert (await start_class(client, {"Origin": own_origin})).status == 201
+    assert (await start_class(client, {"Sec-Fetch-Site": "same-origin"})).status == 201
 
 
-async def test_a_wrong_header_is_not_saved_by_the_cookie(client: Client, keys: HostKeys) -> None:
-    await enter(client, keys)
+async def test_wrong_authorization_header_is_refused_despite_the_cookie(
+    client: Client, keys: HostKeys
+) -> None:
+    await sign_in(client, keys)
     assert (await client.get("/api/classes")).status == 200
     assert (await client.get("/api/classes", headers={"Authorization": "Bearer wrong"})).status == 401

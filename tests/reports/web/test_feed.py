@@ -1,4 +1,4 @@
-"""The live feed: order, resuming, bounds, ends."""
+"""The live feed: order of events, resuming, limits and its end."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ async def take(subscription: Subscription, count: int) -> list[FeedEvent]:
         return [await anext(subscription) for _ in range(count)]
 
 
-async def rest(subscription: Subscription) -> list[FeedEvent]:
+async def remaining(subscription: Subscription) -> list[FeedEvent]:
     async with asyncio.timeout(1):
         return [event async for event in subscription]
 
 
-async def test_a_class_without_events_ends_empty() -> None:
+async def test_class_without_events_ends_without_events() -> None:
     feed = LiveFeed()
     with feed.subscribe("c1") as subscription:
         feed.close("c1")
-        assert await rest(subscription) == []
+        assert await remaining(subscription) == []
 
 
-async def test_events_arrive_in_order_with_ids_of_their_own_class() -> None:
+async def test_events_arrive_in_order_with_ids_counted_for_each_class() -> None:
     feed = LiveFeed()
     with feed.subscribe("c1") as one, feed.subscribe("c2") as two:
         for number in range(3):
@@ -34,7 +34,7 @@ async def test_events_arrive_in_order_with_ids_of_their_own_class() -> None:
         assert await take(two, 1) == [FeedEvent(1, "pulse", {})]
 
 
-async def test_a_waiting_follower_wakes() -> None:
+async def test_waiting_follower_receives_an_event() -> None:
     feed = LiveFeed()
     with feed.subscribe("c1") as subscription:
         waiting = asyncio.ensure_future(take(subscription, 1))
@@ -43,7 +43,7 @@ async def test_a_waiting_follower_wakes() -> None:
         assert [event.data for event in await waiting] == [{"state": "live"}]
 
 
-async def test_subscribing_starts_at_the_call_not_at_the_first_read() -> None:
+async def test_subscription_includes_events_before_the_first_read() -> None:
     feed = LiveFeed()
     feed.publish("c1", "summary", {"n": 0})
     with feed.subscribe("c1") as subscription:
@@ -52,7 +52,7 @@ async def test_subscribing_starts_at_the_call_not_at_the_first_read() -> None:
         assert [event.id for event in await take(subscription, 1)] == [2]
 
 
-async def test_resuming_gives_exactly_what_was_missed() -> None:
+async def test_resuming_follower_receives_exactly_the_missed_events() -> None:
     feed = LiveFeed()
     for number in range(5):
         feed.publish("c1", "summary", {"n": number})
@@ -61,11 +61,11 @@ async def test_resuming_gives_exactly_what_was_missed() -> None:
         assert [event.id for event in await take(subscription, 3)] == [4, 5, 6]
     with feed.subscribe("c1", 6) as subscription:
         feed.close("c1")
-        assert await rest(subscription) == []
+        assert await remaining(subscription) == []
 
 
-async def test_resuming_from_what_is_no_longer_kept_asks_for_a_resync() -> None:
-    feed = LiveFeed(kept=3)
+async def test_resuming_after_an_unknown_or_dropped_event_gets_a_resync() -> None:
+    feed = LiveFeed(history_size=3)
     for number in range(10):
         feed.publish("c1", "summary", {"n": number})
     with feed.subscribe("c1", 7) as subscription:
@@ -78,7 +78,7 @@ async def test_resuming_from_what_is_no_longer_kept_asks_for_a_resync() -> None:
             assert (second.event, second.id) == ("pulse", first.id + 1)
 
 
-async def test_a_follower_that_falls_behind_gets_one_resync_and_then_what_is_new() -> None:
+async def test_follower_that_falls_behind_gets_one_resync_and_then_new_events() -> None:
     feed = LiveFeed(queue_size=4)
     with feed.subscribe("c1") as slow, feed.subscribe("c1") as quick:
         seen = []
@@ -87,32 +87,32 @@ async def test_a_follower_that_falls_behind_gets_one_resync_and_then_what_is_new
             seen += await take(quick, 1)
         feed.close("c1")
         assert [event.id for event in seen] == [1, 2, 3, 4, 5, 6]
-        assert [(event.id, event.event) for event in await rest(slow)] == [(5, RESYNC), (6, "summary")]
+        assert [(event.id, event.event) for event in await remaining(slow)] == [(5, RESYNC), (6, "summary")]
 
 
-async def test_closing_gives_what_is_queued_and_ends() -> None:
+async def test_closed_feed_delivers_queued_events_and_ends() -> None:
     feed = LiveFeed()
     with feed.subscribe("c1") as subscription:
         feed.publish("c1", "state", {"state": "ended"})
         feed.close("c1")
         feed.close("c1")
-        assert [event.data for event in await rest(subscription)] == [{"state": "ended"}]
+        assert [event.data for event in await remaining(subscription)] == [{"state": "ended"}]
 
 
-async def test_closing_all_ends_followers_of_every_class() -> None:
+async def test_close_all_ends_the_followers_of_every_class() -> None:
     feed = LiveFeed()
     with feed.subscribe("c1") as one, feed.subscribe("c2") as two:
         feed.close_all()
-        assert await rest(one) == await rest(two) == []
+        assert await remaining(one) == await remaining(two) == []
 
 
-async def test_a_follower_that_left_is_given_nothing_more() -> None:
+async def test_unsubscribed_follower_receives_nothing_more() -> None:
     feed = LiveFeed()
     with feed.subscribe("c1") as subscription:
         pass
     feed.publish("c1", "summary", {})
     feed.close("c1")
-    waiting = asyncio.ensure_future(rest(subscription))
+    waiting = asyncio.ensure_future(remaining(subscription))
     done, _ = await asyncio.wait({waiting}, timeout=0.05)
     waiting.cancel()
     assert not done

@@ -17,7 +17,7 @@ TEXT = (Path(__file__).parents[3] / "docs" / "interface.md").read_text(encoding=
 
 
 @pytest.mark.parametrize("route", [*api.ROUTES, *stream.ROUTES, *pages.ROUTES], ids=str)
-def test_every_route_of_the_host_is_named(route: object) -> None:
+def test_every_route_of_the_host_is_documented(route: object) -> None:
     path = re.sub(r"\{class_id:[^}]*\}\}?", "ID", getattr(route, "path"))  # noqa: B009
     ending = re.search(r"/report(\.\w+)$", path)
     assert (ending.group(1) if ending else path) in TEXT
@@ -33,5 +33,5 @@ def test_every_route_of_the_host_is_named(route: object) -> None:
         *(one.value for kind in (Word, Sureness, AlertKind, ClassState) for one in kind),
     ],
 )
-def test_every_column_key_and_value_is_named(word: str) -> None:
+def test_every_column_key_and_value_is_documented(word: str) -> None:
     assert f"`{word}`" in TEXT or f'"{word}"' in TEXT

@@ -33,7 +33,7 @@ async def events(response: ClientResponse, count: int) -> list[tuple[str, str, A
     return received
 
 
-async def test_a_new_stream_sends_the_state_and_then_events(host: Host) -> None:
+async def test_new_stream_sends_the_state_and_then_events(host: Host) -> None:
     await host.store.put_class(a_class())
     host.feed.publish("c1", "summary", {"n": 0})
     async with host.client.get("/api/classes/c1/live", headers=BEARER) as response:
@@ -47,7 +47,7 @@ async def test_a_new_stream_sends_the_state_and_then_events(host: Host) -> None:
         ]
 
 
-async def test_a_stream_resumes_after_the_last_event_id(host: Host) -> None:
+async def test_stream_resumes_after_the_last_event_id(host: Host) -> None:
     await host.store.put_class(a_class())
     for number in range(4):
         host.feed.publish("c1", "summary", {"n": number})
@@ -57,7 +57,7 @@ async def test_a_stream_resumes_after_the_last_event_id(host: Host) -> None:
 
 
 @pytest.mark.parametrize("last_id", ["9", "x", "-1", "9" * 30, "²"])
-async def test_an_unknown_last_event_id_gets_a_resync(host: Host, last_id: str) -> None:
+async def test_unknown_last_event_id_gets_a_resync(host: Host, last_id: str) -> None:
     await host.store.put_class(a_class())
     host.feed.publish("c1", "summary", {"n": 0})
     headers = BEARER | {"Last-Event-ID": last_id}
@@ -65,7 +65,7 @@ async def test_an_unknown_last_event_id_gets_a_resync(host: Host, last_id: str) 
         assert await events(response, 1) == [("1", "resync", {})]
 
 
-async def test_the_stream_ends_with_the_class(host: Host) -> None:
+async def test_stream_ends_with_the_class(host: Host) -> None:
     await host.store.put_class(a_class())
     async with host.client.get("/api/classes/c1/live", headers=BEARER) as response:
         await events(response, 1)
@@ -80,7 +80,7 @@ async def test_the_stream_ends_with_the_class(host: Host) -> None:
             await reopened.content.read()
 
 
-async def test_a_stream_without_events_sends_heartbeats(host: Host) -> None:
+async def test_stream_without_events_sends_heartbeats(host: Host) -> None:
     await host.store.put_class(a_class())
     async with host.client.get("/api/classes/c1/live", headers=BEARER) as response:
         await events(response, 1)
@@ -88,8 +88,8 @@ async def test_a_stream_without_events_sends_heartbeats(host: Host) -> None:
             assert await response.content.readline() == b": ping\n"
 
 
-async def test_a_client_that_is_gone_is_unsubscribed(store: Store) -> None:
-    """On a real server: that of the test client would cancel the handler by itself."""
+async def test_client_that_is_gone_is_unsubscribed(store: Store) -> None:
+    """On a real server: the test client's server would cancel the handler by itself."""
     feed = LiveFeed()
     controller = FakeController(store, feed)
     app = build_app(

@@ -1,12 +1,12 @@
-// The student's camera: opened after the consent, stopped whenever the student is not in the class.
+// The student's camera: opened after the consent, turned off when the student leaves or the class ends.
 import { FPS, analysesFaces, canSend, el, page, setStatus, show } from "./page.js";
 
 const CAMERA = { width: { ideal: 320 }, height: { ideal: 180 }, frameRate: { ideal: FPS, max: Math.max(FPS, 15) } };
 
 function cameraError(error) {
   if (!isSecureContext) return "the link does not begin with https, so the browser allows no camera. Ask for an https link.";
-  if (!navigator.mediaDevices?.getUserMedia) return "this browser gives web pages no camera. Open the link in another browser.";
-  if (error?.name === "NotAllowedError") return "the browser may not use it. You can change that beside the page's address.";
+  if (!navigator.mediaDevices?.getUserMedia) return "this browser does not let web pages use a camera. Open the link in another one.";
+  if (error?.name === "NotAllowedError") return "the browser is not allowed to use it. Allow it with the icon beside the page's address.";
   if (error?.name === "NotFoundError") return "none was found.";
   if (error?.name === "NotReadableError") return "another program is using it.";
   return "it could not be started.";
@@ -16,7 +16,7 @@ function stop(stream) {
   for (const track of stream?.getTracks() ?? []) track.stop();
 }
 
-/** Turn the camera off; its light goes out. */
+/** Turn the camera off, including its light. */
 export function stopCamera() {
   stop(page.stream);
   page.stream = null;
@@ -48,7 +48,7 @@ async function startCamera(onLost) {
     if (page.state === "idle" || page.state === "left") setStatus("Your camera is ready. You have not joined yet.", "idle");
   } catch (error) {
     stopCamera();
-    // The list of cameras is hidden without a preview: the next attempt takes any camera, not the one that failed.
+    // The list of cameras is hidden without a preview, so the next attempt uses any camera.
     if (chosen) el("camera-select").value = "";
     page.cameraTrouble = cameraError(error);
     showNoCamera();
@@ -62,8 +62,8 @@ function showNoCamera() {
 }
 
 /**
- * Open the camera if the class analyses faces and the browser can send video. Calls while it is being opened share
- * one promise. ``onLost`` is called when the camera is unplugged.
+ * Open the camera if the class analyses faces and the browser can send video. Calls while it is being opened
+ * share one promise. ``onLost`` is called when the camera is unplugged.
  */
 export function openCamera(onLost) {
   if (!canSend) {

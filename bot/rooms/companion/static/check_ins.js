@@ -1,4 +1,4 @@
-// The second, separate consent: check-ins. They need a name, and the student can withdraw the consent at any time.
+// The separate consent to check-ins. It needs a name, and the student can withdraw it at any time.
 import { el, send, token } from "./page.js";
 
 function show() {

@@ -1,4 +1,5 @@
-// A WebRTC connection that only sends: small frames, a few a second, in temporal layers if the browser can.
+// A WebRTC connection that only sends video: a few small frames a second, in temporal layers if the browser
+// supports them.
 import { FPS } from "./page.js";
 
 const ENCODING = { maxFramerate: FPS, maxBitrate: 150000 };
@@ -27,7 +28,7 @@ function addCamera(connection, track) {
   }
 }
 
-/** The offer for ``track`` (null: a camera that is off), once the addresses are gathered or the time is up. */
+/** Make the offer for ``track`` (null if the camera is off). Gathers addresses for at most GATHER_MS. */
 export async function makeOffer(connection, track) {
   preferDecodable(addCamera(connection, track));
   await connection.setLocalDescription(await connection.createOffer());

@@ -1,5 +1,5 @@
 // The student page: consent, joining, rejoining after a lost connection, pulses, leaving, erasing.
-// Nothing is sent before the student joins. The camera stops whenever the student is not in the class.
+// Nothing is sent before the student joins. Leaving and the end of the class turn the camera off.
 import { openCamera, stopCamera } from "./camera.js";
 import { makeOffer, newConnection } from "./connection.js";
 import {
@@ -7,12 +7,12 @@ import {
   storeToken, token,
 } from "./page.js";
 
-const DISCONNECTED_MS = 3000; // a connection may recover for so long before it is replaced
+const DISCONNECTED_MS = 3000; // time for a connection to recover before it is replaced
 const RETRY_MS = [500, 1000, 2000, 4000, 8000, 15000];
-const MANY_FAILURES = 4; // after about ten seconds the page says how to turn the camera off
-const MANY_FAILED_CONNECTIONS = 3; // after about forty seconds the page goes on without a camera
+const MANY_FAILURES = 4; // reached after about ten seconds; the page then says how to turn the camera off
+const MANY_FAILED_CONNECTIONS = 3; // reached after about forty seconds; the page then turns the camera off
 const REPORT_MS = 5000;
-const NUMBER_CHARS = 6; // as NUMBER_CHARS in student.py
+const NUMBER_CHARS = 6; // same as NUMBER_CHARS in student.py
 const NOT_IN_CLASS = new Set(["ended", "erased", "left", "idle"]);
 
 const RETRYING = "The connection is lost. Trying again…";
@@ -23,7 +23,7 @@ const OTHER_TAB =
   "You are now taking part in another tab of this browser. This tab has left the class, and its camera is off. You can join again here.";
 const CANNOT_CONNECT =
   "the browser could not connect it. Turn it on to try again, or open the link in another browser.";
-const NETWORK_BLOCKS_VIDEO = "this network lets no video through. Turn the camera on to try again, or use another network.";
+const NETWORK_BLOCKS_VIDEO = "this network blocks video. Turn the camera on to try again, or use another network.";
 
 const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
@@ -51,7 +51,7 @@ async function toggleCamera() {
 
 // ---- talking to the server ---------------------------------------------------------------------
 
-// End taking part: close the connection, stop the camera, show the message.
+// Stop taking part: close the connection, stop the camera, show the message.
 function finish(state, message) {
   page.state = state;
   page.attempt += 1;
@@ -63,7 +63,8 @@ function finish(state, message) {
   show();
 }
 
-// Act on the statuses that mean the same for every request. False if the status is an error that the caller must show.
+// Handle the statuses that mean the same for every request.
+// False if the status is an error that the caller must show.
 function handleStatus(status) {
   if (status === 404) finish("ended", "The class has ended. Your camera is off.");
   else if (status === 410) finish("erased", LEFT_OUT);
@@ -81,10 +82,10 @@ async function report() {
   try {
     const on = page.cameraWanted && Boolean(page.stream);
     const { status, answer } = await send("/camera", { token: token(), on });
-    // The server's word is quicker: the browser takes many seconds to notice that the other end closed a connection.
+    // This answer arrives many seconds before the browser notices that the server closed the connection.
     if (handleStatus(status) && page.connection && answer.receiving === false) rejoin();
   } catch {
-    rejoin(); // the network is gone
+    rejoin(); // there is no network
   }
 }
 
@@ -147,7 +148,7 @@ async function join() {
   for (let failures = 0; ; failures += 1) {
     if (failures >= MANY_FAILURES) setStatus(RETRYING_LONG, "waiting");
     else setStatus(failures || rejoining ? RETRYING : "Joining…", "waiting");
-    // The random factor spreads the pages of a class that lost their connections at the same time.
+    // The random factor keeps the pages of a class from trying again all at the same moment.
     if (failures) await sleep(RETRY_MS[Math.min(failures, RETRY_MS.length) - 1] * (0.75 + Math.random() / 2));
     if (attempt !== page.attempt) return;
     const done = await tryToJoin(attempt);
@@ -157,7 +158,7 @@ async function join() {
 
 let formerToken = null; // of the class before, by which the server recognises the student in this one
 
-// True when there is nothing more to try.
+// Try once to join. True if there is nothing more to try.
 async function tryToJoin(attempt) {
   disconnect();
   const offer = await prepareOffer();
@@ -197,7 +198,7 @@ async function tryToJoin(attempt) {
   }
 }
 
-// The offer of a new connection for the camera; an empty one if there is no camera or it cannot be sent.
+// Open a connection for the camera and return its offer, or an empty offer if the camera cannot be sent.
 async function prepareOffer() {
   const withoutCamera = { sdp: null, type: null };
   if (!page.stream && (page.cameraWanted || page.cameraTrouble)) return withoutCamera;
@@ -208,12 +209,13 @@ async function prepareOffer() {
     watchConnection(connection);
     return await makeOffer(connection, page.stream?.getVideoTracks()[0] ?? null);
   } catch {
-    if (connection === page.connection) continueWithoutCamera(CANNOT_CONNECT); // else a newer attempt closed it
+    // If they differ, a newer attempt closed this connection.
+    if (connection === page.connection) continueWithoutCamera(CANNOT_CONNECT);
     return withoutCamera;
   }
 }
 
-// Another attempt with the camera would fail the same way; the buttons work without one.
+// Used when another attempt with the camera would fail too; the buttons work without a camera.
 function continueWithoutCamera(trouble) {
   disconnect();
   stopCamera();
@@ -231,7 +233,7 @@ async function applyAnswer(connection, answer) {
   }
 }
 
-// False if the refusal is temporary; otherwise show it.
+// Show a refusal and return true; if it is only temporary, return false so that joining is tried again.
 function refused(status, answer) {
   if (status === 429 || (status >= 500 && page.state === "waiting")) return false;
   finish("left", answer.error ?? "Joining did not work: reload the page and try again.");
@@ -248,7 +250,8 @@ function enterClass(trouble) {
   page.reportTimer = setInterval(report, REPORT_MS);
   showLiveStatus();
   show();
-  if (document.activeElement === document.body) el("in-class-title").focus(); // the Join button that had the focus is gone
+  // The Join button is gone: if it had the focus, move the focus to the heading.
+  if (document.activeElement === document.body) el("in-class-title").focus();
   report();
 }
 
@@ -266,8 +269,9 @@ async function leave(message, tokenToLeave) {
   el("status").focus();
 }
 
-// A duplicated tab has the same token and is the same student. Only one of the tabs may take part: otherwise each would
-// replace the other's connection again and again. A tab that joins announces its token, and the other tab leaves.
+// A duplicated tab has the same token and is the same student. Only one of the tabs may take part; otherwise
+// each would replace the other's connection again and again. A tab that joins announces its token, and
+// the other tab leaves.
 const tabs = typeof BroadcastChannel === "function" ? new BroadcastChannel(address("")) : null;
 tabs?.addEventListener("message", ({ data: joiningToken }) => {
   if (joiningToken && token() === joiningToken && !NOT_IN_CLASS.has(page.state)) leave(OTHER_TAB);
@@ -286,7 +290,7 @@ async function erase() {
   }
 }
 
-// After the class the room is gone, but data about the student may still be stored.
+// After the class the room no longer exists, but data about the student may still be stored.
 async function eraseAfterwards() {
   const { done, message } = await eraseStored();
   if (done) finish("erased", message);

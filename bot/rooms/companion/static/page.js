@@ -1,8 +1,8 @@
-// State shared by the scripts of the student page, the status line, what is shown in which state, and calls to the server.
+// Shared by the scripts of the student page: state, status line, showing and hiding of parts, requests.
 
-export const FPS = Number(document.body.dataset.fps); // twice the sampling rate: more frames would be sent in vain
-export const analysesFaces = document.body.dataset.faces === "yes"; // if not, the page never asks for a camera
-export const canSend = analysesFaces && typeof RTCPeerConnection === "function"; // if not, no camera is opened
+export const FPS = Number(document.body.dataset.fps); // twice the sampling rate; more would be discarded
+export const analysesFaces = document.body.dataset.faces === "yes"; // if not, no camera is used
+export const canSend = analysesFaces && typeof RTCPeerConnection === "function"; // or no camera is opened
 const NO_WEBRTC =
   "this browser cannot send video because WebRTC is switched off. Switch it on, or open the link in another browser.";
 export const el = (id) => document.getElementById(id);
@@ -27,16 +27,16 @@ export const page = {
   connection: null,
   connected: false, // whether the present connection was ever established
   failedConnections: 0, // connections in a row that were never established
-  attempt: 0, // number of the current attempt to join: an older one stops when it is overtaken
+  attempt: 0, // number of the latest attempt to join; older attempts stop
   disconnectTimer: 0,
   reportTimer: 0,
 };
 
-let tokenInMemory = null; // the token if the browser stores nothing; it then ends with the page
+let tokenInMemory = null; // the token if the browser stores nothing; lost when the page is closed
 
 function withStorage(action) {
   try {
-    return action(sessionStorage); // even naming it throws if the browser is set to store nothing
+    return action(sessionStorage); // throws if the browser is set to store nothing
   } catch {
     return null;
   }
@@ -105,7 +105,7 @@ export function show() {
   }
 }
 
-// Before joining, the preview is above the check-ins and the Join button; in class, below the buttons, which matter more.
+// Before joining, the preview is above the check-ins and the Join button. In class it is below the buttons.
 function placeCamera(inClass) {
   const [neighbour, position] = inClass ? [el("in-class"), "afterend"] : [el("join-more"), "beforebegin"];
   const current = inClass ? neighbour.nextElementSibling : neighbour.previousElementSibling;

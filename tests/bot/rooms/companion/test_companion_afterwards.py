@@ -1,4 +1,4 @@
-"""Being erased when the class is over: by the token alone, for the room holds nothing any more."""
+"""Erasing after the class, when the room no longer exists and only the token identifies the student."""
 
 from __future__ import annotations
 
@@ -12,84 +12,86 @@ from bot.rooms.companion.adapter import Adapter
 from bot.rooms.companion.rate_limiter import RateLimiter
 from bot.rooms.companion.room import CompanionRoom
 from bot.rooms.registry import RoomContext
-from tests.bot.rooms.companion.school_network import CODE, QUICK, Class
+from tests.bot.rooms.companion.room_client import CODE, QUICK, RoomClient
 
 ME = f"/api/companion/{CODE}/me"
 
 
-class School:
-    """Classes of one code, one after the other, and whom the store knows."""
+class ClassSeries:
+    """Opens rooms with the same code one after the other."""
 
-    def __init__(self, client: TestClient[web.Request, web.Application], adapter: Adapter) -> None:
-        self.client, self.adapter = client, adapter
+    def __init__(self, http: TestClient[web.Request, web.Application], adapter: Adapter) -> None:
+        self.http, self.adapter = http, adapter
 
     async def erase(self, token: str) -> int:
-        return (await self.client.delete(ME, json={"token": token})).status
+        return (await self.http.delete(ME, json={"token": token})).status
 
     async def hold_class(self) -> dict[str, str]:
-        """A class that somebody joins, and its end; what the joining was answered."""
+        """Open a room, let a student join, close the room; return the answer to the student."""
         room = self.adapter.open(f"companion:{CODE}")
         assert isinstance(room, CompanionRoom)
         async with room:
-            return await Class(self.client, room).join_without_camera()
+            return await RoomClient(self.http, room).join_without_camera()
 
 
 @pytest.fixture
-def kept() -> set[str]:
+def stored() -> set[str]:
     return set()
 
 
 @pytest.fixture
-async def school(kept: set[str]) -> AsyncIterator[School]:
-    async def erase_kept(participant_id: str) -> bool:
-        known = participant_id in kept
-        kept.discard(participant_id)
+async def series(stored: set[str]) -> AsyncIterator[ClassSeries]:
+    async def erase_stored(participant_id: str) -> bool:
+        known = participant_id in stored
+        stored.discard(participant_id)
         return known
 
-    adapter = Adapter(RoomContext(QUICK, erase_kept=erase_kept))
+    adapter = Adapter(RoomContext(QUICK, erase_kept=erase_stored))
     app = web.Application()
     app.add_routes(adapter.routes())
-    async with TestClient(TestServer(app)) as client:
-        yield School(client, adapter)
+    async with TestClient(TestServer(app)) as http:
+        yield ClassSeries(http, adapter)
 
 
-async def test_the_token_is_good_for_being_erased_after_the_class(school: School, kept: set[str]) -> None:
-    ada, bea = await school.hold_class(), await school.hold_class()
-    kept |= {ada["participant_id"], bea["participant_id"]}
-    assert await school.erase(ada["token"]) == 200
-    assert kept == {bea["participant_id"]}
-    assert await school.erase(ada["token"]) == 404, "nothing is left"
-    assert await school.erase(ada["participant_id"]) == 404, "the number is no token"
-    assert kept == {bea["participant_id"]}
+async def test_the_token_erases_a_student_after_the_class(series: ClassSeries, stored: set[str]) -> None:
+    ada, bea = await series.hold_class(), await series.hold_class()
+    stored |= {ada["participant_id"], bea["participant_id"]}
+    assert await series.erase(ada["token"]) == 200
+    assert stored == {bea["participant_id"]}
+    assert await series.erase(ada["token"]) == 404, "nothing is stored any more"
+    assert await series.erase(ada["participant_id"]) == 404, "the participant identifier is not a token"
+    assert stored == {bea["participant_id"]}
 
 
-async def test_it_is_while_the_next_class_has_the_same_code(school: School, kept: set[str]) -> None:
-    ada = await school.hold_class()
-    kept.add(ada["participant_id"])
-    room = school.adapter.open(f"companion:{CODE}")
+async def test_the_token_erases_a_student_while_the_next_class_uses_the_same_code(
+    series: ClassSeries, stored: set[str]
+) -> None:
+    ada = await series.hold_class()
+    stored.add(ada["participant_id"])
+    room = series.adapter.open(f"companion:{CODE}")
     assert isinstance(room, CompanionRoom)
     async with room:
-        assert await school.erase("stranger") == 403
-        assert await school.erase(ada["token"]) == 200
-    assert kept == set()
+        assert await series.erase("stranger") == 403
+        assert await series.erase(ada["token"]) == 200
+    assert stored == set()
 
 
-async def test_guesses_of_a_neighbour_stand_in_nobodys_way_and_are_told_nothing(
-    school: School, kept: set[str], monkeypatch: pytest.MonkeyPatch
+async def test_guesses_from_the_same_network_reveal_nothing_and_do_not_prevent_erasing(
+    series: ClassSeries, stored: set[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(school.adapter.student_routes, "_unknown_codes", RateLimiter(2, 0.001))
-    ada = await school.hold_class()
-    kept.add(ada["participant_id"])
-    assert [(await school.client.get(f"/c/guess-{number}")).status for number in range(3)] == [404, 404, 429]
-    assert (await school.client.get(f"/c/{CODE}")).status == 429, (
-        "a code that a class had, and may have again"
-    )
-    assert await school.erase("guess") == 429
-    assert await school.erase(ada["token"]) == 200
-    assert kept == set()
+    monkeypatch.setattr(series.adapter.student_routes, "_unknown_codes", RateLimiter(2, 0.001))
+    ada = await series.hold_class()
+    stored.add(ada["participant_id"])
+    assert [(await series.http.get(f"/c/guess-{number}")).status for number in range(3)] == [404, 404, 429]
+    assert (await series.http.get(f"/c/{CODE}")).status == 429, "the code of an ended class may be used again"
+    assert await series.erase("guess") == 429
+    assert await series.erase(ada["token"]) == 200
+    assert stored == set()
 
 
-async def test_whoever_tries_many_tokens_has_to_wait(school: School, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(school.adapter.student_routes, "_requests", RateLimiter(2, 0.001))
-    async with school.adapter.open(f"companion:{CODE}"):
-        assert [await school.erase(f"guess {number}") for number in range(4)] == [403, 403, 429, 429]
+async def test_a_client_that_tries_many_tokens_is_rate_limited(
+    series: ClassSeries, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(series.adapter.student_routes, "_requests", RateLimiter(2, 0.001))
+    async with series.adapter.open(f"companion:{CODE}"):
+        assert [await series.erase(f"guess {number}") for number in range(4)] == [403, 403, 429, 429]

@@ -112,7 +112,7 @@ async def test_a_halted_janus_is_noticed_and_whole_again_soon_after_it_goes_on(s
             assert recorder.timed_events[lost][0] - halted_s < NOTICED_S
             await asyncio.sleep(10 - (clock() - halted_s))
         finally:
-            server.go_on()
+            server.resume()
         on_s = clock()
         back = await recorder.wait_for(lambda event: isinstance(event, Reconnected), lost)
         again = await recorder.wait_for_kind(TrackAdded, back)
@@ -133,7 +133,7 @@ async def test_leaving_a_halted_janus_does_not_hang(server: JanusServer) -> None
             server.stop()
             left_s = time.monotonic()
         assert time.monotonic() - left_s < 12.0
-        server.go_on()
+        server.resume()
 
 
 @pytest.mark.slow
@@ -260,7 +260,7 @@ async def test_a_janus_that_does_not_come_back_is_given_up_on(server: JanusServe
 async def test_a_janus_that_takes_nobody_new_for_a_while_is_waited_for(server: JanusServer) -> None:
     async with record(server, ReconnectTimeouts(server_s=30.0, room_s=1.0)) as recorder:
         (session,) = (await server.administer({"janus": "list_sessions"}))["sessions"]
-        await server.take_nobody_new()
+        await server.refuse_new_sessions()
         await server.administer({"janus": "destroy_session", "session_id": session})
         lost = await recorder.wait_for(lambda event: isinstance(event, Disconnected))
         await asyncio.sleep(2.0)
@@ -281,7 +281,7 @@ async def test_a_class_left_while_what_was_lost_is_being_closed_leaves_nothing_b
             server.stop()
             await recorder.wait_for_kind(Disconnected)
         ours = {task for task in asyncio.all_tasks() - tasks if task.get_name().startswith(("janus", "peer"))}
-        server.go_on()
+        server.resume()
         assert not {task.get_name() for task in ours if not task.done()}
 
 

@@ -66,7 +66,7 @@ async def test_a_room_that_is_full_for_students_still_has_room_for_the_bot(serve
 
 
 async def test_a_server_that_takes_nobody_new_is_unavailable(server: JanusServer) -> None:
-    await server.take_nobody_new()
+    await server.refuse_new_sessions()
     with pytest.raises(RoomUnavailable, match=r"^the Janus server accepts no new sessions"):
         await record(server.room_url()).__aenter__()
 

@@ -1,7 +1,7 @@
-"""One receiving process, measured: ours or stock aiortc. Run by ``receive`` as a program of its own.
+"""Measures one receiving process: ours or stock aiortc. ``receive`` starts it as a program.
 
-Comes in: a ``Plan`` as JSON on the command line. Goes out: a ``Measured`` as JSON on standard output.
-Everything read is counted: of ours the pictures the track gave, of stock those of ``track.recv()``.
+It reads a ``Plan`` as JSON from the command line and prints a ``Measurement`` as JSON. A frame counts as
+delivered when ``recv`` of the track returns it.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from benchmarks.simulation.clips import ClipSpec, read_identity
 from benchmarks.simulation.faults import Faults
 from benchmarks.simulation.senders import SenderProcess
 
-_AT_ONCE: Final = 5
+_CONCURRENT_JOINS: Final = 5
 _WARM_UP_S: Final = 3.0
-_CLOCK: Final = 90_000
+_CLOCK_HZ: Final = 90_000
 _IDENTITIES: Final = 256
 
 
@@ -36,15 +36,15 @@ class Plan:
 
     Attributes:
         stock: Whether aiortc's own receiver is measured.
-        tracks: Cameras.
+        tracks: Number of cameras.
         width: Pixels.
         height: Pixels.
-        fps: Pictures a second of each.
+        fps: Frames a second of each camera.
         layers: Temporal layers, 1 or 3.
         seconds: How long to measure.
         loss: Share of packets lost.
-        wanted_fps: Pictures a second asked of ours; 0 for all.
-        reorder: Share of packets overtaken.
+        wanted_fps: Frame rate that our receiver is set to; 0 for all frames. Stock aiortc has no such option.
+        reorder: Share of packets that arrive after the next two.
     """
 
     stock: bool
@@ -60,27 +60,27 @@ class Plan:
 
 
 @dataclass(slots=True)
-class Measured:
-    """What came of it.
+class Measurement:
+    """The result of a plan.
 
     Attributes:
-        cpu_ms_per_track_s: CPU milliseconds of this process a second of one track.
-        delivered: Pictures given out while measuring.
-        silent_tracks: Tracks that gave none.
-        slowest_track: Pictures of the track that gave the fewest.
-        longest_gap_s: Longest time without a picture, of any track.
-        wrong: Pictures that show somebody else.
-        latencies_ms: From the picture's time at the sender until it was given out; of ours only.
+        cpu_ms_per_track_s: CPU time of this process for one second of one track, milliseconds.
+        delivered: Frames delivered while measuring.
+        silent_tracks: Tracks without a frame.
+        fewest_on_a_track: Frames of the track with the fewest.
+        longest_gap_s: Longest time without a frame, of any track.
+        wrong: Frames that show another student.
+        latencies_ms: Time from sending to delivery of each frame; only for our receiver.
         threads: Threads of this process.
-        rss_mb: At the start and at the end of measuring.
-        udp_drops: Datagrams the kernel dropped for want of buffer.
-        sent: Pictures sent while measuring.
+        rss_mb: Resident memory in MiB at the start and at the end.
+        udp_drops: Datagrams that the kernel dropped because a receive buffer was full.
+        sent: Frames sent while measuring.
     """
 
     cpu_ms_per_track_s: float = 0.0
     delivered: int = 0
     silent_tracks: int = 0
-    slowest_track: int = 0
+    fewest_on_a_track: int = 0
     longest_gap_s: float = 0.0
     wrong: int = 0
     latencies_ms: list[float] = field(default_factory=list)
@@ -90,8 +90,8 @@ class Measured:
     sent: int = 0
 
 
-class _Tally:
-    """Counts the pictures of the tracks, while it is open."""
+class _Counter:
+    """Counts the frames of the tracks between ``begin`` and ``end``."""
 
     def __init__(self, tracks: int) -> None:
         self.counts = [0] * tracks
@@ -123,15 +123,15 @@ class _Tally:
             self.wrong += 1
 
 
-async def run(plan: Plan) -> Measured:
-    """Connect, warm up, measure, close."""
-    tally = _Tally(plan.tracks)
-    async with SenderProcess() as senders, _receivers(plan, tally) as connect:
-        gate = asyncio.Semaphore(_AT_ONCE)
+async def run(plan: Plan) -> Measurement:
+    """Connect all cameras, warm up, measure, and close."""
+    counter = _Counter(plan.tracks)
+    async with SenderProcess() as senders, _receivers(plan, counter) as connect:
+        slots = asyncio.Semaphore(_CONCURRENT_JOINS)
 
         async def join(track: int) -> None:
             clip = ClipSpec(track % _IDENTITIES, plan.width, plan.height, plan.fps, layers=plan.layers)
-            async with gate:
+            async with slots:
                 offer = await senders.add(track, clip, Faults(plan.loss, plan.reorder, seed=track))
                 await senders.accept(track, await connect(track, offer))
 
@@ -140,35 +140,35 @@ async def run(plan: Plan) -> Measured:
         before = await senders.sent()
         drops, rss = udp_drops(), resident_mb()
         began_s, cpu_s = time.monotonic(), time.process_time()
-        tally.begin()
+        counter.begin()
         await asyncio.sleep(plan.seconds)
-        tally.end()
+        counter.end()
         cpu_s, took_s = time.process_time() - cpu_s, time.monotonic() - began_s
-        measured = Measured(
+        measurement = Measurement(
             cpu_ms_per_track_s=cpu_s * 1000 / took_s / plan.tracks,
-            delivered=sum(tally.counts),
-            silent_tracks=tally.counts.count(0),
-            slowest_track=min(tally.counts),
-            longest_gap_s=tally.longest_gap_s,
-            wrong=tally.wrong,
-            latencies_ms=tally.latencies_ms,
+            delivered=sum(counter.counts),
+            silent_tracks=counter.counts.count(0),
+            fewest_on_a_track=min(counter.counts),
+            longest_gap_s=counter.longest_gap_s,
+            wrong=counter.wrong,
+            latencies_ms=counter.latencies_ms,
             threads=threads_now(),
             rss_mb=(rss, resident_mb()),
             udp_drops=udp_drops() - drops,
         )
         after = await senders.sent()
-        measured.sent = sum(after[track]["pictures"] - before[track]["pictures"] for track in after)
-    return measured
+        measurement.sent = sum(after[track]["frames"] - before[track]["frames"] for track in after)
+    return measurement
 
 
 _Connect = Callable[[int, str], Awaitable[str]]
 
 
 @asynccontextmanager
-async def _receivers(plan: Plan, tally: _Tally) -> AsyncIterator[_Connect]:
-    """Gives a function that answers the offer of a track; what it opened is closed at the end."""
+async def _receivers(plan: Plan, counter: _Counter) -> AsyncIterator[_Connect]:
+    """Provide a function that answers the offer of a track; all its connections are closed at the end."""
     tasks: list[asyncio.Task[None]] = []
-    async with _stock(tasks, tally) if plan.stock else _ours(plan, tasks, tally) as connect:
+    async with _stock(tasks, counter) if plan.stock else _ours(plan, tasks, counter) as connect:
         yield connect
         for task in tasks:
             task.cancel()
@@ -176,7 +176,7 @@ async def _receivers(plan: Plan, tally: _Tally) -> AsyncIterator[_Connect]:
 
 
 @asynccontextmanager
-async def _stock(tasks: list[asyncio.Task[None]], tally: _Tally) -> AsyncIterator[_Connect]:
+async def _stock(tasks: list[asyncio.Task[None]], counter: _Counter) -> AsyncIterator[_Connect]:
     connections: list[RTCPeerConnection] = []
 
     async def connect(track: int, offer: str) -> str:
@@ -191,7 +191,7 @@ async def _stock(tasks: list[asyncio.Task[None]], tally: _Tally) -> AsyncIterato
         try:
             while True:
                 await source.recv()
-                tally.add(track, None, None)
+                counter.add(track, None, None)
         except MediaStreamError:
             return
 
@@ -200,8 +200,8 @@ async def _stock(tasks: list[asyncio.Task[None]], tally: _Tally) -> AsyncIterato
 
 
 @asynccontextmanager
-async def _ours(plan: Plan, tasks: list[asyncio.Task[None]], tally: _Tally) -> AsyncIterator[_Connect]:
-    # Imported here: it mends aiortc's tables for the whole process.
+async def _ours(plan: Plan, tasks: list[asyncio.Task[None]], counter: _Counter) -> AsyncIterator[_Connect]:
+    # Imported here: ``bot.webrtc`` patches aiortc for the whole process, which stock aiortc must not get.
     from bot.config import WebrtcSettings
     from bot.tracks import LatestFrameTrack, TrackEnded
     from bot.webrtc.batch_ticks import BatchTicks
@@ -224,8 +224,8 @@ async def _ours(plan: Plan, tasks: list[asyncio.Task[None]], tally: _Tally) -> A
             try:
                 while True:
                     frame = await camera.recv()
-                    age = (int(time.monotonic() * _CLOCK) - (frame.av_frame.pts or 0)) & 0xFFFFFFFF
-                    tally.add(track, age * 1000 / _CLOCK, read_identity(frame.luma()))
+                    age = (int(time.monotonic() * _CLOCK_HZ) - (frame.av_frame.pts or 0)) & 0xFFFFFFFF
+                    counter.add(track, age * 1000 / _CLOCK_HZ, read_identity(frame.luma()))
             except TrackEnded:
                 return
 
