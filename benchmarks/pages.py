@@ -6,6 +6,7 @@ stored, and Chromium opens both pages of a real server several times.
 
 from __future__ import annotations
 
+import random
 import tempfile
 import time
 from collections.abc import Awaitable, Callable
@@ -21,6 +22,7 @@ from bot.app import Server, serving
 from bot.config import Settings, StoreSettings, WebSettings
 from bot.pipeline.aggregator import WindowAggregator
 from bot.pipeline.observation import Observation
+from bot.pipeline.privacy_groups import PrivacyGroups
 from reports.summary.classes import ClassInfo, ClassState
 from reports.summary.records import Marker, PulseRecord
 from reports.summary.windows import NotAnalysed, PulseKind, WindowSummary
@@ -46,7 +48,7 @@ def simulate(minutes: float, students: int, seed: int = 1) -> SimulatedClass:
     rng = np.random.default_rng(seed)
     mean = rng.dirichlet(np.array([1, 0.5, 1, 4, 2, 1, 8]), students)
     drift = np.zeros_like(mean)
-    aggregator = WindowAggregator(_CLASS_ID, _WINDOW_S, 5)
+    aggregator = WindowAggregator(_CLASS_ID, _WINDOW_S, PrivacyGroups(5, random.Random(seed)))
     names = [f"s{number}" for number in range(students)]
     for name in names:
         aggregator.join(name, 0.0)

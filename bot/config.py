@@ -97,6 +97,7 @@ class PrivacySettings(_Section):
     """Limits of the analysis, and retention."""
 
     min_group: Annotated[int, Field(ge=1, le=1000)] = 5
+    hold_s: Annotated[float, Field(ge=0, le=300)] = 30.0
     jurisdiction: Literal["none", "eu-education"] = "none"
     retention_days: Annotated[int, Field(ge=1, le=36_500)] = 180
     individual_hours: Annotated[int, Field(ge=1, le=876_000)] = 48

@@ -93,6 +93,7 @@ class FakeRoom:
     def __init__(self, refuse: RoomError | None = None, announces: bool = True) -> None:
         self.code: str | None = "ABCD"
         self.public_url = "fake:room"
+        self.key = f"fake:{id(self)}"
         self.synthetic = False
         self.refuse, self.announces = refuse, announces
         self.announcements: list[str] = []

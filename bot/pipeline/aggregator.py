@@ -10,29 +10,27 @@ Rules:
   camera off) comes first, then the most frequent reason of the samples, then ``no_frames``.
 * Probabilities are averaged for each participant first, then across participants. A camera that is sampled
   often weighs no more than one that is sampled seldom.
-* With fewer analysed participants than the minimum group no expressions are published. With more, the mean is
-  over as many participants as possible without revealing one person, whatever else is published
-  (``bot.pipeline.cohorts``).
+* Shares are published over whole privacy groups only (``bot.pipeline.privacy_groups``). A member who is not
+  analysed for a moment keeps the last value.
 * A participant has one vote: what they tapped last, for ``VOTE_S`` seconds. Frequent tapping adds no weight.
   A vote outlives its student's presence: dropping it when they leave would reveal whose it was.
-* The share facing the screen is averaged in the same way, over those participants in the published mean whose
-  face was large enough to judge. They form a group of their own, with the same two rules (minimum group and
-  differencing) applied by separate cohorts.
+* The share facing the screen is averaged over the same groups, leaving out each group with a member whose
+  face was too small to judge.
 """
 
 from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
 from statistics import fmean
 from typing import Final
 
 import numpy as np
 
-from bot.pipeline.cohorts import Cohorts
 from bot.pipeline.observation import Observation
+from bot.pipeline.privacy_groups import HeldValues, PrivacyGroups
 from inference.arrays import Floats
 from inference.emotions import EMOTIONS
 from reports.summary.windows import VOTE_S, NotAnalysed, PulseKind, WindowSummary
@@ -40,15 +38,23 @@ from reports.summary.windows import VOTE_S, NotAnalysed, PulseKind, WindowSummar
 _Votes = dict[Hashable, tuple[float, PulseKind]]
 """When and what each participant tapped last."""
 
+HOLD_S: Final = 30.0
+"""How long a participant who is not analysed keeps the last value, seconds."""
+
 _SHORTEST_S: Final = 0.001
 """Least length of a window, seconds: published lengths have three decimal places and must not be 0."""
 
 
 @dataclass(slots=True, eq=False)
 class _Presence:
-    """When a participant joined and left, and what prevents analysis."""
+    """When a participant joined and left, and what prevents analysis.
+
+    Attributes:
+        member: Under what key the privacy groups know them.
+    """
 
     joined_s: float
+    member: str
     left_s: float | None = None
     block_reason: NotAnalysed | None = None
 
@@ -71,6 +77,15 @@ class _Samples:
     reasons: Counter[NotAnalysed] = field(default_factory=Counter)
 
 
+@dataclass(frozen=True, slots=True)
+class _Published:
+    """The shares of a window, the number of participants they rest on, and the share facing the screen."""
+
+    shown: int
+    expressions: dict[str, float] | None
+    facing: float | None
+
+
 @dataclass(slots=True, eq=False)
 class _Window:
     """An open window."""
@@ -83,16 +98,29 @@ class _Window:
 class WindowAggregator:
     """The windows of one class."""
 
-    def __init__(self, class_id: str, length_s: float, min_group: int) -> None:
+    def __init__(
+        self,
+        class_id: str,
+        length_s: float,
+        groups: PrivacyGroups,
+        *,
+        hold_s: float = HOLD_S,
+        began_s: float = 0.0,
+    ) -> None:
         """Start at second 0 of a class.
 
         Args:
             class_id: The class.
             length_s: Length of a window, seconds.
-            min_group: Fewest analysed participants whose shares are published.
+            groups: The privacy groups of the room.
+            hold_s: How long a participant who is not analysed keeps the last value, seconds. Without groups,
+                at a minimum group of 1, nothing is held.
+            began_s: Second 0 of the class on the clock of ``groups``.
         """
         self._class_id, self._length_s = class_id, length_s
-        self._cohorts, self._facing_cohorts = Cohorts(min_group), Cohorts(min_group)
+        self._groups, self._began_s = groups, began_s
+        self._hold_s = hold_s if groups.min_group > 1 else 0.0
+        self._held, self._held_facing = HeldValues[Floats](self._hold_s), HeldValues[float](self._hold_s)
         self._present: dict[str, _Presence] = {}
         self._opted_out: set[str] = set()
         self._windows: defaultdict[int, _Window] = defaultdict(_Window)
@@ -105,10 +133,22 @@ class WindowAggregator:
         """End of the first open window, seconds since the class began."""
         return (self._next + 1) * self._length_s
 
-    def join(self, participant_id: str, at_s: float) -> None:
-        """A participant joined or rejoined."""
-        block_reason = NotAnalysed.OPTED_OUT if participant_id in self._opted_out else None
-        presence = self._present.setdefault(participant_id, _Presence(at_s, block_reason=block_reason))
+    def join(self, participant_id: str, at_s: float, person: str | None = None) -> None:
+        """A participant joined or rejoined.
+
+        Args:
+            participant_id: The participant.
+            at_s: When, seconds since the class began.
+            person: By what the room recognises them with certainty, also in its next class; None if a
+                return under this identifier may be somebody else, who must not take a place in a group.
+        """
+        presence = self._present.get(participant_id)
+        if presence is None:
+            block_reason = NotAnalysed.OPTED_OUT if participant_id in self._opted_out else None
+            presence = _Presence(at_s, person or participant_id, block_reason=block_reason)
+            self._present[participant_id] = presence
+        elif presence.left_s is not None and person is None:
+            self._remove_from_groups(presence.member)
         presence.left_s = None
 
     def leave(self, participant_id: str, at_s: float) -> None:
@@ -131,6 +171,8 @@ class WindowAggregator:
         Their samples in open windows and their vote are discarded. Their taps stay counted.
         """
         self._opted_out.add(participant_id)
+        if participant_id in self._present:
+            self._remove_from_groups(self._present[participant_id].member)
         self.block(participant_id, NotAnalysed.OPTED_OUT)
         self._votes.pop(participant_id, None)
         for window in self._windows.values():
@@ -211,24 +253,21 @@ class WindowAggregator:
         return presence.joined_s < end_s and (presence.left_s is None or presence.left_s >= present_until_s)
 
     def _summary(self, window: _Window, start_s: float, length_s: float) -> WindowSummary:
+        end_s = start_s + length_s
         reasons = Counter(dict.fromkeys(NotAnalysed, 0))
-        means: dict[str, Floats] = {}
+        shares, facing = dict[str, Floats](), dict[str, float]()
         for participant_id, presence in self._present.items():
-            if not self._counts(participant_id, window, start_s, start_s + length_s):
+            if not self._counts(participant_id, window, start_s, end_s):
                 continue
             samples = window.samples.get(participant_id, _Samples())
             if samples.classified:
-                means[participant_id] = samples.total / samples.total.sum()
+                shares[presence.member] = samples.total / samples.total.sum()
+                if samples.facing_known:
+                    facing[presence.member] = samples.facing / samples.facing_known
             else:
                 reasons[_reason(presence, samples)] += 1
-        analysed, not_analysed = len(means), reasons.total()
-        group = self._cohorts.publish(means.keys())
-        facing = {
-            participant_id: samples.facing / samples.facing_known
-            for participant_id in group or ()
-            if (samples := window.samples[participant_id]).facing_known
-        }
-        facing_group = self._facing_cohorts.publish(facing.keys()) if group else None
+        analysed, not_analysed = len(shares), reasons.total()
+        published = self._publish(shares, facing, self._began_s + end_s)
         return WindowSummary(
             class_id=self._class_id,
             start_s=start_s,
@@ -240,12 +279,36 @@ class WindowAggregator:
             ),
             analysed=analysed,
             not_analysed={reason.value: reasons[reason] for reason in NotAnalysed},
-            # Sorted: floating-point sums depend on the order, and sets have none.
-            expressions=None if group is None else _shares([means[one] for one in sorted(group)]),
-            facing=None if facing_group is None else fmean(facing[one] for one in sorted(facing_group)),
+            expressions=published.expressions,
+            shown=published.shown,
+            facing=published.facing,
             pulses={kind.value: window.pulses[kind] for kind in PulseKind},
-            votes=self._count_votes(window, start_s + length_s),
+            votes=self._count_votes(window, end_s),
         )
+
+    def _publish(self, shares: Mapping[str, Floats], facing: Mapping[str, float], at_s: float) -> _Published:
+        """Average over whole privacy groups; ``at_s`` is the end of the window on the groups' clock."""
+        self._held.update(shares, at_s)
+        self._held_facing.update(facing, at_s)
+        held, held_facing = self._held.current(at_s), self._held_facing.current(at_s)
+        self._groups.add(held, at_s)
+        groups = self._groups.publish(held, at_s) if shares else []
+        if not groups:
+            return _Published(0, None, None)
+        members = [member for group in groups for member in sorted(group)]
+        facing_members = [
+            member for group in groups if group <= held_facing.keys() for member in sorted(group)
+        ]
+        return _Published(
+            len(members),
+            _shares([held[member] for member in members]),
+            fmean(held_facing[member] for member in facing_members) if facing_members else None,
+        )
+
+    def _remove_from_groups(self, member: str) -> None:
+        self._groups.remove(member)
+        self._held.forget(member)
+        self._held_facing.forget(member)
 
     def _count_votes(self, window: _Window, end_s: float) -> dict[str, int]:
         """The votes at the end of a window, by kind."""
@@ -255,8 +318,8 @@ class WindowAggregator:
         return {kind.value: counts[kind] for kind in PulseKind}
 
     def _forget_absent(self) -> None:
-        """Forget participants who left before the first open window."""
-        start_s = self._next * self._length_s
+        """Forget participants who left before the first open window, and whose value is no longer held."""
+        start_s = self._next * self._length_s - self._hold_s
         absent = [
             participant_id
             for participant_id, presence in self._present.items()
@@ -265,7 +328,7 @@ class WindowAggregator:
             and not any(participant_id in window.samples for window in self._windows.values())
         ]
         for participant_id in absent:
-            del self._present[participant_id]
+            self._remove_from_groups(self._present.pop(participant_id).member)
 
 
 def _reason(presence: _Presence, samples: _Samples) -> NotAnalysed:

@@ -15,6 +15,7 @@ import structlog
 from bot.pipeline.aggregator import WindowAggregator
 from bot.pipeline.check_ins import CheckIns
 from bot.pipeline.observation import Observation, ReadingLimits
+from bot.pipeline.privacy_groups import PrivacyGroups
 from bot.pipeline.track_worker import ImageReader, observe_track
 from bot.rooms import contract
 from bot.tracks import VideoTrack
@@ -68,7 +69,8 @@ class PipelineOptions:
         class_id: The class.
         samples_per_s: Frames analysed per second and camera.
         window_s: Length of a window, seconds.
-        min_group: Fewest analysed participants whose shares are published.
+        groups: The privacy groups of the room, on the event loop's clock.
+        hold_s: How long a participant who is not analysed keeps the last value, seconds.
         limits: What a face needs to be analysed.
         began_s: When the class began, seconds of the event loop's clock.
     """
@@ -76,7 +78,8 @@ class PipelineOptions:
     class_id: str
     samples_per_s: float
     window_s: float
-    min_group: int
+    groups: PrivacyGroups
+    hold_s: float
     limits: ReadingLimits
     began_s: float
 
@@ -97,7 +100,13 @@ class Supervisor:
     ) -> None:
         """Set up; ``reader`` is None where faces must not be analysed."""
         self._room, self._reader, self._options, self._sink = room, reader, options, sink
-        self._aggregator = WindowAggregator(options.class_id, options.window_s, options.min_group)
+        self._aggregator = WindowAggregator(
+            options.class_id,
+            options.window_s,
+            options.groups,
+            hold_s=options.hold_s,
+            began_s=options.began_s,
+        )
         self._check_ins = CheckIns(options.class_id)
         self._workers: dict[str, _Worker] = {}
         self._opted_out: set[str] = set()
@@ -169,7 +178,7 @@ class Supervisor:
         at_s = self._now_s()
         match event:
             case contract.Joined():
-                self._aggregator.join(event.participant_id, at_s)
+                self._aggregator.join(event.participant_id, at_s, event.person)
                 opted_out = event.participant_id in self._opted_out
                 self._check_ins.set_consent(event.participant_id, event.individual and not opted_out)
                 if event.consented:

@@ -47,12 +47,15 @@ class Joined:
         name: The display name; never stored unless ``individual``.
         individual: Whether the participant agreed to individual check-ins.
         consented: Whether the participant ticked the consent (embedded room).
+        person: A key that identifies the person with certainty, in later classes of the room too; never
+            stored. None if somebody else could return under the same identifier, such as under the same name.
     """
 
     participant_id: str
     name: str | None = None
     individual: bool = False
     consented: bool = False
+    person: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +135,7 @@ class Room(AbstractAsyncContextManager["Room"], Protocol):
     Attributes:
         code: The code that students type, if the room has one.
         public_url: The room URL without secrets.
+        key: Identifies the room: the same for all URLs of one room. A room has one class at a time.
         synthetic: Whether the participants are videos and not people.
     """
 
@@ -139,6 +143,8 @@ class Room(AbstractAsyncContextManager["Room"], Protocol):
     def code(self) -> str | None: ...
     @property
     def public_url(self) -> str: ...
+    @property
+    def key(self) -> str: ...
     @property
     def synthetic(self) -> bool: ...
 

@@ -7,6 +7,7 @@ plays as a camera that shows a still image.
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections.abc import AsyncIterator, Generator, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -92,6 +93,7 @@ class ReplayRoom:
     def __init__(self, files: list[Path], url: str, *, once: bool) -> None:
         """Make each file a participant, in order; if ``once``, play each only once."""
         self.public_url = url
+        self.key = f"replay:{secrets.token_hex(8)}"  # each replay is a room of its own
         self._files, self._once = files, once
         self._events: asyncio.Queue[RoomEvent | None] = asyncio.Queue()
         self._players: list[asyncio.Task[None]] = []

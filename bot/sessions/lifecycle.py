@@ -14,6 +14,7 @@ from bot.pipeline.track_worker import ImageReader
 from bot.rooms.contract import RoomUrlError
 from bot.rooms.registry import RoomAdapter, open_room
 from bot.sessions.recorder import Recorder
+from bot.sessions.room_groups import RoomGroups
 from bot.sessions.running_class import JOINING, ClassServices, RunningClass
 from reports.store import Store
 from reports.summary.classes import ClassInfo, ClassState
@@ -60,7 +61,8 @@ class Sessions:
         self._store, self._recorder, self._adapters = store, recorder, adapters
         self._settings, self._metrics = settings, metrics
         self._public_url, self._now = public_url, now
-        self._services = ClassServices(recorder, feed, metrics, reader, settings)
+        groups = RoomGroups(settings.privacy.min_group)
+        self._services = ClassServices(recorder, feed, metrics, reader, settings, groups)
         self._running: dict[str, RunningClass] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._stopping = False
@@ -90,6 +92,9 @@ class Sessions:
             jurisdiction=self._settings.privacy.jurisdiction,
         )
         running = RunningClass(info, opened, self._services)
+        if any(opened.key == other.room_key for other in self._running.values()):
+            # Two classes would publish shares of the same students over different privacy groups.
+            raise RoomRefused("end the class that is running in this room first, or use another room")
         self._running[info.id] = running  # before the first await, so that ``close`` misses no class
         try:
             await self._recorder.add_class(info)

@@ -1,7 +1,7 @@
 """Deletes expired classes and individual data, at start and every hour.
 
-The wall clock decides what has expired, and it can be wrong. If it jumps relative to the steady clock, nothing
-is deleted until it has been steady for an hour.
+The wall clock decides what has expired, and it can be wrong. If it jumps relative to the steady clock,
+nothing is deleted until it has been steady for an hour.
 """
 
 from __future__ import annotations

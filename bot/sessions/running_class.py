@@ -24,6 +24,7 @@ from bot.rooms.contract import Room, RoomDenied, RoomError, RoomRemoved
 from bot.sessions.class_sink import ClassSink
 from bot.sessions.class_timings import ClassTimings
 from bot.sessions.recorder import Recorder
+from bot.sessions.room_groups import RoomGroups
 from reports.summary.classes import ClassInfo, ClassState
 from reports.summary.records import Marker
 from reports.web.feed import LiveFeed
@@ -61,6 +62,7 @@ class ClassServices:
         metrics: The server's metrics.
         reader: Detects and classifies faces; None where faces must not be analysed.
         settings: All settings.
+        groups: The privacy groups of recent rooms.
     """
 
     recorder: Recorder
@@ -68,6 +70,7 @@ class ClassServices:
     metrics: Metrics
     reader: ImageReader | None
     settings: Settings
+    groups: RoomGroups
 
 
 class RunningClass:
@@ -76,6 +79,7 @@ class RunningClass:
     Attributes:
         info: The class as the API shows it now.
         timings: How quickly it is processed.
+        room_key: Identifies the room, see ``Room.key``.
         ended: Set when the class has ended and its final state is stored or, while the store is in trouble,
             queued.
     """
@@ -85,6 +89,7 @@ class RunningClass:
         self.info, self._room, self._services = info, room, services
         self.timings = ClassTimings(services.metrics)
         self.ended = asyncio.Event()
+        self.room_key = room.key
         self._end_requested = asyncio.Event()
         self._end_reason = ""
         self._began_s = asyncio.get_running_loop().time()  # loop time of second 0; set again when live
@@ -174,7 +179,8 @@ class RunningClass:
                 class_id=self.info.id,
                 samples_per_s=settings.analysis.samples_per_s,
                 window_s=settings.analysis.window_s,
-                min_group=settings.privacy.min_group,
+                groups=services.groups.begin(self._room.key, self._began_s),
+                hold_s=settings.privacy.hold_s,
                 limits=ReadingLimits(settings.analysis.min_face_px, settings.analysis.min_confidence),
                 began_s=self._began_s,
             )

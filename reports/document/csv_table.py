@@ -7,10 +7,10 @@ participants, cameras_on    everyone counted; those with the camera on
 analysed                    those whose face was detected and classified
 not_analysed_REASON         those not analysed, by reason; with ``analysed`` they add up to ``participants``
 angry ... neutral           mean share of each expression, 0..1; empty when withheld
-suppressed                  ``true`` when the shares are withheld (too few were analysed, or one student could
-                            be singled out)
+suppressed                  ``true`` when the shares are withheld: no whole privacy group can be shown
 pulses_KIND                 taps in the window, by kind
 markers                     labels of the markers set before the next window, joined by " | "
+shown                       students on whom the shares rest: the members of whole privacy groups
 facing                      share turned to the screen, 0..1; empty when withheld or unknown
 voices_KIND                 votes: students by what they tapped last, in the two minutes before its end
 ==========================  ==============================================================================
@@ -38,6 +38,7 @@ CSV_COLUMNS: Final = (
     "suppressed",
     *_PULSES,
     "markers",
+    "shown",
     "facing",
     *_VOTES,
 )

@@ -139,6 +139,7 @@ class WindowRow(Base):
     pulses: Mapped[dict[str, Any]]
     votes: Mapped[dict[str, Any]] = mapped_column(VOTES_KEY)
     facing: Mapped[float | None]
+    shown: Mapped[int] = mapped_column(server_default="0")
 
     @classmethod
     def of(cls, window: WindowSummary) -> Self:

@@ -33,26 +33,26 @@ class Coverage:
 
 
 def mean_shares(windows: Iterable[WindowSummary]) -> dict[str, float] | None:
-    """Mean share of each expression, each window weighted by its analysed participants.
+    """Mean share of each expression, each window weighted by the participants it rests on.
 
     Suppressed windows are left out; None when all are suppressed.
     """
     weight = 0
     sums = dict.fromkeys(EMOTIONS, 0.0)
     for window in windows:
-        if window.expressions is None or window.analysed <= 0:
+        if window.expressions is None or window.shown <= 0:
             continue
-        weight += window.analysed
+        weight += window.shown
         for label in EMOTIONS:
-            sums[label] += window.expressions.get(label, 0.0) * window.analysed
+            sums[label] += window.expressions.get(label, 0.0) * window.shown
     return {label: total / weight for label, total in sums.items()} if weight else None
 
 
 def mean_facing(windows: Iterable[WindowSummary]) -> float | None:
-    """Mean share facing the screen, 0..1, weighted like ``mean_shares``; None when no window has one."""
-    known = [(window.facing, window.analysed) for window in windows if window.facing is not None]
-    weight = sum(analysed for _, analysed in known)
-    return sum(facing * analysed for facing, analysed in known) / weight if weight else None
+    """Mean share turned to the screen, 0..1, weighted as ``mean_shares``; None when no window has one."""
+    known = [(window.facing, window.shown) for window in windows if window.facing is not None]
+    weight = sum(shown for _, shown in known)
+    return sum(facing * shown for facing, shown in known) / weight if weight else None
 
 
 def coverage(windows: Sequence[WindowSummary]) -> Coverage | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -33,16 +34,18 @@ class PulseKind(StrEnum):
 VOTE_S: Final = 120.0
 """How long a tap counts as its student's vote, seconds."""
 
-_SHARE_PLACES: Final = 4
 _TIME_PLACES: Final = 3
+_TOLERANCE: Final = 1e-6
+"""Hundredths by which a floating-point share may be too small and still count as whole: 0.29 * 100 < 29."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WindowSummary:
     """One window of a class.
 
-    Shares are rounded to four decimal places and times to three when a window is created. The live page, the
-    store, the report and the indicators therefore all work with the same numbers.
+    Shares are rounded to whole hundredths and times to three decimal places when a window is created. The
+    live page, the store, the report and the indicators therefore all work with the same numbers, and the
+    digits of a share reveal no single participant.
 
     Attributes:
         class_id: The class.
@@ -52,11 +55,13 @@ class WindowSummary:
         cameras_on: Participants whose camera was on.
         analysed: Participants whose expression was classified at least once.
         not_analysed: Participants who were not analysed, by reason; every reason of ``NotAnalysed`` is a key.
-        expressions: Mean share of each expression over the analysed participants, each with the same weight;
-            sums to 1. None when the window is suppressed: fewer than the minimum group were analysed.
-        facing: Share of the analysed participants who were turned to the screen, 0..1, over those whose face
-            was large enough to determine it. None when the window is suppressed, when these participants are
-            too few, or when the share could reveal a single participant.
+        expressions: Mean share of each expression over the ``shown`` participants, each with the same weight;
+            sums to 1. None when the window is suppressed: no whole privacy group can be shown.
+        shown: On how many participants ``expressions`` rests: the members of whole privacy groups. Some may
+            not have been analysed in this window but shortly before; others were analysed and are in no
+            group.
+        facing: Share of the ``shown`` participants who were turned to the screen, 0..1, over the privacy
+            groups in which it is known of every member. None when there is no such group.
         pulses: Taps in the window, by kind; every ``PulseKind`` is a key.
         votes: Participants by what they tapped last, counting taps within ``VOTE_S`` seconds before the end
             of the window; every ``PulseKind`` is a key. Participants who have left since are included.
@@ -70,6 +75,7 @@ class WindowSummary:
     analysed: int
     not_analysed: Mapping[str, int]
     expressions: Mapping[str, float] | None
+    shown: int = 0
     facing: float | None = None
     pulses: Mapping[str, int]
     votes: Mapping[str, int]
@@ -78,11 +84,12 @@ class WindowSummary:
         """Round times and shares; drop ``facing`` from a suppressed window."""
         shares, facing = self.expressions, self.facing
         if shares is not None:
-            shares = {label: round(share, _SHARE_PLACES) for label, share in shares.items()}
-        facing = None if shares is None or facing is None else round(facing, _SHARE_PLACES)
+            shares = whole_hundredths(shares)
+        facing = None if shares is None or facing is None else round(facing, 2)
         # A frozen dataclass can only set its fields this way.
         object.__setattr__(self, "expressions", shares)
         object.__setattr__(self, "facing", facing)
+        object.__setattr__(self, "shown", self.shown if shares is not None else 0)
         object.__setattr__(self, "start_s", round(self.start_s, _TIME_PLACES))
         object.__setattr__(self, "length_s", round(self.length_s, _TIME_PLACES))
 
@@ -104,3 +111,14 @@ class WindowSummary:
     def to_json(self) -> dict[str, Any]:
         """The JSON object of the API."""
         return json_object(self) | {"suppressed": self.suppressed}
+
+
+def whole_hundredths(shares: Mapping[str, float]) -> dict[str, float]:
+    """Round shares to hundredths without changing the hundredths of their sum (largest remainder method)."""
+    hundredths = {label: 100 * share for label, share in shares.items()}
+    rounded = {label: math.floor(value + _TOLERANCE) for label, value in hundredths.items()}
+    missing = round(sum(hundredths.values())) - sum(rounded.values())
+    by_remainder = sorted(shares, key=lambda label: rounded[label] - hundredths[label])
+    for label in by_remainder[: max(0, missing)]:
+        rounded[label] += 1
+    return {label: value / 100 for label, value in rounded.items()}

@@ -64,6 +64,7 @@ def a_window(
         analysed=analysed,
         not_analysed=dict.fromkeys((reason.value for reason in NotAnalysed), 0) | {"camera_off": camera_off},
         expressions=shares,
+        shown=0 if shares is None else analysed,
         pulses=dict.fromkeys((kind.value for kind in PulseKind), 0),
         votes=dict.fromkeys((kind.value for kind in PulseKind), 0),
     )

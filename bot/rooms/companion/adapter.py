@@ -15,6 +15,7 @@ from urllib.parse import parse_qs
 
 from aiohttp import web
 
+from bot.rooms.companion.known_students import KnownStudents
 from bot.rooms.companion.room import CompanionRoom
 from bot.rooms.companion.student_routes import StudentRoutes
 from bot.rooms.contract import Room, RoomUrlError
@@ -38,7 +39,7 @@ class Adapter:
         """Start with no rooms."""
         self._settings, self._on_dropped = context.settings, context.on_dropped
         self._open_rooms: dict[str, CompanionRoom] = {}
-        self._used_codes: OrderedDict[str, None] = OrderedDict()
+        self._used_codes: OrderedDict[str, KnownStudents] = OrderedDict()
         self.student_routes = StudentRoutes(
             context.settings, self._open_rooms, self._used_codes.keys(), self._wanted_fps, context.erase_kept
         )
@@ -59,13 +60,15 @@ class Adapter:
         if code.lower() in self._open_rooms:
             raise RoomUrlError(f"{url!r}: the code is in use: end that class first, or choose another code")
         code = code or _new_code()
-        self._used_codes[code.lower()] = None
+        known_students = self._used_codes.pop(code.lower(), KnownStudents())
+        self._used_codes[code.lower()] = known_students
         if len(self._used_codes) > _MAX_USED_CODES:
             self._used_codes.popitem(last=False)
         return CompanionRoom(
             code,
             self._settings.webrtc,
             self._open_rooms,
+            known_students,
             synthetic=synthetic == ["1"],
             receives=self._settings.privacy.analyses_faces,
             wanted_fps=self._wanted_fps,

@@ -102,7 +102,9 @@ class Presence:
         if not student.present or student.individual is not request.individual:
             student.present, student.individual = True, request.individual
             self.publish(
-                contract.Joined(student.participant_id, request.name, request.individual, consented=True)
+                contract.Joined(
+                    student.participant_id, request.name, request.individual, True, student.person
+                )
             )
         if unsupported is not None:
             student.reported_off = True

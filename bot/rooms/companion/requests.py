@@ -92,12 +92,14 @@ class JoinRequest:
         name: Cleaned name; None if there is none.
         individual: Whether the student agreed to check-ins.
         token: Token from an earlier join, which makes the student the same participant again.
+        former_token: Token of an earlier class under the same code.
     """
 
     sdp: str | None
     name: str | None
     individual: bool
     token: str | None
+    former_token: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +141,14 @@ def parse_join(body: bytes) -> JoinRequest:
     if not isinstance(individual, bool):
         raise BadRequest("individual must be true or false")
     token = _token(fields) if fields.get("token") is not None else None
-    return JoinRequest(sdp=sdp, name=clean_name(name), individual=individual, token=token)
+    former = fields.get("former_token")
+    return JoinRequest(
+        sdp=sdp,
+        name=clean_name(name),
+        individual=individual,
+        token=token,
+        former_token=former if isinstance(former, str) else None,
+    )
 
 
 def parse_pulse(body: bytes) -> tuple[str, PulseKind]:

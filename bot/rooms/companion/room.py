@@ -16,6 +16,7 @@ from typing import Final
 
 from bot.config import WebrtcSettings
 from bot.rooms import contract
+from bot.rooms.companion.known_students import KnownStudents
 from bot.rooms.companion.presence import Presence, now_s
 from bot.rooms.companion.rate_limiter import RateLimiter
 from bot.rooms.companion.requests import (
@@ -58,6 +59,7 @@ class CompanionRoom:
     Attributes:
         code: The code in the students' link.
         public_url: The room's URL.
+        key: The same for every spelling of the code.
         synthetic: Whether its students are drawn.
     """
 
@@ -66,6 +68,7 @@ class CompanionRoom:
         code: str,
         settings: WebrtcSettings,
         open_rooms: dict[str, CompanionRoom],
+        known_students: KnownStudents,
         *,
         synthetic: bool,
         receives: bool = True,
@@ -78,6 +81,7 @@ class CompanionRoom:
             code: The code in the students' link.
             settings: ICE servers and timeouts.
             open_rooms: Where the room registers itself while it is open, under its code in lower case.
+            known_students: The students of earlier classes under this code.
             synthetic: Whether its students are drawn.
             receives: Whether cameras are received; if not, students take part without a camera.
             wanted_fps: Frames a second to receive from each camera; None for all.
@@ -86,9 +90,11 @@ class CompanionRoom:
         self.code: str | None = code
         self.public_url = f"companion:{code}"
         self.synthetic = synthetic
-        self._key, self._settings, self._open_rooms = code.lower(), settings, open_rooms
+        self.key = f"companion:{code.lower()}"
+        self._code_key, self._settings, self._open_rooms = code.lower(), settings, open_rooms
         self._threads = ThreadPoolExecutor(_DECODE_THREADS, thread_name_prefix="decode")
         self._options = ReceiveOptions(settings, self._threads, BatchTicks(), wanted_fps, on_dropped)
+        self._known = known_students
         self._presence = Presence(settings.rejoin_s)
         self._joining = 0  # students being admitted who are not present yet
         self._receives = receives
@@ -97,11 +103,11 @@ class CompanionRoom:
 
     async def __aenter__(self) -> CompanionRoom:
         """Open the room to students."""
-        if self._key in self._open_rooms:
+        if self._code_key in self._open_rooms:
             raise contract.RoomUrlError(
                 f"the code {self.code} is in use: end that class first, or choose another code"
             )
-        self._open_rooms[self._key] = self
+        self._open_rooms[self._code_key] = self
         self._remover = asyncio.create_task(self._presence.remove_absent(), name="companion-remover")
         return self
 
@@ -110,7 +116,7 @@ class CompanionRoom:
     ) -> None:
         """Refuse further students and close every connection."""
         self._presence.closed = True  # before the first await: a student may be joining
-        self._open_rooms.pop(self._key, None)
+        self._open_rooms.pop(self._code_key, None)
         if self._remover is not None:
             self._remover.cancel()
             await asyncio.wait([self._remover])
@@ -138,7 +144,7 @@ class CompanionRoom:
         else:
             if len(self._presence.students) + self._joining >= 5 * MAX_STUDENTS:
                 raise _class_is_full()
-            student, token = new_student(now_s())
+            student, token = new_student(now_s(), self._known, request.former_token)
         async with student.lock:
             if student.present:
                 return await self._admit(student, token, request)
@@ -180,7 +186,7 @@ class CompanionRoom:
         student = self._presence.find_present(token)
         self._check_rate(student, self._reports)
         student.individual = False
-        self._presence.publish(contract.Joined(student.participant_id, None, False, consented=True))
+        self._presence.publish(contract.Joined(student.participant_id, None, False, True, student.person))
 
     def report_camera(self, token: str, on: bool) -> bool:
         """Accept a page's report whether its camera is on, which is also its sign of life.

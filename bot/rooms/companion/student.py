@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
+from bot.rooms.companion.known_students import KnownStudents
 from bot.rooms.companion.requests import Erased, UnknownToken
 from bot.webrtc.peer import ReceivingPeer
 
@@ -29,6 +30,7 @@ class Student:
     Attributes:
         participant_id: Derived from the token; random and for this class only.
         token_hash: SHA-256 of the token.
+        person: By which the privacy groups recognise the student in the next class under the same code.
         last_seen_s: When the page was last heard from, monotonic seconds.
         present: Whether the student is in the class now.
         erased: Whether the student was erased and may not join again.
@@ -43,6 +45,7 @@ class Student:
 
     participant_id: str
     token_hash: bytes
+    person: str
     last_seen_s: float
     present: bool = False
     erased: bool = False
@@ -55,10 +58,18 @@ class Student:
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
-def new_student(now_s: float) -> tuple[Student, str]:
-    """A new student, and the token for their page."""
+def new_student(now_s: float, known: KnownStudents, former_token: str | None) -> tuple[Student, str]:
+    """A new student, and the token for their page.
+
+    Args:
+        now_s: Monotonic seconds.
+        known: The students of earlier classes under the same code.
+        former_token: The student's token in one of those, if their page sent it.
+    """
     token = secrets.token_urlsafe(32)
-    return Student(participant_id_of(token), _hash(token), now_s), token
+    digest = hash_token(token)
+    person = known.add(digest, None if former_token is None else hash_token(former_token))
+    return Student(participant_id_of(token), digest, person, now_s), token
 
 
 def participant_id_of(token: str) -> str:
@@ -67,7 +78,7 @@ def participant_id_of(token: str) -> str:
     It is derived from the token so that a student can still be erased after the class, when the room and its
     list of students no longer exist.
     """
-    return _hash(token).hex()[:_ID_CHARS]
+    return hash_token(token).hex()[:_ID_CHARS]
 
 
 def find_by_token(students: Iterable[Student], token: str) -> Student:
@@ -77,7 +88,7 @@ def find_by_token(students: Iterable[Student], token: str) -> Student:
         UnknownToken: no student has it.
         Erased: the student was erased.
     """
-    digest = _hash(token)
+    digest = hash_token(token)
     for student in students:
         if hmac.compare_digest(student.token_hash, digest):
             refuse_erased(student)
@@ -103,5 +114,6 @@ def refuse_erased(student: Student) -> None:
         raise Erased("you were erased from this class: close this page, or reload it to take part again")
 
 
-def _hash(token: str) -> bytes:
+def hash_token(token: str) -> bytes:
+    """SHA-256 of a token."""
     return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()

@@ -7,7 +7,9 @@ the path of the websocket. Characters with a meaning in URLs (``& # % /`` and sp
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterable
+from ipaddress import ip_address
 from typing import Final
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -46,9 +48,11 @@ class Adapter:
         Raises:
             RoomUrlError: the URL has another form; the error text does not contain the PIN.
         """
+        address = parse_address(url)
         return JanusRoom(
-            parse_address(url),
+            address,
             self._settings.webrtc,
+            key=room_key(address),
             samples_per_s=self._settings.analysis.samples_per_s,
             receives=self._settings.privacy.analyses_faces,
             on_dropped=self._on_dropped,
@@ -58,6 +62,22 @@ class Adapter:
     def routes(self) -> Iterable[web.AbstractRouteDef]:
         """Return no routes: students join on Janus' own page."""
         return ()
+
+
+def room_key(address: RoomAddress) -> str:
+    """Identify a room by the IP addresses of its server, whatever host name and port it has. Blocks for DNS.
+
+    Two classes in one room at the same time would publish shares of the same people over different groups.
+    """
+    host = urlsplit(address.socket_url).hostname or ""
+    try:
+        addresses = sorted({str(entry[4][0]) for entry in socket.getaddrinfo(host, None)})
+    except (OSError, UnicodeError):  # joining reports what is wrong
+        addresses = [host]
+    # All names of this machine are one server.
+    if any(ip_address(one.partition("%")[0]).is_loopback for one in addresses if one != host):
+        addresses = ["loopback"]
+    return f"janus:{','.join(addresses)}/{address.room}"
 
 
 def parse_address(url: str) -> RoomAddress:

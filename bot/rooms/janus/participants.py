@@ -51,6 +51,7 @@ class Participants:
         self._own_feed: Feed | None = None
         self._own_name: str | None = None
         self._former_own_feeds: deque[Feed] = deque(maxlen=_MAX_FORMER_OWN_FEEDS)
+        self._feeds_before: dict[str, Feed] = {}  # while a lost connection is being replaced
         self._reception: Reception | None = None
         self._receiving: dict[str, asyncio.Task[None]] = {}  # by participant identifier
         self._ending: set[asyncio.Task[None]] = set()
@@ -69,6 +70,7 @@ class Participants:
             self._former_own_feeds.append(self._own_feed)
         self._own_feed, self._own_name = own_feed, normalize_name(reception.address.name)
         before = self._identities.present
+        self._feeds_before = {participant.participant_id: participant.feed for participant in before}
         for participant in before:
             participant.present = False
         for notification in notifications:
@@ -76,6 +78,7 @@ class Participants:
         for participant in before:
             if not participant.present:
                 self._remove(participant)
+        self._feeds_before = {}
 
     async def disconnect(self) -> None:
         """The connection is lost: stop receiving all cameras."""
@@ -153,6 +156,9 @@ class Participants:
         participant, joined = self._identities.add(member)
         if joined:
             participant_id = participant.participant_id
+            if self._feeds_before.get(participant_id, member.feed) != member.feed:
+                # After a lost connection only the name matches, so this may be somebody else.
+                self._emit(contract.Left(participant_id))
             self._emit(contract.Joined(participant_id, participant.display))
             self._emit(contract.Muted(participant_id, member.camera is None or member.camera.moderated))
             if participant.opted_out:

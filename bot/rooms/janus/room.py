@@ -55,6 +55,7 @@ class JanusRoom:
     Attributes:
         code: Always None: students join on the room's own page.
         public_url: The room URL without secrets.
+        key: Identifies the room on its server.
         synthetic: Always False.
     """
 
@@ -64,6 +65,7 @@ class JanusRoom:
         settings: WebrtcSettings,
         *,
         samples_per_s: float,
+        key: str | None = None,
         receives: bool = True,
         must_announce: bool = False,
         timeouts: ReconnectTimeouts = DEFAULT_TIMEOUTS,
@@ -75,13 +77,14 @@ class JanusRoom:
             address: The room.
             settings: ICE servers and timeouts.
             samples_per_s: Frames analysed per second and camera; decides the temporal layer to request.
+            key: Identifies the room on its server; the public URL by default.
             receives: Whether cameras are received.
             must_announce: Whether to leave a room in which not everybody can be informed about the bot.
             timeouts: How long to wait for a lost server, room or chat.
             on_dropped: Called with the number of encoded frames dropped.
         """
         self.code: str | None = None
-        self.public_url = address.public_url
+        self.public_url, self.key = address.public_url, key or address.public_url
         self.synthetic = False
         self._address, self._settings, self._timeouts = address, settings, timeouts
         self._temporal = temporal_layer(samples_per_s)

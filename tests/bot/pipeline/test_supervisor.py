@@ -1,12 +1,14 @@
 """The pipeline of a class with a fake room and fake cameras, in real time with short windows."""
 
 import asyncio
+import random
 from collections.abc import Callable
 from itertools import pairwise
 
 import pytest
 
 from bot.pipeline.observation import ReadingLimits
+from bot.pipeline.privacy_groups import PrivacyGroups
 from bot.pipeline.supervisor import PipelineOptions, Supervisor
 from bot.rooms.contract import (
     Disconnected,
@@ -26,6 +28,12 @@ from reports.summary.windows import PulseKind, WindowSummary
 from tests.fakes import FakeRoom, FakeTrack, ScriptedReader, no_face, one_face
 
 HAPPY, SAD, EMPTY, BROKEN, BLACK = 100, 110, 120, 130, 16
+
+
+def pipeline_options(window_s: float) -> PipelineOptions:
+    """Options for a class that begins now; everyone analysed is shown, without privacy groups."""
+    groups, now_s = PrivacyGroups(1, random.Random(1)), asyncio.get_running_loop().time()
+    return PipelineOptions("c", 50.0, window_s, groups, 0.0, ReadingLimits(24, 0.3), now_s)
 
 
 class RecordingSink:
@@ -79,9 +87,7 @@ class RunningPipeline:
             BROKEN: ValueError("damaged image"),
         }
         self.room, self.sink = FakeRoom(), RecordingSink()
-        options = PipelineOptions(
-            "c", 50.0, window_s, 1, ReadingLimits(24, 0.3), asyncio.get_running_loop().time()
-        )
+        options = pipeline_options(window_s)
         self.task = asyncio.create_task(
             Supervisor(self.room, ScriptedReader(script), options, self.sink).run()
         )
@@ -242,7 +248,7 @@ async def test_a_class_that_ends_while_a_window_is_stored_publishes_each_window_
 
 async def test_without_a_reader_no_camera_is_sampled() -> None:
     room, sink = FakeRoom(), RecordingSink()
-    options = PipelineOptions("c", 50.0, 1.0, 1, ReadingLimits(24, 0.3), asyncio.get_running_loop().time())
+    options = pipeline_options(window_s=1.0)
     task = asyncio.create_task(Supervisor(room, None, options, sink).run())
     track = FakeTrack("h", HAPPY)
     room.emit(Joined("h"), TrackAdded(track))

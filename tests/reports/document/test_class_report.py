@@ -157,13 +157,13 @@ def test_html_of_a_usual_class_has_no_banner() -> None:
 
 
 def test_csv_has_one_row_for_each_window_and_its_counts_add_up() -> None:
-    windows = [replace(a_window(0, happy=0.25), facing=0.875), a_window(5, analysed=2, happy=None)]
+    windows = [replace(a_window(0, happy=0.25), facing=0.88), a_window(5, analysed=2, happy=None)]
     markers = [Marker("c1", 0.5, "Warm-up"), Marker("c1", 4, "Quiz, part 2"), Marker("c1", 7, "End")]
     first, second = rows(build_report(a_class(), windows, markers, [], None))
     assert tuple(first) == CSV_COLUMNS
     assert (first["happy"], first["neutral"], first["suppressed"]) == ("0.25", "0.75", "false")
     assert (second["happy"], second["suppressed"]) == ("", "true")
-    assert (first["facing"], second["facing"]) == ("0.875", "")
+    assert (first["facing"], second["facing"]) == ("0.88", "")
     assert (first["markers"], second["markers"]) == ("Warm-up | Quiz, part 2", "End")
     for row in (first, second):
         reasons = sum(int(row[name]) for name in CSV_COLUMNS if name.startswith("not_analysed_"))

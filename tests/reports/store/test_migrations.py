@@ -209,4 +209,5 @@ def test_sql_written_by_the_command_gives_older_windows_no_votes(tmp_path: Path)
     assert code == 0, output
     assert "ALTER TABLE windows ADD COLUMN voices JSON" in output
     assert "-- Older windows get no votes" in output
-    assert "UPDATE windows" not in output
+    assert "UPDATE windows SET voices" not in output
+    assert "UPDATE windows SET shown=windows.analysed" in output

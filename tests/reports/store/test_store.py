@@ -117,9 +117,9 @@ async def test_a_published_start_selects_its_window_even_if_it_is_stored_unround
 
 async def test_shares_and_times_of_a_window_are_rounded_when_it_is_created(store: Store) -> None:
     await store.put_class(a_class())
-    window = a_window(1 / 3, expressions=SHARES | {"happy": 1 / 3}, facing=2 / 3)
-    assert (window.start_s, window.facing) == (0.333, 0.6667)
-    assert window.expressions == SHARES | {"happy": 0.3333}
+    window = a_window(1 / 3, expressions=SHARES | {"happy": 1 / 3, "sad": 2 / 3}, facing=2 / 3)
+    assert (window.start_s, window.facing) == (0.333, 0.67)
+    assert window.expressions == SHARES | {"happy": 0.33, "sad": 0.67}
     await store.add_window(window)
     assert await store.windows("c1") == [window]
 

@@ -156,6 +156,8 @@ async function join() {
   }
 }
 
+let formerToken = null; // of the class before, by which the server recognises the student in this one
+
 // Try once to join. True if there is nothing more to try.
 async function tryToJoin(attempt) {
   disconnect();
@@ -171,12 +173,17 @@ async function tryToJoin(attempt) {
       consent: el("consent").checked,
       individual: el("individual").checked,
       ...(oldToken ? { token: oldToken } : {}),
+      ...(formerToken ? { former_token: formerToken } : {}),
     });
     if (attempt !== page.attempt) return true;
-    if (answer.token) storeToken(answer.token);
+    if (answer.token) {
+      storeToken(answer.token);
+      formerToken = null;
+    }
     if (answer.participant_id) el("number").textContent = answer.participant_id.slice(0, NUMBER_CHARS);
     if (status === 403 && oldToken) {
-      forgetToken(); // a new class has started under the same code
+      formerToken = oldToken; // a new class has started under the same code
+      forgetToken();
       return false;
     }
     if (status === 404 || status === 410) return handleStatus(status);

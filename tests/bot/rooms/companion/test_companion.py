@@ -4,6 +4,7 @@ import asyncio
 import json
 import re
 from typing import Any
+from unittest.mock import ANY
 
 import pytest
 
@@ -73,7 +74,7 @@ def test_the_adapter_is_found_by_its_scheme() -> None:
 async def test_a_student_joins_and_frames_arrive(client: RoomClient) -> None:
     answer = await client.join(name="  Ada\x00\n Lovelace ", individual=True)
     track = await client.wait_for_track()
-    assert client.events[0] == Joined(answer["participant_id"], "Ada Lovelace", True, consented=True)
+    assert client.events[0] == Joined(answer["participant_id"], "Ada Lovelace", True, True, ANY)
     assert track.participant_id == answer["participant_id"]
     frame = await asyncio.wait_for(track.recv(), 20)
     assert frame.luma().shape == (HEIGHT, WIDTH)
@@ -153,7 +154,7 @@ async def test_a_student_who_does_not_come_back_after_a_broken_connection_is_rem
     rejoined = await client.join(token=answer["token"], name="Ada")
     await client.wait_for_track(1)
     assert rejoined["participant_id"] == answer["participant_id"]
-    assert client.events[4] == Joined(answer["participant_id"], "Ada", False, consented=True)
+    assert client.events[4] == Joined(answer["participant_id"], "Ada", False, True, ANY)
 
 
 async def test_a_student_with_an_unsupported_codec_joins_without_video(client: RoomClient) -> None:
@@ -164,7 +165,7 @@ async def test_a_student_with_an_unsupported_codec_joins_without_video(client: R
     assert client.room._presence.students[0].participant_id == answer["participant_id"]
     await client.wait_until(lambda events: len(events) == 2)
     assert client.events == [
-        Joined(answer["participant_id"], None, False, consented=True),
+        Joined(answer["participant_id"], None, False, True, ANY),
         UnsupportedCodec(answer["participant_id"], "VP9"),
     ]
     assert (await client.post("pulse", token=answer["token"], kind="lost")).status == 200
