@@ -3,7 +3,7 @@
 RoomError
 +-- RoomUrlError      the adapter does not understand the room URL
 +-- RoomUnavailable   the room or its server cannot be reached or no longer exists
-+-- RoomDenied        the room did not admit the bot (wrong PIN, full, admits only holders of a token)
++-- RoomDenied        the room did not admit the bot (wrong PIN, full, requires a token)
 +-- RoomRemoved       the bot was removed from the room
 """
 
@@ -47,8 +47,8 @@ class Joined:
         name: The display name; never stored unless ``individual``.
         individual: Whether the participant agreed to individual check-ins.
         consented: Whether the participant ticked the consent (embedded room).
-        person: A key that identifies the person with certainty, in later classes of the room too; never
-            stored. None if somebody else could return under the same identifier, such as under the same name.
+        person: A key that certainly means the same person, in this class and in later ones of the room. Never
+            stored. None if the room cannot be certain, for example if it knows people only by name.
     """
 
     participant_id: str
@@ -120,7 +120,7 @@ class Disconnected:
 
 @dataclass(frozen=True, slots=True)
 class Reconnected:
-    """The connection to the room is back."""
+    """The bot is connected to the room again."""
 
 
 RoomEvent = (

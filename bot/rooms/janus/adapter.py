@@ -1,8 +1,9 @@
 """Reads the URLs of Janus VideoRooms and makes their rooms.
 
-A room URL is ``janus+ws://HOST:8188/ROOM?pin=PIN&name=NAME`` or ``janus+wss://…``. A path before the room is
-the path of the websocket. Characters with a meaning in URLs (``& # % /`` and spaces) are percent-encoded:
-``&`` becomes ``%26``. In a PIN ``+`` is a plus. The PIN is sent to Janus and nowhere else.
+A room URL is ``janus+ws://HOST:8188/ROOM?pin=PIN&name=NAME`` or ``janus+wss://…``. If there is a path before
+the room, it is the path of the websocket. Characters with a meaning in URLs (``& # % /`` and spaces) must be
+percent-encoded, such as ``&`` as ``%26``. In a PIN, ``+`` is a plus and not a space. The PIN is sent only to
+the Janus server.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ class Adapter:
         """Return the room of a URL, not yet joined.
 
         Raises:
-            RoomUrlError: the URL has another form; the error text does not contain the PIN.
+            RoomUrlError: the URL is wrong; the error text does not contain the PIN.
         """
         address = parse_address(url)
         return JanusRoom(
@@ -65,9 +66,10 @@ class Adapter:
 
 
 def room_key(address: RoomAddress) -> str:
-    """Identify a room by the IP addresses of its server, whatever host name and port it has. Blocks for DNS.
+    """Return a key made of the server's IP addresses and the room. Blocks while it looks them up in DNS.
 
-    Two classes in one room at the same time would publish shares of the same people over different groups.
+    The key does not depend on the host name or port in the URL, so one room cannot have two classes at once.
+    Two would publish shares of the same students in different groups.
     """
     host = urlsplit(address.socket_url).hostname or ""
     try:
@@ -84,7 +86,7 @@ def parse_address(url: str) -> RoomAddress:
     """Parse a room URL.
 
     Raises:
-        RoomUrlError: the URL has another form; the error text does not contain the PIN.
+        RoomUrlError: the URL is wrong; the error text does not contain the PIN.
     """
     shown = repr(url.partition("?")[0].rpartition("@")[2].partition("#")[0])
     try:
@@ -133,6 +135,6 @@ def _is_printable(name: str) -> bool:
 
 
 def _number_or_name(room: str) -> int | str:
-    """Return a number for digits as Janus writes numbers; other text, such as 007, is a name."""
+    """Return a number if Janus would write the room number like this; other text, such as 007, is a name."""
     is_number = room.isascii() and room.isdigit() and (room == "0" or not room.startswith("0"))
     return int(room) if is_number and len(room) <= 19 and int(room) <= _MAX_ROOM_NUMBER else room

@@ -20,7 +20,7 @@ from bot.rooms.contract import RoomEvent, RoomUnavailable
 _log = structlog.get_logger()
 
 MAX_QUEUED: Final = 10_000
-"""Events. Joining a class of fifty adds about 150 events, each further participant three."""
+"""Number of events. Joining a class of fifty adds about 150; each further participant adds three."""
 
 
 class EventQueue:
@@ -63,7 +63,7 @@ class EventQueue:
         self._changed.set()
 
     def end(self, error: Exception | None = None) -> None:
-        """End the queue; only the first call counts.
+        """End the queue; later calls have no effect.
 
         Args:
             error: Raised to the reader once all queued events have been read.
@@ -73,7 +73,7 @@ class EventQueue:
         self._changed.set()
 
     async def get(self) -> RoomEvent | None:
-        """Wait for the next event; None after the end, at every call.
+        """Wait for the next event and return it; after the end, every call returns None.
 
         Raises:
             Exception: the error that the queue ended with.

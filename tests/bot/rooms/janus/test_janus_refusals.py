@@ -73,11 +73,11 @@ async def test_a_server_that_accepts_no_new_sessions_is_unavailable(server: Janu
         await record(server.room_url()).__aenter__()
 
 
-async def test_the_error_of_a_room_for_token_holders_does_not_ask_for_a_pin(server: JanusServer) -> None:
+async def test_the_error_of_a_room_that_requires_a_token_does_not_ask_for_a_pin(server: JanusServer) -> None:
     async with JanusStudent(server.url, "Ada") as ada:
         listed = {"action": "enable", "allowed": ["token of somebody"], "secret": SECRET}
         await ada.request({"request": "allowed", "room": OPEN_ROOM, **listed})
-        with pytest.raises(RoomDenied, match=r"^room 1001 admits only holders of a token"):
+        with pytest.raises(RoomDenied, match=r"^room 1001 requires a token"):
             await record(server.room_url()).__aenter__()
 
 
