@@ -22,10 +22,10 @@ needs_janus = pytest.mark.skipif(not Path(JANUS).exists(), reason="no Janus: apt
 
 
 class JanusServer(_JanusServer):
-    """Skips the test if Janus is not installed."""
+    """A Janus server; creating one skips the test if Janus is not installed."""
 
-    def __init__(self, folder: Path, *args: Any, **more: Any) -> None:
+    def __init__(self, folder: Path, *args: Any, **kwargs: Any) -> None:
         try:
-            super().__init__(folder, *args, **more)
+            super().__init__(folder, *args, **kwargs)
         except NoJanus as exc:
             pytest.skip(str(exc))

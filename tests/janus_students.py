@@ -1,4 +1,4 @@
-"""Students of a Janus room: they publish synthetic cameras with aiortc, and use its chat."""
+"""Simulated students of a Janus room: they publish synthetic cameras with aiortc and use the chat."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class JanusStudent:
     ) -> None:
         """Set up; with ``room_options`` the student creates the room first, with these options."""
         self.camera = SyntheticCamera(grey=grey)
-        self._opens = room_options
+        self._room_options = room_options
         self.feed: int | str = 0
         self._camera_up, self._somebody_left = asyncio.Event(), asyncio.Event()
         self._left_feeds: set[int | str] = set()
@@ -65,8 +65,8 @@ class JanusStudent:
     async def join(self) -> None:
         await self._session.__aenter__()
         self._handle = await self._session.attach("janus.plugin.videoroom", self._on_event)
-        if self._opens is not None:
-            await self.request({"request": "create", "room": self._join["room"], **self._opens})
+        if self._room_options is not None:
+            await self.request({"request": "create", "room": self._join["room"], **self._room_options})
         reply = await self._session.request(self._handle, self._join)
         self.feed = reply.data["id"]
 
@@ -82,16 +82,16 @@ class JanusStudent:
 
         Args:
             codec: MIME type of the codec.
-            track: Published instead of the camera.
+            track: Another track to publish instead of the camera.
             profile: H.264 profile to announce instead of the real one.
             screen: A shared screen, published before the camera and described as a screen.
         """
         self._connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
         offered = RTCRtpSender.getCapabilities("video").codecs
-        chosen: list[RTCRtpCodecCapability] = [one for one in offered if one.mimeType == codec]
-        for one in (screen, track or self.camera):
-            if one is not None:
-                transceiver = self._connection.addTransceiver(one, direction="sendonly")
+        chosen: list[RTCRtpCodecCapability] = [offer for offer in offered if offer.mimeType == codec]
+        for published in (screen, track or self.camera):
+            if published is not None:
+                transceiver = self._connection.addTransceiver(published, direction="sendonly")
                 transceiver.setCodecPreferences(chosen)
         await self._connection.setLocalDescription(await self._connection.createOffer())
         offer = self._connection.localDescription.sdp
@@ -192,7 +192,7 @@ class ChatStudent:
         return await self._chat.whisper(text, [username])
 
     async def request(self, request: str, **more: object) -> None:
-        """Send a request to the TextRoom plugin; a room without a secret obeys everybody."""
+        """Send a request to the TextRoom plugin; a room without a secret accepts it from everybody."""
         await self._session.request(self._handle, {"request": request, "room": OPEN_ROOM, **more})
 
     @property

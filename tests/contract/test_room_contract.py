@@ -103,7 +103,7 @@ async def test_after_a_pause_the_reader_gets_the_newest_frame(adapter: RoomAdapt
         assert asyncio.get_running_loop().time() - frame.at_s < 0.5
 
 
-async def test_a_leaving_participant_is_reported_and_their_track_ends(
+async def test_when_a_participant_leaves_they_are_reported_and_their_track_ends(
     adapter: RoomAdapter, tmp_path: Path
 ) -> None:
     async with join(adapter, tmp_path) as (recorder, setup):
@@ -122,7 +122,7 @@ async def test_leaving_ends_events_tracks_tasks_and_threads(adapter: RoomAdapter
         threads = set(threading.enumerate())
         tasks = asyncio.all_tasks()
         room = await asyncio.to_thread(adapter.open, setup.url)
-        async with RoomRecorder(room) as recorder:  # leaving it fails if the events do not end within 5 s
+        async with RoomRecorder(room) as recorder:  # on leaving, it fails if the events do not end within 5 s
             await setup.participant_joins()
             track = (await recorder.wait_for_kind(TrackAdded, within_s=15)).track
             await track.recv()

@@ -1,4 +1,4 @@
-"""Students of a Janus room with a real browser, on a small page that uses Janus' websocket API."""
+"""Students who join a Janus room in a real browser, on a small page that uses Janus' websocket API."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ async function sentLayers() {
 
 
 class BrowserStudent:
-    """A student in a Janus room with a real browser."""
+    """A student who joins a Janus room in a real browser."""
 
     def __init__(self, page: Page) -> None:
         self.page = page
@@ -112,7 +112,7 @@ class BrowserStudent:
 
 @asynccontextmanager
 async def browser_students(camera: Path, count: int = 1) -> AsyncIterator[list[BrowserStudent]]:
-    """Open the page in tabs of one browser whose camera plays a file."""
+    """Open the page in several tabs of one browser; its camera plays a file."""
 
     async def page(request: web.Request) -> web.Response:
         return web.Response(text=_PAGE, content_type="text/html")

@@ -70,7 +70,10 @@ class RunningClass:
 
 @pytest.mark.parametrize(
     ("scales", "height"),
-    [((1, 2), 180), ((1, 4), 360)],  # the smaller layer; the larger one, because 90 lines are too few
+    [
+        ((1, 2), 180),
+        ((1, 4), 360),
+    ],  # in the second case 90 lines are too few, so the larger layer is received
 )
 async def test_simulcast_is_received_in_the_smallest_useful_size_and_the_lowest_rate(
     janus: JanusServer, faces: Path, tmp_path: Path, scales: tuple[int, ...], height: int
@@ -88,7 +91,7 @@ async def test_simulcast_is_received_in_the_smallest_useful_size_and_the_lowest_
         sent = {layer["frameHeight"] for layer in await student.sent_layers() if layer["framesSent"]}
         assert sent == {360 // scale for scale in scales}
         rate = (len(times) - 1) / (times[-1] - times[0])
-        assert 1.5 < rate < 12  # of 25 to 30 frames a second
+        assert 1.5 < rate < 12  # the browser sends 25 to 30 frames per second
 
 
 async def test_browser_students_are_counted_as_analysed_or_with_the_right_reason(

@@ -163,7 +163,7 @@ class JanusSession:
         return task
 
     def _detach_unwanted(self, attaching: asyncio.Task[Message]) -> None:
-        """Detach a handle whose requester was cancelled while waiting for it."""
+        """Detach a handle whose caller was cancelled while waiting for it."""
         if attaching.cancelled() or attaching.exception() is not None or self.lost.done():
             return
         with suppress(JanusUnavailable):  # the answer names no handle: nothing to detach

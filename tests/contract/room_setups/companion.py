@@ -14,7 +14,7 @@ from tests.cameras import Sender
 
 
 class RoomSetup:
-    """The student joins and leaves with the requests of the student page."""
+    """The student joins and leaves with the requests that the student page sends."""
 
     secret = ""
     url = "companion:contract-1"

@@ -1,4 +1,4 @@
-"""The URLs of Janus rooms: what they mean and which are refused."""
+"""URLs of Janus rooms: correct ones are parsed, and errors about wrong ones contain no secret."""
 
 import pytest
 
@@ -27,7 +27,9 @@ from bot.rooms.registry import RoomContext, open_room
         ("janus+ws://h/7?name=👩\u200d🏫%20صنف‌ها", "ws://h:8188", 7, None, "👩\u200d🏫 صنف‌ها"),
     ],
 )
-def test_url_is_parsed(url: str, socket_url: str, room: object, pin: str | None, name: str) -> None:
+def test_the_parts_of_a_room_url_are_read(
+    url: str, socket_url: str, room: object, pin: str | None, name: str
+) -> None:
     address = parse_address(url)
     assert (address.socket_url, address.room, address.pin, address.name) == (socket_url, room, pin, name)
     assert parse_address(address.public_url).socket_url == socket_url

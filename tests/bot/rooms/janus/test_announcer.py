@@ -1,4 +1,4 @@
-"""The announcer informs everybody in the chat, newcomers together and nobody twice in a minute."""
+"""The announcer informs every member of the chat, but nobody twice within a minute."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ async def test_nothing_is_sent_before_there_is_a_notice() -> None:
     await chat.announcer.close()
 
 
-async def test_newcomers_are_informed_together_and_nobody_twice() -> None:
+async def test_newcomers_share_one_message_and_nobody_gets_it_twice() -> None:
     chat = FakeChat()
     chat.set_notice("ada")
     for username in ("bea", "ada", "cem", "bea"):
@@ -97,7 +97,7 @@ async def test_members_who_joined_while_the_bot_was_away_are_informed_when_it_is
     await chat.announcer.close()
 
 
-async def test_if_private_messages_fail_everybody_gets_the_notice_once_more() -> None:
+async def test_if_private_messages_fail_the_notice_is_sent_to_everybody_again() -> None:
     chat = FakeChat()
     chat.set_notice("ada")
     chat.refuses_whispers = True
@@ -109,7 +109,7 @@ async def test_if_private_messages_fail_everybody_gets_the_notice_once_more() ->
     await chat.announcer.close()
 
 
-async def test_unreachable_members_are_logged_once_and_informed_when_the_chat_is_back() -> None:
+async def test_unreachable_members_are_reported_once_and_informed_when_the_chat_is_back() -> None:
     chat = FakeChat()
     chat.set_notice("ada")
     chat.is_down = True
@@ -136,7 +136,7 @@ async def test_members_who_leave_before_they_are_informed_are_dropped() -> None:
     await chat.announcer.close()
 
 
-async def test_a_chat_that_stays_lost_is_reported_and_one_that_comes_back_is_not() -> None:
+async def test_a_lost_chat_is_reported_only_if_it_does_not_come_back_in_time() -> None:
     chat = FakeChat(chat_timeout_s=0.1)
     chat.set_notice("ada")
     chat.announcer.on_chat_lost()

@@ -1,4 +1,4 @@
-"""The event queue is bounded, and a late reader ends with the same participants, cameras and opt-outs."""
+"""The event queue is bounded, and a slow reader ends with the same participants, cameras and opt-outs."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class FakeTrack:
         raise TrackEnded(self.track_id)
 
 
-async def test_events_come_in_order_and_then_none_at_every_call() -> None:
+async def test_get_returns_the_events_in_order_and_then_none_every_time() -> None:
     queue = EventQueue()
     reading = asyncio.create_task(queue.get())
     await asyncio.sleep(0)
@@ -50,7 +50,7 @@ async def test_events_come_in_order_and_then_none_at_every_call() -> None:
     assert [await queue.get(), await queue.get(), await queue.get()] == [Muted("a", True), None, None]
 
 
-async def test_an_error_comes_after_the_queued_events_and_the_first_end_counts() -> None:
+async def test_the_error_is_raised_after_the_queued_events_and_a_second_end_is_ignored() -> None:
     queue = EventQueue()
     queue.put(Joined("a"))
     queue.end(RoomUnavailable("gone"))
@@ -60,7 +60,7 @@ async def test_an_error_comes_after_the_queued_events_and_the_first_end_counts()
         await queue.get()
 
 
-async def test_participants_who_join_and_leave_unread_are_dropped_but_their_opt_outs_are_not() -> None:
+async def test_a_full_queue_drops_participants_who_left_unread_but_keeps_their_opt_outs() -> None:
     queue = EventQueue(limit=50)
     queue.put(Joined("stays"))
     for number in range(10_000):
@@ -84,7 +84,7 @@ async def test_participants_who_join_and_leave_unread_are_dropped_but_their_opt_
     assert read[:2] == [Joined("stays"), OptedOut("p7")]
 
 
-async def test_more_participants_than_the_reader_can_follow_end_the_queue_with_an_error() -> None:
+async def test_the_queue_ends_with_an_error_if_compacting_does_not_shorten_it_enough() -> None:
     queue = EventQueue(limit=50)
     for number in range(1000):
         queue.put(Joined(f"p{number}"))
@@ -122,7 +122,7 @@ class ReaderState:
 
 
 class SimulatedRoom:
-    """A room in which anything may happen; reports it as the adapter does."""
+    """Turns random actions of participants into the events that the adapter would report."""
 
     def __init__(self) -> None:
         self.track_ids: dict[str, str | None] = {}  # by participant identifier
@@ -172,9 +172,9 @@ STEPS = st.lists(
 
 
 @given(STEPS)
-def test_a_reader_that_falls_behind_ends_with_the_same_state(steps: list[tuple[str, str]]) -> None:
+def test_a_slow_reader_ends_with_the_same_state_as_a_prompt_one(steps: list[tuple[str, str]]) -> None:
     async def run() -> None:
-        room, queue, late, prompt = SimulatedRoom(), EventQueue(limit=34), ReaderState(), ReaderState()
+        room, queue, slow, prompt = SimulatedRoom(), EventQueue(limit=34), ReaderState(), ReaderState()
         for action, participant_id in steps:
             for event in room.apply(action, participant_id):
                 prompt.apply(event)
@@ -185,10 +185,10 @@ def test_a_reader_that_falls_behind_ends_with_the_same_state(steps: list[tuple[s
                 for _ in range(2):
                     event = await queue.get()
                     assert event is not None
-                    late.apply(event)
+                    slow.apply(event)
         queue.end()
         while (event := await queue.get()) is not None:
-            late.apply(event)
-        assert late == prompt
+            slow.apply(event)
+        assert slow == prompt
 
     asyncio.run(run())

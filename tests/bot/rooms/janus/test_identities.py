@@ -24,7 +24,7 @@ def test_nobody_is_present_at_first() -> None:
     assert identities.present_with_name("Ada") == []
 
 
-def test_two_participants_with_one_name_stay_two() -> None:
+def test_two_participants_with_the_same_name_are_kept_apart() -> None:
     identities = new_identities()
     one, two = join(identities, 1, "Ada"), join(identities, 2, "Ada")
     assert one.participant_id != two.participant_id
@@ -33,7 +33,7 @@ def test_two_participants_with_one_name_stay_two() -> None:
     assert identities.present_with_name(" ada ", None) == [one, two]
 
 
-def test_a_returning_name_keeps_its_identifier_and_a_new_name_gets_a_new_one() -> None:
+def test_a_participant_who_returns_keeps_the_identifier_and_a_new_one_gets_a_new_identifier() -> None:
     identities = new_identities()
     ada = join(identities, 1, "Ada")
     identities.mark_absent(ada)
@@ -45,7 +45,7 @@ def test_a_returning_name_keeps_its_identifier_and_a_new_name_gets_a_new_one() -
     assert identities.find(1) is None
 
 
-def test_after_a_loss_two_with_one_name_are_told_apart_by_an_unchanged_feed() -> None:
+def test_returning_participants_with_the_same_name_are_told_apart_by_their_feeds() -> None:
     identities = new_identities()
     one, two = join(identities, 1, "Ada"), join(identities, 2, "Ada")
     identities.mark_absent(one)
@@ -61,7 +61,7 @@ def test_a_participant_who_opted_out_is_matched_first_and_never_forgotten() -> N
     identities.mark_absent(one)
     identities.mark_absent(two)
     for number in range(MAX_ABSENT + 10):
-        identities.mark_absent(join(identities, 100 + number, f"passer-by {number}"))
+        identities.mark_absent(join(identities, 100 + number, f"visitor {number}"))
     assert join(identities, 5, "Ada") is one
     assert join(identities, 6, "Ada") is not two  # forgotten
 
@@ -75,14 +75,14 @@ def test_without_a_name_only_the_feed_identifies_a_participant() -> None:
     assert identities.present_with_name(None, "") == []
 
 
-def test_a_feed_reused_by_another_name_is_another_participant() -> None:
+def test_another_name_under_a_known_feed_is_a_new_participant() -> None:
     identities = new_identities()
     ada = join(identities, 1, "Ada")
     identities.mark_absent(ada)
     assert join(identities, 1, "Bea") is not ada
 
 
-def test_a_former_name_is_matched_too_but_only_after_a_current_one() -> None:
+def test_a_returning_participant_is_matched_by_current_names_first_and_then_by_former_names() -> None:
     identities = new_identities()
     one = join(identities, 1, "Ada")
     for name in ("Bea", "Ada", "Cem"):
@@ -100,7 +100,7 @@ def test_a_former_name_is_matched_too_but_only_after_a_current_one() -> None:
     assert len(one.former_names) < 10
 
 
-def test_names_are_compared_without_capitals_widths_and_spacing() -> None:
+def test_names_match_regardless_of_capitals_character_widths_and_spacing() -> None:
     identities = new_identities()
     ada = join(identities, 1, "Zoë  Ａ")
     assert identities.present_with_name(" zoe\u0308 a") == [ada]

@@ -50,7 +50,7 @@ async def test_a_student_joins_stops_and_restarts_the_camera_and_leaves(server: 
         assert sum(isinstance(event, Joined) for event in recorder.events) == 1
 
 
-async def test_participants_present_before_the_bot_are_reported_and_see_a_bot_that_publishes_nothing(
+async def test_participants_already_present_are_reported_and_see_that_the_bot_publishes_nothing(
     server: JanusServer,
 ) -> None:
     async with JanusStudent(server.url, "Ada") as ada, JanusStudent(server.url, "Bea") as bea:
@@ -78,7 +78,7 @@ async def test_the_default_name_of_the_bot_says_what_it_does(server: JanusServer
         assert DEFAULT_NAME in [person["display"] for person in (await participants(ada)).values()]
 
 
-async def test_leaving_leaves_no_task_and_no_thread_behind(server: JanusServer) -> None:
+async def test_no_task_or_thread_remains_after_leaving(server: JanusServer) -> None:
     async def stay() -> None:
         async with record(server.room_url()) as recorder:
             await recorder.room.announce("A bot is here.")
@@ -87,7 +87,7 @@ async def test_leaving_leaves_no_task_and_no_thread_behind(server: JanusServer) 
 
     async with JanusStudent(server.url, "Ada") as ada, ChatStudent(server.url, "Ada"):
         await ada.publish()
-        await stay()  # afterwards all tasks of the students are running
+        await stay()  # the first stay starts all tasks of the students
         tasks, threads = asyncio.all_tasks(), set(threading.enumerate())
         await stay()
         assert await unfinished_tasks(tasks, 10.0) == []

@@ -1,4 +1,4 @@
-"""Cameras in a Janus room that cannot be decoded or fall behind do not affect the others."""
+"""Cameras of a Janus room that cannot be decoded, or whose frames arrive too late."""
 
 import asyncio
 from pathlib import Path
@@ -21,7 +21,7 @@ SETTINGS = Settings(webrtc=WebrtcSettings(silence_timeout_s=5.0))
 
 
 class LateCamera(SyntheticCamera):
-    """A camera whose frames arrive ever later than their timestamps say."""
+    """A camera whose timestamps run at ``speed`` times real time."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Malformed messages from a server neither break a session nor cause anything but the expected errors."""
+"""Malformed messages from a server break nothing, and raise only the documented errors."""
 
 from __future__ import annotations
 

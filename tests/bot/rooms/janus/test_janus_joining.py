@@ -1,4 +1,4 @@
-"""Events while the bot is joining a Janus room, and requests without an answer, against a scripted server."""
+"""Events that arrive while the bot joins a Janus room, and unanswered requests; the server is scripted."""
 
 import asyncio
 import json
@@ -20,7 +20,7 @@ CAMERA = {"streams": [{"type": "video", "mindex": 0, "mid": "0", "codec": "vp8"}
 
 
 class ScriptedJanus:
-    """Answers like Janus, with faults.
+    """A server that answers like Janus, with faults.
 
     It reports Ada's camera before it lists the participants, never answers a subscriber, and has a chat that
     cannot be set up.

@@ -1,4 +1,4 @@
-"""A lost Janus, network or room: how soon the bot notices, when it gives up, who keeps their identifier."""
+"""After Janus, the network or the room was lost, the bot reconnects or gives up, and nobody counts twice."""
 
 import asyncio
 import time
@@ -32,7 +32,7 @@ from tests.room_recorder import RoomRecorder
 pytestmark = [pytest.mark.real_time, pytest.mark.slow, needs_janus, needs_network]
 
 NOTICED_S = 4.0 + 3.0
-"""Four seconds as docs/rooms.md promises, and three for a busy machine."""
+"""Four seconds, as docs/rooms.md promises, and three more for a busy machine."""
 
 
 def record(
@@ -98,7 +98,6 @@ async def test_the_bot_rejoins_a_restarted_janus_and_counts_nobody_twice(server:
             await student.leave()
 
 
-@pytest.mark.slow
 async def test_a_suspended_janus_is_noticed_and_rejoined_soon_after_it_resumes(server: JanusServer) -> None:
     clock = asyncio.get_running_loop().time
     async with record(server) as recorder, JanusStudent(server.url, "Ada") as ada:
@@ -124,7 +123,6 @@ async def test_a_suspended_janus_is_noticed_and_rejoined_soon_after_it_resumes(s
         assert len(set(identifiers(recorder).values())) == 1
 
 
-@pytest.mark.slow
 async def test_leaving_a_suspended_janus_does_not_hang(server: JanusServer) -> None:
     async with JanusStudent(server.url, "Ada") as ada:
         async with record(server) as recorder:
@@ -136,8 +134,7 @@ async def test_leaving_a_suspended_janus_does_not_hang(server: JanusServer) -> N
         server.resume()
 
 
-@pytest.mark.slow
-async def test_after_a_network_failure_the_lost_bot_is_not_a_participant(
+async def test_the_bot_of_a_lost_connection_is_not_counted_as_a_participant(
     server: JanusServer,
 ) -> None:
     proxy = Proxy(server.port)
@@ -166,7 +163,7 @@ async def test_after_a_network_failure_the_lost_bot_is_not_a_participant(
 
 
 class Proxy:
-    """Forwards bytes between the bot and Janus; a cut blocks the existing connections but not new ones."""
+    """Forwards bytes between the bot and Janus; ``cut`` blocks the existing connections but not new ones."""
 
     def __init__(self, target_port: int) -> None:
         self.port = 0

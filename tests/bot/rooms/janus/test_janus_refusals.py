@@ -47,8 +47,8 @@ async def test_errors_for_a_wrong_pin_and_a_missing_room_do_not_contain_the_pin(
 async def test_the_bot_can_join_a_room_that_is_full_for_publishers(server: JanusServer) -> None:
     """Janus 1.1.2 limits the participants who send an offer, and the bot sends none.
 
-    Joining, subscribing and attaching have no limit. So a real Janus never answers the bot with error 432,
-    and the test of that error needs a scripted server.
+    Joining, subscribing and attaching have no limit. So a real Janus never sends error 432 to the bot, and the
+    test of that error uses a scripted server.
     """
     room = 4004
     async with (
@@ -81,7 +81,7 @@ async def test_the_error_of_a_room_that_requires_a_token_does_not_ask_for_a_pin(
             await record(server.room_url()).__aenter__()
 
 
-async def test_no_server_and_a_server_other_than_janus_are_unavailable(tmp_path: Path) -> None:
+async def test_a_missing_server_and_a_server_other_than_janus_are_unavailable(tmp_path: Path) -> None:
     server = JanusServer(tmp_path)  # never started
     with pytest.raises(RoomUnavailable, match=r"^no Janus server answers at ws://127.0.0.1:") as caught:
         await record(server.room_url()).__aenter__()
@@ -114,7 +114,9 @@ async def test_an_untrusted_certificate_is_named_as_the_cause(tmp_path: Path) ->
         (499, RoomUnavailable, "answered with error 499"),
     ],
 )
-async def test_refusals_that_a_real_janus_rarely_sends(code: int, kind: type[Exception], text: str) -> None:
+async def test_refusals_that_a_real_janus_rarely_sends_raise_the_right_error(
+    code: int, kind: type[Exception], text: str
+) -> None:
     async def refuse(request: web.Request) -> web.WebSocketResponse:
         socket = web.WebSocketResponse(protocols=("janus-protocol",))
         await socket.prepare(request)
@@ -153,7 +155,7 @@ async def test_a_kicked_student_leaves_and_a_kicked_bot_is_removed(server: Janus
         assert str(error) == "a moderator removed the bot from the room"
 
 
-async def test_a_closed_room_ends_the_class_with_that_reason(server: JanusServer) -> None:
+async def test_closing_the_room_ends_the_class_with_that_reason(server: JanusServer) -> None:
     async with record(server.room_url()) as recorder, JanusStudent(server.url, "Ada") as ada:
         await ada.publish()
         await recorder.wait_for_kind(TrackAdded)

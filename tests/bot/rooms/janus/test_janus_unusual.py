@@ -56,7 +56,7 @@ async def moderate(student: JanusStudent, mid: str, mute: bool) -> None:
     await student.request({**request, "mid": mid, "mute": mute})
 
 
-async def test_a_room_and_its_chat_with_digits_as_a_name_are_joined(tmp_path: Path) -> None:
+async def test_a_room_and_its_chat_are_joined_if_their_name_is_written_in_digits(tmp_path: Path) -> None:
     room = str(OPEN_ROOM)
     async with (
         JanusServer(tmp_path, string_ids=True) as server,
@@ -109,7 +109,9 @@ async def test_a_camera_muted_by_a_moderator_counts_as_off_until_it_is_unmuted(
         removed = await recorder.wait_for_kind(TrackRemoved, mark)
         assert removed.participant_id == participant_id
         assert Muted(participant_id, True) in recorder.events[mark:]
-        async with record(server.room_url(query="?name=Late")) as late:  # learns of the muting from the list
+        async with record(
+            server.room_url(query="?name=Late")
+        ) as late:  # reads from the list that she is muted
             joined = await late.wait_for_kind(Joined)
             await late.wait_for(lambda event: event == Muted(joined.participant_id, True))
             assert not any(isinstance(event, Muted) and not event.muted for event in late.events)
@@ -175,7 +177,7 @@ async def test_a_renamed_student_stays_opted_out_under_both_names(server: JanusS
         ("Ａｄａ  B", "ada b", "Ａｄａ  B"),
     ],
 )
-async def test_opting_out_works_for_names_of_any_script_length_and_spelling(
+async def test_opting_out_works_for_long_names_any_script_and_different_spellings(
     server: JanusServer, camera_name: str, chat_name: str, reported_name: str
 ) -> None:
     async with record(server.room_url()) as recorder, ChatStudent(server.url, chat_name) as chat:
@@ -185,7 +187,7 @@ async def test_opting_out_works_for_names_of_any_script_length_and_spelling(
             with_camera(recorder, server.url, camera_name) as (_, first_id),
             with_camera(recorder, server.url, camera_name) as (_, second_id),
         ):
-            assert second_id != first_id, "two students with one name stay two"
+            assert second_id != first_id, "two students with the same name are kept apart"
             assert Joined(first_id, reported_name) in recorder.events
             await chat.send("/optout")
             for one in (first_id, second_id):
@@ -209,7 +211,7 @@ async def handle_count(server: JanusServer, session: int) -> int:
 
 
 async def test_students_who_join_and_leave_leave_no_handle_or_task_behind(server: JanusServer) -> None:
-    """They leave at any stage: while the bot attaches, subscribes, connects or receives."""
+    """The students leave while the bot is attaching, subscribing, connecting or receiving."""
     async with record(server.room_url()) as recorder:
         (session,) = (await server.administer({"janus": "list_sessions"}))["sessions"]
         assert await recorder.room.announce("A bot is here.")

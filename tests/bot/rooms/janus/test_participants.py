@@ -1,4 +1,4 @@
-"""The participants by Janus' notifications and participant lists; no camera is received here."""
+"""How Janus' notifications and participant lists change the participants; no camera is received here."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ async def test_bots_of_lost_connections_are_ignored_but_a_participant_with_their
     assert set(recorder.joined_names()) == {"Ada"}
     recorder.connect(7, RoomMember(100, "Dan"), RoomMember(8, "Bot"))
     assert set(recorder.joined_names()) == {"Ada", "Dan", "Bot"}, (
-        "feeds of a restarted server; a student with the bot's name"
+        "a restarted server reuses feeds, and a student may have the bot's name"
     )
 
 

@@ -1,4 +1,4 @@
-"""A session on a real Janus: a handle whose requester was cancelled is detached."""
+"""A session on a real Janus leaves no handle behind when a caller is cancelled."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def ignore(reply: Reply) -> None:
     """Ignore an event."""
 
 
-async def test_a_handle_is_detached_if_its_requester_was_cancelled(tmp_path: Path) -> None:
+async def test_a_handle_is_detached_if_its_caller_was_cancelled(tmp_path: Path) -> None:
     async with JanusServer(tmp_path) as server, JanusSession(server.url, 5.0) as session:
         used = await session.attach(PLUGIN, ignore)
         assert await handle_count(server) == 1

@@ -1,4 +1,4 @@
-"""The members of the chat, as derived from its messages."""
+"""The list of chat members follows the messages of the chat."""
 
 from __future__ import annotations
 

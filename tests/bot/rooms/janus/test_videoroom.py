@@ -1,4 +1,4 @@
-"""The VideoRoom plugin's messages, as documented and malformed."""
+"""Messages of the VideoRoom plugin are read correctly, even if they are malformed."""
 
 import pytest
 from hypothesis import given
@@ -27,7 +27,7 @@ from bot.rooms.janus.videoroom import (
 )
 
 
-def test_an_empty_message_is_read_as_empty() -> None:
+def test_an_empty_message_contains_no_notifications_and_no_participants() -> None:
     assert list(read_notifications({})) == []
     assert read_participants({}) == []
     assert subscribed_mid({}) == "0"
@@ -61,7 +61,7 @@ def test_the_answer_to_joining_describes_cameras_and_codecs() -> None:
     assert cem == Present(RoomMember(6, "Cem"))
 
 
-def test_of_several_streams_a_decodable_camera_is_chosen() -> None:
+def test_a_decodable_camera_is_chosen_from_several_streams() -> None:
     def stream(mid: str, codec: str = "vp8", description: object = None, **more: object) -> dict[str, object]:
         return {"type": "video", "mid": mid, "codec": codec, "description": description, **more}
 
@@ -83,7 +83,7 @@ def test_of_several_streams_a_decodable_camera_is_chosen() -> None:
     ("codec", "decodable"),
     [("vp8", True), ("h264", True), ("vp9", False), ("av1", False), ("h265", False), ("", True)],
 )
-def test_which_codecs_are_decodable(codec: str, decodable: bool) -> None:
+def test_vp8_h264_and_unnamed_codecs_are_decodable(codec: str, decodable: bool) -> None:
     assert Camera("0", codec, False).decodable is decodable
 
 
@@ -107,7 +107,7 @@ def test_which_codecs_are_decodable(codec: str, decodable: bool) -> None:
         ({"publishers": [{"display": "nobody"}, 7, {"id": True}, {"id": [1]}]}, []),
     ],
 )
-def test_notifications_of_events(data: dict[str, object], notifications: list[object]) -> None:
+def test_events_are_read_as_notifications(data: dict[str, object], notifications: list[object]) -> None:
     assert list(read_notifications({"videoroom": "event", **data})) == notifications
 
 
@@ -147,7 +147,7 @@ def test_reading_accepts_any_message(data: dict[str, object]) -> None:
     subscribed_mid(data)
 
 
-def test_requests_name_the_bot_and_one_stream() -> None:
+def test_requests_contain_the_name_of_the_bot_the_pin_and_one_stream() -> None:
     address = RoomAddress("ws://h", 7, "s3", "Bot", "janus+ws://h/7")
     assert join_request(address) == {
         "request": "join",
