@@ -47,8 +47,8 @@ async def test_errors_for_a_wrong_pin_and_a_missing_room_do_not_contain_the_pin(
 async def test_the_bot_can_join_a_room_that_is_full_for_publishers(server: JanusServer) -> None:
     """Janus 1.1.2 limits the participants who send an offer, and the bot sends none.
 
-    Joining, subscribing and attaching have no limit. So a real Janus never sends error 432 to the bot, and the
-    test of that error uses a scripted server.
+    Joining, subscribing and attaching have no limit. So a real Janus never sends error 432 to the bot, and
+    the test of that error uses a scripted server.
     """
     room = 4004
     async with (
