@@ -1,5 +1,5 @@
-# Two commands do all set-up: `make demo` and `make test`.
-# Parts: setup, lint, lock, test-fast (under a minute), screenshots (holds a class: under four minutes), clean.
+# `make demo` and `make test` install everything they need.
+# Other targets: setup, lint, lock, test-fast (about a minute), screenshots (almost four minutes), clean.
 
 PYTHON ?= python3
 VENV := .venv
@@ -35,22 +35,22 @@ clean:
 
 $(VENV)/bin/pip:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
-	  || { echo "ClassMood needs Python 3.11 or later: install it, or say which with make PYTHON=..."; exit 1; }
+	  || { echo "ClassMood needs Python 3.11 or later: install it, or name it with make PYTHON=..."; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || if [ -n "$(ROOT)" ]; then \
 	  apt-get update -qq && apt-get install -y -qq python3-venv; \
-	else echo "python3-venv is missing: ask for 'apt-get install python3-venv'"; exit 1; fi
+	else echo "python3-venv is missing: run 'apt-get install python3-venv' as root"; exit 1; fi
 	$(PYTHON) -m venv $(VENV)
 
-# Where there is a lock for this kind of machine, nothing is installed whose hash is not in it.
+# If there is a lock for this kind of machine, pip installs only distributions whose hashes are in it.
 $(VENV)/.core: $(VENV)/bin/pip pyproject.toml constraints.txt $(wildcard locks/*.txt)
 	@lock=locks/$$($(BIN)/python locks/make_lock.py --name); if [ -f "$$lock" ]; then \
-	  echo "installing by the hashes of $$lock"; \
+	  echo "installing with the hashes of $$lock"; \
 	  $(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r "$$lock"; \
 	else echo "no $$lock: versions are pinned, hashes are not checked"; fi
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e .
 	touch $@
 
-# After a change of constraints.txt, on each kind of machine that is to have a lock.
+# Run after a change of constraints.txt, on each kind of machine for which there is a lock.
 lock: $(VENV)/bin/pip
 	$(BIN)/python locks/make_lock.py
 
@@ -62,12 +62,12 @@ $(VENV)/.training: $(VENV)/.dev
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,training]'
 	touch $@
 
-# Real parts of the tests; without root the missing ones are named, and their tests skip.
+# Programs that the tests use. Without root, missing programs are printed and their tests are skipped.
 system:
 	@for program in chromium janus strace nginx openssl sqlite3; do \
 	  command -v $$program >/dev/null && continue; \
 	  if [ -n "$(ROOT)" ]; then \
 	    [ -n "$$updated" ] || apt-get update -qq; updated=1; \
 	    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$program >/dev/null || exit 1; \
-	  else echo "$$program is missing, its tests are skipped: ask for 'apt-get install $$program'"; fi; \
+	  else echo "$$program is missing and its tests are skipped: run 'apt-get install $$program' as root"; fi; \
 	done

@@ -1,4 +1,4 @@
-"""docs/rooms.md names every room kind, state and reason there is."""
+"""docs/rooms.md describes every kind of room, every state and every reason, with the right figures."""
 
 from pathlib import Path
 
@@ -24,7 +24,7 @@ def test_every_state_and_reason_is_described() -> None:
         assert f"`{word.value}`" in TEXT, word
 
 
-def test_what_is_said_of_janus_is_so() -> None:
+def test_names_limits_and_commands_of_janus_are_those_of_the_code() -> None:
     assert DEFAULT_NAME in TEXT
     assert f"has {MIN_HEIGHT_PX} lines" in TEXT
     assert all(f"`{word}`" in TEXT for word in OPT_OUT_COMMANDS)
