@@ -1,4 +1,4 @@
-"""A real Janus for tests, where it is installed."""
+"""Runs a real Janus in tests; without one the tests are skipped."""
 
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ needs_janus = pytest.mark.skipif(not Path(JANUS).exists(), reason="no Janus: apt
 
 
 class JanusServer(_JanusServer):
-    """Skips the test where there is no Janus."""
+    """Skips the test if Janus is not installed."""
 
     def __init__(self, folder: Path, *args: Any, **more: Any) -> None:
         try:

@@ -1,4 +1,4 @@
-"""Students in a Janus room: aiortc publishers with synthetic cameras, over Janus' own websocket API."""
+"""Students of a Janus room: they publish synthetic cameras with aiortc, and use its chat."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from tests.janus_server import OPEN_ROOM
 
 
 class JanusStudent:
-    """Somebody in a room: joins, publishes a camera or not, stops publishing, chats, goes."""
+    """A student in a VideoRoom, with or without a camera; ``async with`` joins and leaves."""
 
     def __init__(
         self,
@@ -35,15 +35,15 @@ class JanusStudent:
         room: int | str = OPEN_ROOM,
         pin: str | None = None,
         *,
-        opens: dict[str, Any] | None = None,
+        room_options: dict[str, Any] | None = None,
         grey: int = 128,
     ) -> None:
-        """Somebody who may also open the room first, with such settings."""
+        """Set up; with ``room_options`` the student creates the room first, with these options."""
         self.camera = SyntheticCamera(grey=grey)
-        self._opens = opens
+        self._opens = room_options
         self.feed: int | str = 0
-        self._up, self._went = asyncio.Event(), asyncio.Event()
-        self._gone: set[int | str] = set()
+        self._camera_up, self._somebody_left = asyncio.Event(), asyncio.Event()
+        self._left_feeds: set[int | str] = set()
         self._session = JanusSession(url, 5.0)
         self._join: dict[str, Any] = {"request": "join", "ptype": "publisher", "room": room}
         if display is not None:
@@ -60,13 +60,13 @@ class JanusStudent:
     async def __aexit__(
         self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self.go()
+        await self.leave()
 
     async def join(self) -> None:
         await self._session.__aenter__()
         self._handle = await self._session.attach("janus.plugin.videoroom", self._on_event)
         if self._opens is not None:
-            await self.ask({"request": "create", "room": self._join["room"], **self._opens})
+            await self.request({"request": "create", "room": self._join["room"], **self._opens})
         reply = await self._session.request(self._handle, self._join)
         self.feed = reply.data["id"]
 
@@ -78,9 +78,13 @@ class JanusStudent:
         *,
         screen: MediaStreamTrack | None = None,
     ) -> None:
-        """Publish the camera, or another track; as H264, under another profile than it has.
+        """Publish the camera, or another track in its place.
 
-        A screen is published before it, and called one.
+        Args:
+            codec: MIME type of the codec.
+            track: Published instead of the camera.
+            profile: H.264 profile to announce instead of the real one.
+            screen: A shared screen, published before the camera and described as a screen.
         """
         self._connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
         offered = RTCRtpSender.getCapabilities("video").codecs
@@ -96,58 +100,58 @@ class JanusStudent:
         publish: dict[str, object] = {"request": "publish"}
         if screen is not None:
             publish["descriptions"] = [{"mid": "0", "description": "My Screen"}]
-        reply = await self._offer(publish, {"type": "offer", "sdp": offer})
+        reply = await self._send_offer(publish, {"type": "offer", "sdp": offer})
         if profile is not None:
             reply = reply.replace(profile, "42001f")
         await self._connection.setRemoteDescription(RTCSessionDescription(sdp=reply, type="answer"))
 
-    async def published(self) -> None:
-        """Wait until Janus shows the camera to the others."""
+    async def wait_until_published(self) -> None:
+        """Wait until Janus receives the camera and offers it to the others."""
         async with asyncio.timeout(20):
-            await self._up.wait()
+            await self._camera_up.wait()
 
-    async def sees_go(self, feed: int | str) -> None:
-        """Wait until Janus says that somebody has left."""
+    async def wait_until_left(self, feed: int | str) -> None:
+        """Wait until Janus reports that the participant with this feed has left."""
         async with asyncio.timeout(20):
-            while feed not in self._gone:
-                self._went.clear()
-                await self._went.wait()
+            while feed not in self._left_feeds:
+                self._somebody_left.clear()
+                await self._somebody_left.wait()
 
-    async def alone(self) -> None:
+    async def wait_until_alone(self) -> None:
         """Wait until nobody else is in the room."""
         request = {"request": "listparticipants", "room": self._join["room"]}
-        self._went.clear()
-        while len((await self.ask(request)).data["participants"]) > 1:
-            await self._went.wait()
-            self._went.clear()
+        self._somebody_left.clear()
+        while len((await self.request(request)).data["participants"]) > 1:
+            await self._somebody_left.wait()
+            self._somebody_left.clear()
 
     async def unpublish(self) -> None:
-        await self.ask({"request": "unpublish"})
+        await self.request({"request": "unpublish"})
         await self._hang_up()
 
-    async def ask(self, body: dict[str, Any]) -> Reply:
-        """Any request of the VideoRoom plugin."""
+    async def request(self, body: dict[str, Any]) -> Reply:
+        """Send a request to the VideoRoom plugin and return the answer."""
         return await self._session.request(self._handle, body)
 
-    async def go(self) -> None:
-        """Leave as a closed tab does."""
+    async def leave(self) -> None:
+        """Leave without notice, like a closed tab."""
         await self._session.__aexit__(None, None, None)
         await self._hang_up()
 
     def _on_event(self, reply: Reply) -> None:
         if reply.kind == "webrtcup":
-            self._up.set()
-        if isinstance(gone := reply.data.get("leaving"), int | str):
-            self._gone.add(gone)
-            self._went.set()
+            self._camera_up.set()
+        if isinstance(feed := reply.data.get("leaving"), int | str):
+            self._left_feeds.add(feed)
+            self._somebody_left.set()
 
     async def _hang_up(self) -> None:
         if self._connection is not None:
             await self._connection.close()
             self._connection = None
 
-    async def _offer(self, body: dict[str, object], jsep: dict[str, str]) -> str:
-        # The bot never offers, so its client cannot: the message is made here.
+    async def _send_offer(self, body: dict[str, object], jsep: dict[str, str]) -> str:
+        # The bot never sends an offer, so its session has no method for it.
         message = {"janus": "message", "handle_id": self._handle, "body": body, "jsep": jsep}
         reply = await self._session._transport.ask(json.loads(json.dumps(message)))
         if (code := reply["plugindata"]["data"].get("error_code")) is not None:
@@ -157,10 +161,14 @@ class JanusStudent:
 
 
 class ChatStudent:
-    """Somebody in the chat beside a room; ``heard`` is what others said there."""
+    """A student in the chat of a room.
+
+    Attributes:
+        messages: The messages of the others, in order.
+    """
 
     def __init__(self, url: str, display: str, room: int | str = OPEN_ROOM, pin: str | None = None) -> None:
-        self.heard: asyncio.Queue[ChatMessage] = asyncio.Queue()
+        self.messages: asyncio.Queue[ChatMessage] = asyncio.Queue()
         self._session = JanusSession(url, 5.0)
         self._handle = 0
         self._chat = TextRoom(self._session, RoomAddress(url, room, pin, display, ""), self)
@@ -183,27 +191,27 @@ class ChatStudent:
     async def whisper(self, text: str, username: str) -> bool:
         return await self._chat.whisper(text, [username])
 
-    async def moderate(self, request: str, **more: object) -> None:
-        """What the TextRoom plugin lets anyone do where a room has no secret."""
+    async def request(self, request: str, **more: object) -> None:
+        """Send a request to the TextRoom plugin; a room without a secret obeys everybody."""
         await self._session.request(self._handle, {"request": request, "room": OPEN_ROOM, **more})
 
     @property
     def username(self) -> str:
         return self._chat._username
 
-    async def hears(self) -> ChatMessage:
-        """What is said next."""
+    async def next_message(self) -> ChatMessage:
+        """Wait for the next message of somebody else."""
         async with asyncio.timeout(20):
-            return await self.heard.get()
+            return await self.messages.get()
 
     def on_chat_message(self, message: ChatMessage) -> None:
-        self.heard.put_nowait(message)
+        self.messages.put_nowait(message)
 
     def on_chat_member_joined(self, username: str) -> None:
-        """Not of interest."""
+        """Ignored."""
 
     def on_chat_member_left(self, username: str) -> None:
-        """Nor this."""
+        """Ignored."""
 
     def on_chat_joined(self, usernames: list[str]) -> None:
-        """Nor this."""
+        """Ignored."""

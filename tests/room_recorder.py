@@ -1,4 +1,4 @@
-"""Joins a room and records its events; waits for events still to come and for tasks to end."""
+"""Joins a room, records its events, and waits for events and for the end of tracks and tasks."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ class RoomRecorder:
 
 
 async def wait_for_track_end(track: VideoTrack, within_s: float = 20) -> None:
-    """Wait until a track gives no more frames."""
+    """Wait until a track has ended."""
     async with asyncio.timeout(within_s):
         try:
             while True:
@@ -101,7 +101,7 @@ async def wait_for_track_end(track: VideoTrack, within_s: float = 20) -> None:
 
 
 async def unfinished_tasks(before: set[asyncio.Task[object]], within_s: float) -> list[str]:
-    """Wait for the tasks that are not in ``before``; name the functions of those that do not end in time."""
+    """Wait for tasks that are not in ``before``; return the functions of those still running then."""
     until_s = time.monotonic() + within_s
     while (new := asyncio.all_tasks() - before) and (left_s := until_s - time.monotonic()) > 0:
         await asyncio.wait(new, timeout=left_s)

@@ -3,7 +3,7 @@
 RoomError
 +-- RoomUrlError      the adapter does not understand the room URL
 +-- RoomUnavailable   the room or its server cannot be reached or no longer exists
-+-- RoomDenied        the room did not admit the bot (wrong PIN, full, not on its list)
++-- RoomDenied        the room did not admit the bot (wrong PIN, full, requires a token)
 +-- RoomRemoved       the bot was removed from the room
 """
 
@@ -47,8 +47,8 @@ class Joined:
         name: The display name; never stored unless ``individual``.
         individual: Whether the participant agreed to individual check-ins.
         consented: Whether the participant ticked the consent (embedded room).
-        person: A key by which the room recognises the person for certain, also in its next class; never
-            stored. None if a return under the same identifier may be somebody else, as when it goes by name.
+        person: A key that certainly means the same person, in this class and in later ones of the room. Never
+            stored. None if the room cannot be certain, for example if it knows people only by name.
     """
 
     participant_id: str
@@ -120,7 +120,7 @@ class Disconnected:
 
 @dataclass(frozen=True, slots=True)
 class Reconnected:
-    """The connection to the room is back."""
+    """The bot is connected to the room again."""
 
 
 RoomEvent = (
@@ -157,11 +157,11 @@ class Room(AbstractAsyncContextManager["Room"], Protocol):
         ...
 
     async def announce(self, text: str) -> bool:
-        """Inform everybody in the room; False if the room has no means for it."""
+        """Inform everybody in the room; False if the room has no channel for it, such as a chat."""
         ...
 
     async def leave_out(self, who: str) -> int:
-        """Opt out participants at the host's request, and return how many there were.
+        """Opt out participants at the host's request, and return how many matched ``who``.
 
         ``who`` is adapter-specific: a display name, or a number that the student tells the host.
         """

@@ -77,11 +77,11 @@ def open_room(url: str, known: Mapping[str, RoomAdapter]) -> Room:
     """Open the room of a URL.
 
     Raises:
-        RoomUrlError: no adapter knows the scheme, or the adapter refuses the URL.
+        RoomUrlError: no adapter has this scheme, or the adapter rejects the URL.
     """
     scheme = url.split(":", 1)[0].split("+", 1)[0].lower()
     if ":" not in url or scheme not in known:
         examples = ", ".join(sorted(adapter.example for adapter in known.values()))
-        shown = url.partition("?")[0].rpartition("@")[2]  # the rest may contain a secret
-        raise RoomUrlError(f"{shown!r} is no room URL: give one like {examples}")
+        shown = url.partition("?")[0].rpartition("@")[2]  # the parts cut off may contain a secret
+        raise RoomUrlError(f"{shown!r} is not a room URL: give one like {examples}")
     return known[scheme].open(url)

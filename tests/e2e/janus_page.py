@@ -1,4 +1,4 @@
-"""A student's browser in a Janus room: a page of our own that speaks Janus' websocket API."""
+"""Students of a Janus room with a real browser, on a small page that uses Janus' websocket API."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ _PAGE = "<!doctype html><meta charset=utf-8><title>student</title><script src=st
 _SCRIPT = """
 "use strict";
 let socket, session, handle, connection, sender, camera;
-const waiting = new Map();
+const pending = new Map();
 
-function ask(message) {
+function send(message) {
   const transaction = Math.random().toString(36).slice(2);
   socket.send(JSON.stringify({transaction, session_id: session, ...message}));
-  return new Promise((resolve, reject) => waiting.set(transaction, {resolve, reject}));
+  return new Promise((resolve, reject) => pending.set(transaction, {resolve, reject}));
 }
 
-function say(body, jsep) {
-  return ask({janus: "message", handle_id: handle, body, ...(jsep && {jsep})});
+function requestPlugin(body, jsep) {
+  return send({janus: "message", handle_id: handle, body, ...(jsep && {jsep})});
 }
 
 async function join({url, room, display, codec, scales, width, height}) {
@@ -34,15 +34,15 @@ async function join({url, room, display, codec, scales, width, height}) {
   await new Promise((resolve, reject) => { socket.onopen = resolve; socket.onerror = reject; });
   socket.onmessage = (event) => {
     const message = JSON.parse(event.data);
-    const asked = waiting.get(message.transaction);
-    if (!asked || message.janus === "ack") return;
-    waiting.delete(message.transaction);
+    const request = pending.get(message.transaction);
+    if (!request || message.janus === "ack") return;
+    pending.delete(message.transaction);
     const error = message.error?.reason ?? message.plugindata?.data.error;
-    if (error) asked.reject(new Error(error)); else asked.resolve(message);
+    if (error) request.reject(new Error(error)); else request.resolve(message);
   };
-  session = (await ask({janus: "create"})).data.id;
-  handle = (await ask({janus: "attach", plugin: "janus.plugin.videoroom"})).data.id;
-  await say({request: "join", ptype: "publisher", room, display});
+  session = (await send({janus: "create"})).data.id;
+  handle = (await send({janus: "attach", plugin: "janus.plugin.videoroom"})).data.id;
+  await requestPlugin({request: "join", ptype: "publisher", room, display});
 
   const stream = await navigator.mediaDevices.getUserMedia({video: {width, height}});
   camera = stream.getVideoTracks()[0];
@@ -52,8 +52,8 @@ async function join({url, room, display, codec, scales, width, height}) {
     direction: "sendonly", streams: [stream], ...(scales.length && {sendEncodings: encodings}),
   });
   sender = transceiver.sender;
-  const known = RTCRtpSender.getCapabilities("video").codecs;
-  transceiver.setCodecPreferences(known.filter((one) => one.mimeType === `video/${codec}`));
+  const codecs = RTCRtpSender.getCapabilities("video").codecs;
+  transceiver.setCodecPreferences(codecs.filter((entry) => entry.mimeType === `video/${codec}`));
   await connection.setLocalDescription();
   if (connection.iceGatheringState !== "complete") {
     await new Promise((resolve) => {
@@ -61,10 +61,10 @@ async function join({url, room, display, codec, scales, width, height}) {
     });
   }
   const offer = {type: "offer", sdp: connection.localDescription.sdp};
-  await connection.setRemoteDescription((await say({request: "publish"}, offer)).jsep);
+  await connection.setRemoteDescription((await requestPlugin({request: "publish"}, offer)).jsep);
 }
 
-async function sent() {
+async function sentLayers() {
   const report = [...(await connection.getStats()).values()].filter((entry) => entry.type === "outbound-rtp");
   return report.map(({rid, frameHeight, framesSent, scalabilityMode}) =>
     ({rid, frameHeight, framesSent, scalabilityMode}));
@@ -73,7 +73,7 @@ async function sent() {
 
 
 class BrowserStudent:
-    """Somebody in a Janus room with a real browser."""
+    """A student in a Janus room with a real browser."""
 
     def __init__(self, page: Page) -> None:
         self.page = page
@@ -88,21 +88,21 @@ class BrowserStudent:
         scales: tuple[int, ...] = (),
         size: tuple[int, int] = (640, 360),
     ) -> None:
-        """Join and publish the camera; ``scales`` are the divisors of simulcast's sizes, largest first."""
-        wish = {"url": url, "room": room, "display": display, "codec": codec, "scales": scales}
-        await self.page.evaluate("wish => join(wish)", {**wish, "width": size[0], "height": size[1]})
+        """Join and publish the camera; ``scales`` divide the size for each simulcast layer."""
+        options = {"url": url, "room": room, "display": display, "codec": codec, "scales": scales}
+        await self.page.evaluate("options => join(options)", {**options, "width": size[0], "height": size[1]})
 
     async def enable(self, on: bool) -> None:
-        """Black pictures at full rate, or the camera's again."""
+        """Disable the track, so that it sends black frames, or enable it again."""
         await self.page.evaluate("on => { camera.enabled = on; }", on)
 
-    async def replace(self, on: bool) -> None:
-        """No packets at all, or the camera's again."""
+    async def attach(self, on: bool) -> None:
+        """Remove the camera from the connection, so that it sends no packets, or put it back."""
         await self.page.evaluate("on => sender.replaceTrack(on ? camera : null)", on)
 
-    async def sent(self) -> list[dict[str, Any]]:
-        """What the browser sends, layer by layer."""
-        layers: list[dict[str, Any]] = await self.page.evaluate("sent()")
+    async def sent_layers(self) -> list[dict[str, Any]]:
+        """Return the browser's statistics of each layer that it sends."""
+        layers: list[dict[str, Any]] = await self.page.evaluate("sentLayers()")
         return layers
 
     async def close(self) -> None:
@@ -112,7 +112,7 @@ class BrowserStudent:
 
 @asynccontextmanager
 async def browser_students(camera: Path, count: int = 1) -> AsyncIterator[list[BrowserStudent]]:
-    """Tabs of one browser whose camera plays the file, with the page open."""
+    """Open the page in tabs of one browser whose camera plays a file."""
 
     async def page(request: web.Request) -> web.Response:
         return web.Response(text=_PAGE, content_type="text/html")

@@ -1,4 +1,4 @@
-"""Students with real browsers in a real Janus room, looked at by the whole pipeline."""
+"""Students with real browsers in a real Janus room, analysed by the whole pipeline."""
 
 from __future__ import annotations
 
@@ -40,37 +40,39 @@ def settings(folder: Path) -> Settings:
     )
 
 
-class Class:
-    """A running class and its windows."""
+class RunningClass:
+    """A running class: waits for its state and its windows."""
 
     def __init__(self, server: Server, class_id: str) -> None:
         self.server, self.class_id = server, class_id
 
-    async def reaches(self, state: ClassState, within_s: float = 6.0) -> None:
-        """Wait for a state."""
+    async def wait_for_state(self, state: ClassState, within_s: float = 6.0) -> None:
+        """Wait until the class is in this state."""
         clock = asyncio.get_running_loop().time
         until_s = clock() + within_s
         while (info := await self.server.store.get_class(self.class_id)) is None or info.state is not state:
             assert clock() < until_s, info
             await asyncio.sleep(0.1)
 
-    async def window(self, fits: Callable[[WindowSummary], bool], within_s: float = 25.0) -> WindowSummary:
-        """Wait for a window that fits and that began after now."""
+    async def wait_for_window(
+        self, matches: Callable[[WindowSummary], bool], within_s: float = 25.0
+    ) -> WindowSummary:
+        """Wait for a matching window among those that are still to come."""
         since = len(await self.server.store.windows(self.class_id))
         async with asyncio.timeout(within_s):
             while True:
                 for window in (await self.server.store.windows(self.class_id))[since:]:
                     assert window.participants == window.analysed + sum(window.not_analysed.values())
-                    if fits(window):
+                    if matches(window):
                         return window
                 await asyncio.sleep(0.2)
 
 
 @pytest.mark.parametrize(
     ("scales", "height"),
-    [((1, 2), 180), ((1, 4), 360)],  # the smaller layer; the larger one, for 90 lines are too few
+    [((1, 2), 180), ((1, 4), 360)],  # the smaller layer; the larger one, because 90 lines are too few
 )
-async def test_simulcast_comes_in_its_smallest_useful_size_and_lowest_rate(
+async def test_simulcast_is_received_in_the_smallest_useful_size_and_the_lowest_rate(
     janus: JanusServer, faces: Path, tmp_path: Path, scales: tuple[int, ...], height: int
 ) -> None:
     camera = await asyncio.to_thread(as_camera, faces / "single_face.mp4", tmp_path)
@@ -83,48 +85,48 @@ async def test_simulcast_comes_in_its_smallest_useful_size_and_lowest_rate(
             while len(times) < 20:
                 frame = await added.track.recv()
                 times = [*times, frame.at_s] if frame.luma().shape[0] == height else []
-        sent = {layer["frameHeight"] for layer in await student.sent() if layer["framesSent"]}
+        sent = {layer["frameHeight"] for layer in await student.sent_layers() if layer["framesSent"]}
         assert sent == {360 // scale for scale in scales}
         rate = (len(times) - 1) / (times[-1] - times[0])
-        assert 1.5 < rate < 12  # of 25 to 30 pictures a second
+        assert 1.5 < rate < 12  # of 25 to 30 frames a second
 
 
-async def test_a_class_of_browsers_from_join_to_window(
+async def test_browser_students_are_counted_as_analysed_or_with_the_right_reason(
     janus: JanusServer, faces: Path, tmp_path: Path
 ) -> None:
     camera = await asyncio.to_thread(as_camera, faces / "single_face.mp4", tmp_path)
     async with serving(settings(tmp_path)) as server, browser_students(camera, 2) as (ada, bea):
         info = await server.sessions.start(janus.room_url(), "Maths")
-        held = Class(server, info.id)
+        running = RunningClass(server, info.id)
         await ada.join(janus.url, OPEN_ROOM, "Ada", scales=(1, 2))
-        window = await held.window(lambda window: window.analysed == 1)
+        window = await running.wait_for_window(lambda window: window.analysed == 1)
         assert window.expressions is not None
-        # The man of the clip smiles for 1.7 s of 2.4 s: never less than half of a window of two seconds.
+        # The man in the clip smiles for 1.7 of 2.4 s, which is at least half of any window of two seconds.
         smiling, neutral = window.expressions["happy"], window.expressions["neutral"]
         assert smiling > 0.25, window.expressions
         assert smiling + neutral > 0.8, window.expressions
         assert window.participants == 1
 
         await bea.join(janus.url, OPEN_ROOM, "Bea", codec="VP9")
-        window = await held.window(lambda window: window.not_analysed["unsupported_codec"] == 1)
+        window = await running.wait_for_window(lambda window: window.not_analysed["unsupported_codec"] == 1)
         assert (window.participants, window.analysed) == (2, 1)
 
-        await ada.enable(False)  # black pictures
-        window = await held.window(lambda window: window.not_analysed["camera_off"] == 1)
+        await ada.enable(False)  # black frames
+        window = await running.wait_for_window(lambda window: window.not_analysed["camera_off"] == 1)
         assert (window.analysed, window.not_analysed["no_face"]) == (0, 0)
         await ada.enable(True)
-        await held.window(lambda window: window.analysed == 1)
+        await running.wait_for_window(lambda window: window.analysed == 1)
 
-        await ada.replace(False)  # no packets
-        await held.window(lambda window: window.not_analysed["camera_off"] == 1)
-        await ada.replace(True)
-        await held.window(lambda window: window.analysed == 1)
+        await ada.attach(False)  # no packets
+        await running.wait_for_window(lambda window: window.not_analysed["camera_off"] == 1)
+        await ada.attach(True)
+        await running.wait_for_window(lambda window: window.analysed == 1)
 
         await ada.close()
-        window = await held.window(lambda window: window.participants == 1)
+        window = await running.wait_for_window(lambda window: window.participants == 1)
         assert window.not_analysed["unsupported_codec"] == 1
         await janus.kill()
-        await held.reaches(ClassState.RECONNECTING)
+        await running.wait_for_state(ClassState.RECONNECTING)
         ended = await server.sessions.end(info.id)
         assert ended is not None
         assert ended.state is ClassState.ENDED

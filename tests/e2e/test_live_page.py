@@ -204,7 +204,7 @@ async def test_the_form_starts_a_class_with_a_title_or_a_room_address(host_serve
     assert await accessibility_violations(page) == []
     await page.fill("#room", "nowhere")
     await page.keyboard.press("Enter")
-    await expect(page.locator("#start-error")).to_contain_text("'nowhere' is no room URL")
+    await expect(page.locator("#start-error")).to_contain_text("'nowhere' is not a room URL")
     await page.fill("#room", "n" * 60)
     await page.keyboard.press("Enter")
     await page.set_viewport_size({"width": 320, "height": 700})

@@ -85,7 +85,7 @@ class FakeController:
 
     async def start(self, room: str, title: str) -> ClassInfo:
         if not room.startswith("companion:"):
-            raise RoomRefused(f"{room!r} is no room URL: give one like companion:")
+            raise RoomRefused(f"{room!r} is not a room URL: give one like companion:")
         self.started += 1
         info = a_class(f"new{self.started}", title=title or "Class of the day", room=room)
         await self.store.put_class(info)

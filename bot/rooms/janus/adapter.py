@@ -1,8 +1,9 @@
 """Reads the URLs of Janus VideoRooms and makes their rooms.
 
-A room URL is ``janus+ws://HOST:8188/ROOM?pin=PIN&name=NAME`` or ``janus+wss://…``. A path before the room is
-the path of the websocket. Characters with a meaning in URLs (``& # % /`` and spaces) are percent-encoded, as
-``%26``; in a PIN ``+`` is a plus. The PIN is sent to Janus and nowhere else.
+A room URL is ``janus+ws://HOST:8188/ROOM?pin=PIN&name=NAME`` or ``janus+wss://…``. If there is a path before
+the room, it is the path of the websocket. Characters with a meaning in URLs (``& # % /`` and spaces) must be
+percent-encoded, such as ``&`` as ``%26``. In a PIN, ``+`` is a plus and not a space. The PIN is sent only to
+the Janus server.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ MAX_NAME_CHARS: Final = 64
 _WEBSOCKET_SCHEMES: Final = {"janus+ws": "ws", "janus+wss": "wss"}
 _DEFAULT_WS_PORT: Final = 8188
 _MAX_ROOM_NUMBER: Final = 2**63 - 1
-"""Janus' JSON reader rejects larger numbers, so longer digits can only be a room's name."""
+"""Janus' JSON reader rejects larger numbers, so a longer string of digits can only be a room's name."""
 
 _JOINERS: Final = "\u200c\u200d"
 """Invisible characters that Persian, Hindi and compound emoji need."""
@@ -46,7 +47,7 @@ class Adapter:
         """Return the room of a URL, not yet joined.
 
         Raises:
-            RoomUrlError: the URL has another form; the error text does not contain the PIN.
+            RoomUrlError: the URL is wrong; the error text does not contain the PIN.
         """
         address = parse_address(url)
         return JanusRoom(
@@ -65,14 +66,15 @@ class Adapter:
 
 
 def room_key(address: RoomAddress) -> str:
-    """Identify a room by the IP addresses of its server, whatever name and port are used. Blocks for DNS.
+    """Return a key made of the server's IP addresses and the room. Blocks while it looks them up in DNS.
 
-    Two classes in one room at the same time would publish shares of the same people over different groups.
+    The key does not depend on the host name or port in the URL, so one room cannot have two classes at once.
+    Two would publish shares of the same students in different groups.
     """
     host = urlsplit(address.socket_url).hostname or ""
     try:
         addresses = sorted({str(entry[4][0]) for entry in socket.getaddrinfo(host, None)})
-    except (OSError, UnicodeError):  # joining will say what is wrong
+    except (OSError, UnicodeError):  # joining reports what is wrong
         addresses = [host]
     # All names of this machine are one server.
     if any(ip_address(one.partition("%")[0]).is_loopback for one in addresses if one != host):
@@ -84,14 +86,14 @@ def parse_address(url: str) -> RoomAddress:
     """Parse a room URL.
 
     Raises:
-        RoomUrlError: the URL has another form; the error text does not contain the PIN.
+        RoomUrlError: the URL is wrong; the error text does not contain the PIN.
     """
     shown = repr(url.partition("?")[0].rpartition("@")[2].partition("#")[0])
     try:
         parts = urlsplit(url)
         scheme, host, port = _WEBSOCKET_SCHEMES[parts.scheme.lower()], parts.hostname, parts.port
         options = _options(parts.query)
-        pins = _options(parts.query.replace("+", "%2B")).get("pin")  # in a PIN, + is no space
+        pins = _options(parts.query.replace("+", "%2B")).get("pin")  # in a PIN, + is not a space
     except (ValueError, KeyError):
         # Not chained: the cause may contain the URL with the PIN.
         raise RoomUrlError(
@@ -100,7 +102,7 @@ def parse_address(url: str) -> RoomAddress:
     path, _, last = parts.path.rpartition("/")
     room = unquote(last)
     if not host or not room or parts.username is not None:
-        raise RoomUrlError(f"{shown} names no host and room: give one like {Adapter.example}")
+        raise RoomUrlError(f"{shown} lacks a host or a room: give one like {Adapter.example}")
     if parts.fragment:
         raise RoomUrlError(f"{shown}: write a # in the PIN or the name as %23, and & as %26")
     if not {*options} <= {"pin", "name"} or any(len(values) != 1 for values in options.values()):
@@ -133,6 +135,6 @@ def _is_printable(name: str) -> bool:
 
 
 def _number_or_name(room: str) -> int | str:
-    """Return a number for digits as Janus writes numbers; others, as 007, are a name."""
+    """Return a number if Janus would write the room number like this; other text, such as 007, is a name."""
     is_number = room.isascii() and room.isdigit() and (room == "0" or not room.startswith("0"))
     return int(room) if is_number and len(room) <= 19 and int(room) <= _MAX_ROOM_NUMBER else room

@@ -1,7 +1,7 @@
 """Sends the notice about the bot to everybody in the chat, including members who join later.
 
-Members who join later get the notice as a private message, several of them at a time. If they cannot be
-informed, a callback reports it.
+Members who join later get the notice in a private message, which may have several recipients. A callback
+reports members who cannot be informed.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ import structlog
 _log = structlog.get_logger()
 
 PAUSES_S: Final = (1.0, 2.0, 4.0, 8.0)
-"""Pause before the first attempt, in which newcomers are collected, and after each failure, seconds."""
+"""Pauses before each attempt, in seconds. Members who join during the first one share one message."""
 
 REPEAT_S: Final = 60.0
-"""A member who leaves and comes back within this time does not get the notice again, seconds."""
+"""Seconds within which a member who leaves and comes back does not get the notice again."""
 
 _MAX_RECIPIENTS: Final = 200
 
@@ -27,20 +27,20 @@ class ChatSender(Protocol):
     """Sends messages to the chat."""
 
     def send(self, text: str) -> Awaitable[bool]:
-        """Send a message to everybody; whether it was delivered."""
+        """Send a message to everybody; return whether it was delivered."""
         ...
 
     def whisper(self, text: str, usernames: list[str]) -> Awaitable[bool]:
-        """Send a private message to some members; whether it was delivered."""
+        """Send a private message to some members; return whether it was delivered."""
         ...
 
 
 class Announcer:
     """Informs every member of a chat once.
 
-    A private message that fails is retried after ever longer pauses. Then the notice is sent to everybody
-    once more. If that fails too, the announcer gives up on its recipients and calls ``on_unreachable``. It
-    also calls ``on_unreachable`` when a lost chat does not come back in time.
+    If a private message fails, it is retried after longer and longer pauses. If the last retry fails, the
+    notice is sent to everybody once more. If that fails too, the announcer gives up on the waiting members
+    and calls ``on_unreachable``. It also does so when a lost chat does not come back in time.
     """
 
     def __init__(
@@ -57,9 +57,9 @@ class Announcer:
         Args:
             sender: Sends messages to the chat.
             clock: Monotonic seconds.
-            on_unreachable: Called when members cannot be informed, or may have joined unseen.
+            on_unreachable: Called when members cannot be informed, or may have joined during a loss.
             chat_timeout_s: How long a lost chat may take to come back.
-            pauses_s: The pause in which newcomers are collected, then the pauses after failures.
+            pauses_s: As ``PAUSES_S``.
         """
         self._sender, self._clock, self._on_unreachable = sender, clock, on_unreachable
         self._pauses_s, self._chat_timeout_s = pauses_s, chat_timeout_s
@@ -156,7 +156,7 @@ class Announcer:
         self._on_unreachable()
 
     def _forget_former_members(self) -> None:
-        """Forget members who left and whose notice is so old that they would get it again."""
-        for username in [one for one in self._left if self._clock() - self._informed_s[one] >= REPEAT_S]:
+        """Forget members who left and would get the notice again, because ``REPEAT_S`` has passed."""
+        for username in [name for name in self._left if self._clock() - self._informed_s[name] >= REPEAT_S]:
             self._left.discard(username)
             del self._informed_s[username]

@@ -1,7 +1,7 @@
-"""Receives one participant's camera while it is published, over a handle and a WebRTC connection of its own.
+"""Receives one participant's camera, over its own Janus handle and WebRTC connection.
 
-A broken or silent connection is replaced. A connection is never reused for another stream: a reused one can
-show frames of the participant before.
+A connection that breaks or stays without frames is replaced. It is never reused for another stream, because
+it could then deliver frames of the previous participant.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ from bot.webrtc.receive_options import ReceiveOptions
 _log = structlog.get_logger()
 
 MIN_HEIGHT_PX: Final = 120
-"""For lower frames the next larger simulcast layer is requested: at 160 x 90, faces are too small to
-classify."""
+"""If frames are lower than this, the next larger simulcast layer is requested: at 160 x 90 pixels, faces are
+too small to classify."""
 
 _LARGEST_SUBSTREAM: Final = 2
 _LAYER_TIMEOUT_S: Final = 2.0
@@ -49,7 +49,7 @@ class CameraListener(Protocol):
         ...
 
     def on_sending(self, sending: bool) -> None:
-        """Frames stopped although the connection works, or arrive again."""
+        """Frames arrive again, or (``sending`` is False) have stopped although the connection works."""
         ...
 
     def on_unsupported(self, codec: str) -> None:
@@ -59,15 +59,15 @@ class CameraListener(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Reception:
-    """What receiving the cameras of one stay in a room takes.
+    """Options and limits that all cameras of one connection to a room share.
 
     Attributes:
-        session: The stay's session.
+        session: The session on the Janus server.
         address: The room.
-        private_id: What Janus gave the bot to show that it is a participant.
-        options: As for all cameras of the room.
-        temporal: Which rate to ask for, 0 is the lowest.
-        turnstile: How many connections may be made at a time.
+        private_id: Janus' proof that the bot is a participant, sent with each subscription.
+        options: Options for receiving video, the same for all cameras of the room.
+        temporal: The highest temporal layer to request; 0 is the lowest.
+        connection_limit: Limits how many cameras are connected at the same time.
     """
 
     session: JanusSession
@@ -75,7 +75,7 @@ class Reception:
     private_id: object
     options: ReceiveOptions
     temporal: int
-    turnstile: asyncio.Semaphore
+    connection_limit: asyncio.Semaphore
 
 
 class CameraReception:
@@ -87,11 +87,11 @@ class CameraReception:
         """Set up.
 
         Args:
-            reception: What it takes.
-            feed: Who publishes the camera, to Janus.
-            camera: Which stream.
-            participant_id: Who they are to the class.
-            listener: Told on the event loop; must not wait.
+            reception: Options and limits that all cameras of the room share.
+            feed: Janus' identifier of the participant.
+            camera: The stream to receive.
+            participant_id: The participant's identifier in the class.
+            listener: Called on the event loop; must not block.
         """
         self._reception, self._feed, self._camera = reception, feed, camera
         self._participant_id, self._listener = participant_id, listener
@@ -99,7 +99,7 @@ class CameraReception:
         self._hung_up = self._closed = False
         self._sending = True  # as last reported to the listener
         self._frames = 0
-        self._silences = 0  # connections in a row that worked but stayed without frames
+        self._silences = 0  # consecutive connections that worked but delivered no frames
         self._height = 0  # of the newest frame, in pixels
         self._substream = 0
         self._layer_requests = 0  # requests for a larger layer so far
@@ -116,7 +116,7 @@ class CameraReception:
                 self._listener.on_unsupported(exc.codec)
                 return
             except (JanusError, OfferError, PeerError) as exc:
-                # After a single slow answer, retry here; after a lost session the room reconnects everything.
+                # Retry after a slow answer. If the session is lost, the loop ends and the room reconnects.
                 _log.info("camera cannot be received yet", error=type(exc).__name__, reason=str(exc))
             except Exception:  # noqa: BLE001  # a bug of ours must not lose this camera for the whole class
                 _log.exception("camera failed; reconnecting to it")
@@ -144,7 +144,7 @@ class CameraReception:
         peer = ReceivingPeer(track, self._reception.options, self._on_state)
         reported = False
         try:
-            async with self._reception.turnstile:
+            async with self._reception.connection_limit:
                 mid = await self._connect(handle, peer)
             while peer.state is not PeerState.CLOSED and not self._hung_up:
                 if peer.state is not PeerState.CONNECTING and not reported:
@@ -153,7 +153,7 @@ class CameraReception:
                 if peer.state is PeerState.SILENT and self._sending:
                     self._silences += 1
                     if self._silences == 1:
-                        return  # the connection itself may be at fault: try another one first
+                        return  # the connection may be the cause: try a new one first
                     self._sending = False
                     self._listener.on_sending(False)
                 await self._request_larger_layer(handle, mid)
@@ -173,7 +173,7 @@ class CameraReception:
         self._changed.clear()
 
     async def _connect(self, handle: int, peer: ReceivingPeer) -> str:
-        """Subscribe, and return the stream's media identifier on our side."""
+        """Subscribe, and return the stream's media identifier in this connection."""
         session, address = self._reception.session, self._reception.address
         reply = await session.request(
             handle,

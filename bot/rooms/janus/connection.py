@@ -38,7 +38,7 @@ class ConnectionListener(ChatListener, Protocol):
         ...
 
     def on_participant_list(self, confirmed: list[RoomMember], listed: set[Feed]) -> None:
-        """Janus listed the participants: ``confirmed`` are those on the previous list too."""
+        """Janus listed the participants; ``confirmed`` are those who are also on the previous list."""
         ...
 
     def on_chat_lost(self) -> None:
@@ -47,7 +47,7 @@ class ConnectionListener(ChatListener, Protocol):
 
 
 class RoomConnection:
-    """One connection.
+    """One connection to a VideoRoom and its chat.
 
     Attributes:
         session: The session on the Janus server.
@@ -75,7 +75,7 @@ class RoomConnection:
         self._chat_attempted = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self._leaving_chat: asyncio.Task[None] | None = None
-        # Participants at joining and changes since; None once ``start`` was called.
+        # Participants present at joining and changes since then; None after ``start``.
         self._early_notifications: list[Notification] | None = []
 
     async def join(self) -> None:
@@ -161,7 +161,7 @@ class RoomConnection:
             elif isinstance(notification, Destroyed):
                 self.finish(RoomUnavailable("the room was closed on the Janus server"))
             elif self._early_notifications is not None:
-                # Cameras cannot be received before ``start``: reported now, the change would be lost.
+                # Kept until ``start``: the listener cannot receive cameras before.
                 self._early_notifications.append(notification)
             else:
                 self._listener.on_notification(notification)
@@ -191,7 +191,7 @@ class RoomConnection:
         return videoroom.read_participants(reply.data)
 
     async def _poll_participants(self, handle: int) -> None:
-        """Poll the list: without ``notify_joining`` Janus reports no participants without a camera."""
+        """Poll the list: without ``notify_joining``, Janus sends no events about participants without camera."""
         previous: set[Feed] = set()
         while not self.session.lost.done():
             try:
@@ -200,7 +200,7 @@ class RoomConnection:
                     return
                 listed = {member.feed for member in members}
                 if previous and self._early_notifications is None:
-                    # Two lists must agree, because events and the answer may overtake one another.
+                    # A single list may be older than the events received before it, so two must agree.
                     confirmed = [member for member in members if member.feed in previous]
                     self._listener.on_participant_list(confirmed, listed)
                 previous = listed
@@ -236,6 +236,6 @@ class RoomConnection:
         finally:
             self._chat = None
             self._chat_attempted.set()
-            # A task of its own: cancelling this one must not interrupt the closing.
+            # A separate task, so that cancelling this one does not interrupt the closing.
             self._leaving_chat = asyncio.create_task(chat.leave(), name="janus-chat-leave")
             await asyncio.shield(self._leaving_chat)

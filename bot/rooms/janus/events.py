@@ -20,7 +20,7 @@ from bot.rooms.contract import RoomEvent, RoomUnavailable
 _log = structlog.get_logger()
 
 MAX_QUEUED: Final = 10_000
-"""Events. Joining a class of fifty makes about 150 of them, each further participant three."""
+"""Number of events. Joining a class of fifty adds about 150; each further participant adds three."""
 
 
 class EventQueue:
@@ -29,18 +29,17 @@ class EventQueue:
     At ``limit`` events the queue is compacted (``compact_events``). It keeps for each participant the newest
     event about presence, about the camera and about opting out; for each camera the newest event about its
     track; and the last two events about the connection. Participants who joined and left unread are dropped.
-    So the reader may miss states that have passed, which it could only have counted at the wrong time, but it
-    ends with the same participants, cameras and opt-outs. If compacting does not halve the queue, there are
-    more participants than the reader can follow, and the queue ends with an error.
+    So the reader may miss states that are already over, but it ends with the same participants, cameras and
+    opt-outs. If compacting does not halve the queue, participants join and leave faster than the reader can
+    follow, and the queue ends with an error.
     """
 
     def __init__(self, limit: int = MAX_QUEUED) -> None:
         """Start empty."""
         self._limit = limit
         self._queued: deque[RoomEvent] = deque()
-        self._known: set[str] = (
-            set()
-        )  # participants and tracks that the reader has seen added and not removed
+        # Participants and tracks that the reader has seen added and not removed.
+        self._known: set[str] = set()
         self._changed = asyncio.Event()
         self._ended = False
         self._error: Exception | None = None
@@ -64,7 +63,7 @@ class EventQueue:
         self._changed.set()
 
     def end(self, error: Exception | None = None) -> None:
-        """End the queue; only the first call counts.
+        """End the queue; later calls have no effect.
 
         Args:
             error: Raised to the reader once all queued events have been read.
@@ -74,7 +73,7 @@ class EventQueue:
         self._changed.set()
 
     async def get(self) -> RoomEvent | None:
-        """Wait for the next event; None after the end, at every call.
+        """Wait for the next event and return it; after the end, every call returns None.
 
         Raises:
             Exception: the error that the queue ended with.
@@ -127,7 +126,7 @@ def compact_events(events: Iterable[RoomEvent], known: AbstractSet[str]) -> list
         identifier for (_, identifier), index in newest.items() if isinstance(queued[index], contract.Left)
     }
 
-    def needless(identifier: str, event: RoomEvent) -> bool:
+    def obsolete(identifier: str, event: RoomEvent) -> bool:
         match event:
             case contract.Left() | contract.TrackRemoved():
                 return identifier not in known  # the reader never saw it added
@@ -137,7 +136,7 @@ def compact_events(events: Iterable[RoomEvent], known: AbstractSet[str]) -> list
                 return track.participant_id in left
         return False
 
-    needed = [index for (_, identifier), index in newest.items() if not needless(identifier, queued[index])]
+    needed = [index for (_, identifier), index in newest.items() if not obsolete(identifier, queued[index])]
     connection_events = [
         index for index in others if isinstance(queued[index], contract.Disconnected | contract.Reconnected)
     ]

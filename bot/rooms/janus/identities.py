@@ -1,9 +1,9 @@
 """Keeps a participant's identifier the same across lost connections and page reloads. Pure.
 
 Janus gives every participant a new feed identifier at each join, and a restarted Janus gives new ones to
-everybody. So a newcomer whose display name is, or was, the name of somebody absent counts as that person.
-This way nobody counts twice, and an opt-out survives a reload. Among several absent participants with the
-same name, one who opted out is matched first.
+everybody. So participants are recognised by their display name: a newcomer with the current or a former name
+of an absent participant gets that participant's identifier. Nobody is counted twice, and an opt-out survives
+a reload. If several absent participants have the same name, those who opted out are matched first.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from typing import Final
 from bot.rooms.janus.videoroom import Camera, Feed, RoomMember
 
 MAX_ABSENT: Final = 2000
-"""Absent participants that are remembered; beyond it the ones absent longest are forgotten.
+"""How many absent participants are remembered; beyond that, those absent longest are forgotten.
 
-Participants who opted out are never forgotten and do not count here.
+Participants who opted out are never forgotten and do not count towards the limit.
 """
 
 _MAX_FORMER_NAMES: Final = 8
@@ -36,7 +36,7 @@ class Participant:
         opted_out: Whether they opted out of the analysis.
         camera: The camera they publish, if any.
         former_names: Their last few earlier display names.
-        missed_lists: From how many participant lists in a row they were missing.
+        missed_lists: How many participant lists in a row they were missing from.
     """
 
     participant_id: str
@@ -71,7 +71,7 @@ class Identities:
         return next((participant for participant in self.present if participant.feed == feed), None)
 
     def add(self, member: RoomMember) -> tuple[Participant, bool]:
-        """Mark a member as present; also return whether they were not present before."""
+        """Mark a member as present; return the participant and whether they were absent before."""
         participant = self.find(member.feed)
         if participant is not None:
             if member.display is not None:
@@ -112,8 +112,8 @@ class Identities:
         return [known for known in self.present if known.display and _simplified(known.display) in wanted]
 
     def _match_absent(self, member: RoomMember) -> Participant | None:
-        """Return the absent participant that this member is; without a name only the feed can match."""
-        # Best match last: same feed, then opted out, then current rather than former name, then left last.
+        """Find the absent participant who came back as this member; without a name, compare only feeds."""
+        # In order of importance: same feed, opted out, current (not former) name, left most recently.
         absent = [
             (known.feed == member.feed, known.opted_out, known.display == member.display, order, known)
             for order, known in enumerate(self._participants)

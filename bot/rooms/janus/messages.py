@@ -1,6 +1,6 @@
-"""The parts of a Janus message that all plugins share, and the errors of talking to Janus.
+"""The parts of a Janus message that all plugins share, and the errors of requests to Janus.
 
-Messages come from outside: any field may be missing or of the wrong type.
+Messages are not trusted: each field is checked before it is used.
 
 JanusError
 +-- JanusUnavailable   the server cannot be reached, does not answer, or has dropped the session
@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 Message = Mapping[str, Any]
-"""A received JSON object; no field of it is certain."""
+"""A received JSON object; any field may be missing or of the wrong type."""
 
 _TRICKLE_TIMEOUT_S: Final = 2.0
 _MAX_CANDIDATES: Final = 32
@@ -71,7 +71,7 @@ class Candidates:
         if not isinstance(candidate, dict):
             return
         line = candidate.get("candidate")
-        # isprintable: a line break in a candidate would add lines of the server's choice to the SDP.
+        # isprintable: with a line break in a candidate the server could add any lines to the SDP.
         if isinstance(line, str) and line.startswith("candidate:") and line.isprintable():
             self._lines = [*self._lines, line][:_MAX_CANDIDATES]
         if candidate.get("completed") is True:
@@ -102,10 +102,10 @@ def read_identifier(message: Message) -> int:
     """Read the identifier of a new session or handle.
 
     Raises:
-        JanusUnavailable: the answer has no identifier, so the server is not a Janus.
+        JanusUnavailable: the answer has no identifier, so the server is not a Janus server.
     """
     data = message.get("data")
     identifier = data.get("id") if isinstance(data, dict) else None
     if not isinstance(identifier, int):
-        raise JanusUnavailable("the server's answer is not one that Janus gives")
+        raise JanusUnavailable("the server does not answer like a Janus server")
     return identifier

@@ -1,6 +1,7 @@
-"""The participants of a class in a VideoRoom: turns notifications into room events and receives cameras.
+"""Tracks the participants of a VideoRoom, reports changes as room events, and receives their cameras.
 
-The list of participants outlives a lost connection. Those who are not in the room at the next one have left.
+The participants are kept when the connection is lost. Those who are not in the room after reconnecting have
+left.
 """
 
 from __future__ import annotations
@@ -60,8 +61,8 @@ class Participants:
         """A connection to the room has been made.
 
         Args:
-            reception: What receiving cameras needs during this connection.
-            own_feed: The bot's own feed. The bots of lost connections may stay in the room for a while.
+            reception: Options and limits for receiving cameras during this connection.
+            own_feed: The bot's own feed. Feeds of its lost connections may stay in the room for a while.
             notifications: The participants present.
         """
         self._reception = reception
@@ -117,7 +118,7 @@ class Participants:
         Somebody missing from two lists in a row has left.
 
         Args:
-            confirmed: Those on this list and the one before.
+            confirmed: Those on both this list and the previous one.
             listed: Feeds of everybody on this list.
         """
         for member in confirmed:
@@ -128,15 +129,15 @@ class Participants:
                 self._remove(participant)
 
     def pause_new_cameras(self, paused: bool) -> None:
-        """While paused, receive no cameras but those being received already."""
+        """While paused, receive only the cameras that are already being received."""
         self._new_cameras_paused = paused
         for participant in self._identities.present:
             self._receive(participant)
 
     def opt_out(self, *names: str | None) -> int:
-        """Opt out everybody with one of these display names, and return how many that are.
+        """Opt out everybody with one of these display names, and return how many there are.
 
-        If two participants share a name, both are opted out: better one too many than one too few.
+        If two participants share a name, both are opted out: nobody may be analysed against their will.
         """
         participants = self._identities.present_with_name(*names)
         for participant in participants:
@@ -147,7 +148,7 @@ class Participants:
         return len(participants)
 
     def _add(self, member: RoomMember) -> Participant | None:
-        """Add a member unless present already; None for the bot itself."""
+        """Add a member, unless already present, and return the participant; None for the bot itself."""
         # The name is compared too: a restarted server may give a lost bot's feed to somebody else.
         is_lost_bot = member.feed in self._former_own_feeds and member.display == self._own_name
         if member.feed == self._own_feed or is_lost_bot:
@@ -156,7 +157,7 @@ class Participants:
         if joined:
             participant_id = participant.participant_id
             if self._feeds_before.get(participant_id, member.feed) != member.feed:
-                # Recognised after a lost connection by name only: it may be somebody else.
+                # After a lost connection only the name matches, so this may be somebody else.
                 self._emit(contract.Left(participant_id))
             self._emit(contract.Joined(participant_id, participant.display))
             self._emit(contract.Muted(participant_id, member.camera is None or member.camera.moderated))
@@ -170,7 +171,7 @@ class Participants:
         self._emit(contract.Left(participant.participant_id))
 
     def _set_camera(self, participant: Participant, camera: Camera | None) -> None:
-        """Apply what a participant publishes now, if it changed."""
+        """Apply a change of the camera that a participant publishes."""
         if camera == participant.camera:
             return
         self._stop_receiving(participant)
@@ -184,14 +185,14 @@ class Participants:
             self._receive(participant)
 
     def _receive(self, participant: Participant) -> None:
-        """Start receiving a camera, if that is possible, allowed and not done already."""
+        """Start receiving a camera, if possible and allowed, unless it is already being received."""
         camera = participant.camera
         if camera is None or camera.moderated or not camera.decodable or participant.opted_out:
             return
-        is_new = participant.participant_id not in self._receiving
-        if self._reception is None or not self._receives or self._new_cameras_paused or not is_new:
-            return
         participant_id = participant.participant_id
+        already_receiving = participant_id in self._receiving
+        if self._reception is None or not self._receives or self._new_cameras_paused or already_receiving:
+            return
         listener = _CameraEvents(participant_id, self._emit)
         receiving = CameraReception(self._reception, participant.feed, camera, participant_id, listener)
         task = asyncio.create_task(receiving.run(), name="janus-camera")

@@ -1,4 +1,4 @@
-"""Joins the room again after the connection was lost: how often, how long, and when to give up."""
+"""Retries to join the room after the connection was lost, until it succeeds or a timeout passes."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ class ReconnectTimeouts:
     """How long the bot waits for a lost server, room or chat.
 
     Attributes:
-        server_s: For a server that cannot be reached, seconds.
-        room_s: For the room, while the server runs without it, seconds.
-        chat_s: For the chat, if the class requires that everybody is informed, seconds.
+        server_s: Seconds to wait for a server that cannot be reached.
+        room_s: Seconds to wait for the room if the server is running without it.
+        chat_s: Seconds to wait for the chat if everybody in the class must be informed.
     """
 
     server_s: float = 300.0

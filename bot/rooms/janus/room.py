@@ -1,4 +1,4 @@
-"""A Janus VideoRoom as the room of a class: joins it, uses its chat and reconnects after a loss.
+"""Joins a Janus VideoRoom for a class, uses its chat, and reconnects when the connection is lost.
 
 When the connection is lost, everything that belongs to it is closed and a new one is made. ``Participants``
 keeps the participants' identifiers the same across connections.
@@ -69,19 +69,19 @@ class JanusRoom:
         receives: bool = True,
         must_announce: bool = False,
         timeouts: ReconnectTimeouts = DEFAULT_TIMEOUTS,
-        on_dropped: Callable[[int], None] = lambda _pictures: None,
+        on_dropped: Callable[[int], None] = lambda _frames: None,
     ) -> None:
         """Set up; nothing is opened yet.
 
         Args:
             address: The room.
             settings: ICE servers and timeouts.
-            samples_per_s: Pictures looked at a second; the rate asked of Janus follows from it.
+            samples_per_s: Frames analysed per second and camera; decides the temporal layer to request.
             key: Identifies the room on its server; the public URL by default.
             receives: Whether cameras are received.
-            must_announce: Whether to leave a room in which not everybody can be informed about the bot.
+            must_announce: Whether to leave a room if somebody there cannot be informed about the bot.
             timeouts: How long to wait for a lost server, room or chat.
-            on_dropped: Told how many encoded pictures were thrown away.
+            on_dropped: Called with the number of encoded frames dropped.
         """
         self.code: str | None = None
         self.public_url, self.key = address.public_url, key or address.public_url
@@ -144,10 +144,10 @@ class JanusRoom:
             yield event
 
     async def announce(self, text: str) -> bool:
-        """Send the text, with how to opt out, to the chat and to everybody who joins the chat later."""
+        """Send the text and how to opt out to everybody in the chat, now or later; False without a chat."""
         notice, connection = f"{text} {HOW_TO_OPT_OUT}", self._connection
         has_chat = connection is not None and await connection.has_chat()
-        self._announcer.set_notice(notice)  # even without a chat: there may be one after a reconnect
+        self._announcer.set_notice(notice)  # even without a chat: the room may have one after a reconnect
         if connection is None or not has_chat:
             return False
         if not await connection.send(notice):
@@ -162,11 +162,11 @@ class JanusRoom:
         return self._participants.opt_out(who)
 
     async def send(self, text: str) -> bool:
-        """Send a chat message to everybody; whether it was delivered."""
+        """Send a chat message to everybody; return whether it was delivered."""
         return self._connection is not None and await self._connection.send(text)
 
     async def whisper(self, text: str, usernames: list[str]) -> bool:
-        """Send a private chat message to some members; whether it was delivered."""
+        """Send a private chat message to some members; return whether it was delivered."""
         return self._connection is not None and await self._connection.whisper(text, usernames)
 
     async def _join(self, connect_timeout_s: float) -> RoomConnection:
@@ -183,7 +183,7 @@ class JanusRoom:
             private_id=connection.private_id,
             options=self._options,
             temporal=self._temporal,
-            turnstile=asyncio.Semaphore(_MAX_CONNECTING),
+            connection_limit=asyncio.Semaphore(_MAX_CONNECTING),
         )
         self._participants.connect(reception, connection.own_feed, connection.start())
 
@@ -211,7 +211,7 @@ class JanusRoom:
         """
         connection = await reconnect(lambda: self._join(ATTEMPT_TIMEOUT_S), self._address, self._timeouts)
         try:
-            # Before any camera is received: participants who joined meanwhile must be informed first.
+            # Checked before any camera is received: participants who joined meanwhile must be informed first.
             if self._has_announced and self._must_announce and not await connection.has_chat():
                 raise RoomDenied(f"the room came back without its chat, and {_MUST_ANNOUNCE}")
         except BaseException:
@@ -220,7 +220,7 @@ class JanusRoom:
         return connection
 
     async def _close(self, connection: RoomConnection) -> None:
-        """Close a connection, in a task of its own: cancelled halfway, it would leave a session open."""
+        """Close a connection in a separate task: a cancellation halfway would leave a session open."""
         self._connection = None
         self._closing = asyncio.create_task(self._close_all(connection), name="janus-close")
         await asyncio.shield(self._closing)
@@ -238,7 +238,7 @@ class JanusRoom:
         self._participants.on_notification(notification)
 
     def on_participant_list(self, confirmed: list[RoomMember], listed: set[Feed]) -> None:
-        """Janus listed the participants; finds those about whom it sent no event."""
+        """Janus listed the participants: add and remove those whom its events did not report."""
         self._participants.on_participant_list(confirmed, listed)
 
     def on_chat_message(self, message: ChatMessage) -> None:
@@ -282,7 +282,7 @@ class JanusRoom:
 def temporal_layer(samples_per_s: float) -> int:
     """Choose the lowest temporal layer with enough frames.
 
-    At 15 frames a second, layer 0 has about 4 of them and layers 0 and 1 together have 7.
+    Of a camera's 15 frames per second, layer 0 has about 4, and layers 0 and 1 together have about 7.
     """
     if samples_per_s <= 3:
         return 0

@@ -28,10 +28,10 @@ _log = structlog.get_logger()
 
 KEEPALIVE_INTERVAL_S: Final = 1.0
 KEEPALIVE_TIMEOUT_S: Final = 2.5
-"""Together with the interval: a server that hangs is noticed within 3.5 s, where TCP would take minutes."""
+"""With the interval, a hanging server is noticed within 3.5 s; TCP alone would need minutes."""
 
 _DETACH_TIMEOUT_S: Final = 2.5
-"""Short, because leaving the room waits for it; Janus detaches the handle even if its answer comes later."""
+"""Short, because leaving the room waits for it. Janus detaches the handle even if it answers later."""
 
 Result = TypeVar("Result")
 
@@ -62,7 +62,7 @@ class JanusSession:
         """Connect and create the session.
 
         Raises:
-            JanusUnavailable: no server answers there, or it is not a Janus.
+            JanusUnavailable: no server answers there, or it is not a Janus server.
             JanusRefused: the server requires credentials, or accepts no new sessions.
         """
         try:
@@ -86,7 +86,7 @@ class JanusSession:
     ) -> None:
         """Destroy the session, unless it is lost already, and close the websocket."""
         if self._transport.is_open:
-            # Do not wait for the answer: closing the socket ends the session too.
+            # No need to wait for the answer: closing the websocket also ends the session.
             with suppress(JanusUnavailable, TimeoutError):
                 async with asyncio.timeout(CLOSE_TIMEOUT_S):
                     await self._transport.send({"janus": "destroy", "transaction": new_transaction()})
@@ -102,7 +102,7 @@ class JanusSession:
         Raises:
             JanusError: the handle could not be created.
         """
-        # A task of its own survives the caller's cancellation: a handle that arrives afterwards is detached.
+        # In a separate task: if the caller is cancelled, a handle that arrives later can still be detached.
         attaching = self._start(self._transport.ask({"janus": "attach", "plugin": plugin}))
         try:
             handle = read_identifier(await asyncio.shield(attaching))
@@ -114,7 +114,7 @@ class JanusSession:
         return handle
 
     async def request(self, handle: int, body: Mapping[str, object], answer_sdp: str | None = None) -> Reply:
-        """Send a request to a plugin and wait for its answer.
+        """Send a request to a plugin and return its answer.
 
         Args:
             handle: As returned by ``attach``.
@@ -122,7 +122,7 @@ class JanusSession:
             answer_sdp: An SDP answer to send with the request.
 
         Returns:
-            The answer. An SDP offer in it contains its ICE candidates, even if the server trickles them.
+            The answer. An SDP offer in it includes the ICE candidates that the server sent separately.
 
         Raises:
             JanusUnavailable: no answer.
@@ -141,7 +141,7 @@ class JanusSession:
         return reply
 
     async def detach(self, handle: int) -> None:
-        """Release a handle; it is no error if Janus has released it already."""
+        """Release a handle; does nothing if Janus has released it already."""
         self._listeners.pop(handle, None)
         self._candidates.pop(handle, None)
         if self.lost.done():

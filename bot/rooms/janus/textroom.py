@@ -1,6 +1,6 @@
-"""The chat of a VideoRoom: the TextRoom with the same number, over a data channel of its own.
+"""The chat of a VideoRoom: the TextRoom with the same number or name, over its own data channel.
 
-If Janus has no such TextRoom, or it cannot be reached, the class goes on without a chat.
+If Janus has no such TextRoom, or it cannot be reached, the class continues without a chat.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _log = structlog.get_logger()
 
 PLUGIN: Final = "janus.plugin.textroom"
 MAX_MESSAGE_CHARS: Final = 4000
-"""Longer received messages are cut."""
+"""Received messages are cut to this length."""
 
 _CHANNEL: Final = "JanusDataChannel"
 _JOIN_TIMEOUT_S: Final = 8.0
@@ -111,7 +111,7 @@ class TextRoom:
                 await self._connect(self._handle, ice_servers)
                 await self._enter_room()
         except (JanusRefused, ChatError, ConnectionError, ValueError, TimeoutError) as exc:
-            # Without a handle the plugin itself is missing; other refusals may be temporary.
+            # A refusal before there is a handle means that the plugin is missing; others may be temporary.
             no_plugin = isinstance(exc, JanusRefused) and self._handle is None
             self.hopeless = no_plugin or isinstance(exc, ChatRefused)
             _log.info("the chat of this room could not be joined", reason=type(exc).__name__)
@@ -124,7 +124,7 @@ class TextRoom:
         return list(self._displays)
 
     async def send(self, text: str) -> bool:
-        """Send a message to everybody; whether Janus delivered it."""
+        """Send a message to everybody; return whether Janus delivered it."""
         try:
             await self._ask({"textroom": "message", "text": text})
         except ChatError:
@@ -132,7 +132,7 @@ class TextRoom:
         return True
 
     async def whisper(self, text: str, usernames: list[str]) -> bool:
-        """Send a private message to some members; whether Janus delivered it to those still present."""
+        """Send a private message; return whether Janus delivered it to the members who are still present."""
         try:
             await self._ask({"textroom": "message", "text": text, "tos": usernames})
         except ChatError:

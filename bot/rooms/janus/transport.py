@@ -83,7 +83,7 @@ class JanusTransport:
         self._reader = asyncio.create_task(self._read(self._socket), name="janus-read")
 
     async def ask(self, message: dict[str, object], timeout_s: float = REQUEST_TIMEOUT_S) -> Message:
-        """Send a request and wait for its answer.
+        """Send a request and return its answer.
 
         Raises:
             JanusUnavailable: no answer within the timeout, or the connection is lost.
@@ -157,7 +157,7 @@ class JanusTransport:
         except Exception:  # noqa: BLE001  # a bug of ours: log it and reconnect rather than end the class
             _log.exception("a message of Janus could not be handled")
             reason = "a message of the Janus server could not be handled"
-        finally:  # without this task no answer can arrive any more
+        finally:  # no task reads answers any more
             self.lose(reason)
 
     def _dispatch(self, text: str) -> None:
@@ -180,5 +180,5 @@ class JanusTransport:
 
 
 def new_transaction() -> str:
-    """Return a random identifier by which an answer is matched to its request."""
+    """Return a random identifier that matches an answer to its request."""
     return secrets.token_hex(8)

@@ -1,6 +1,6 @@
-"""Requests to the VideoRoom plugin, its events as ``Notification`` objects, its error codes as room errors.
+"""Builds requests to the VideoRoom plugin, and translates its events and its error codes.
 
-Pure functions. The server's messages are not trusted: anything that is not as documented is ignored.
+All functions are pure. Messages from the server are not trusted: malformed parts are ignored.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ NOT_ACCEPTING_SESSIONS: Final = 472
 """An operator sets this before a shutdown; the bot treats the server as unavailable."""
 
 INVALID_ELEMENT: Final = 430
-"""The request had a number where the server's rooms have names (``string_ids``), or the other way round."""
+"""The room was given by number but the server has named rooms (``string_ids``), or the other way round."""
 
 MAX_NAME_CHARS: Final = 200
 """Longer display names are cut; Janus itself has no limit."""
@@ -27,18 +27,26 @@ MAX_NAME_CHARS: Final = 200
 _UNAUTHORIZED: Final = 433
 _DECODABLE_CODECS: Final = frozenset({"vp8", "h264"})
 _REFUSALS: Final[dict[int, tuple[type[RoomError], str]]] = {
-    403: (RoomDenied, "the Janus server requires an API secret, and the bot has none: open it to the bot"),
+    403: (
+        RoomDenied,
+        "the Janus server requires an API secret, and the bot has none: ask its operator to admit the bot",
+    ),
     426: (RoomUnavailable, "there is no room ROOM on the Janus server: check its number, or open it first"),
     429: (RoomDenied, "room ROOM requires a PIN: give it as ?pin=PIN at the end of the room URL"),
     430: (RoomUnavailable, "the Janus server has no room called ROOM: check the number or name"),
     432: (RoomDenied, "room ROOM is full: let somebody leave, or allow more publishers there"),
     433: (RoomDenied, "the PIN of room ROOM is wrong: give the right one as ?pin=PIN in the room URL"),
     460: (RoomUnavailable, "the Janus server has no VideoRoom plugin: enable it there"),
-    472: (RoomUnavailable, "the Janus server accepts no new sessions, as before a stop: ask its operator"),
+    472: (
+        RoomUnavailable,
+        "the Janus server accepts no new sessions, as before a shutdown: ask its operator",
+    ),
 }
-"""ROOM stands for the room's number or name. Code 432 is for servers other than Janus 1.1.2, which never
-sends it to the bot: the setting ``publishers`` limits participants who send an offer, and the bot sends none;
-joining and subscribing have no limit."""
+"""``ROOM`` is replaced by the room's number or name.
+
+Janus 1.1.2 never sends 432 to the bot, but other servers may: there, ``publishers`` limits only participants
+who send an offer, and the bot sends none.
+"""
 
 _SCREEN_WORDS: Final = ("screen", "desktop", "presentation")
 
@@ -249,11 +257,11 @@ def read_participants(data: Message) -> list[RoomMember]:
 
 
 def as_room_error(exc: JanusRefused, address: RoomAddress) -> RoomError:
-    """Translate a refusal to join into a room error that says what to do."""
+    """Make the room error for a refusal to join; its text says what to do."""
     room = address.room
     if exc.code == _UNAUTHORIZED and address.pin is None:  # a missing PIN would be code 429
         return RoomDenied(
-            f"room {room} admits only holders of a token, and the bot has none: open the room to the bot"
+            f"room {room} requires a token, and the bot has none: turn off the token check of the room"
         )
     other = f"room ROOM could not be joined: the Janus server answered with error {exc.code}"
     kind, text = _REFUSALS.get(exc.code, (RoomUnavailable, other))
@@ -293,7 +301,7 @@ def _camera(entry: dict[str, Any]) -> Camera | None:
 
 
 def _is_feed(value: object) -> bool:
-    # Janus writes "ok" in place of an identifier when it means the receiver of the message.
+    # Janus writes "ok" instead of an identifier if the event is about the receiver of the message itself.
     return isinstance(value, int | str) and not isinstance(value, bool) and value != "ok"
 
 

@@ -1,6 +1,7 @@
-"""What each adapter needs around it in the contract tests: a room, and people who come and go.
+"""What each room adapter needs in the contract tests: a room, and a participant who joins and leaves.
 
-One module an adapter, of the adapter's name, with a class ``RoomSetup``. A test fails where one is missing.
+There is one module for each adapter, named after its URL scheme, with a class ``RoomSetup``. If a module is
+missing, the contract tests of its adapter fail.
 """
 
 from __future__ import annotations
@@ -10,22 +11,22 @@ from typing import Protocol
 
 
 class RoomSetup(AbstractAsyncContextManager["RoomSetup"], Protocol):
-    """Surroundings of one room, up while the context lasts.
+    """The environment of one room; ``async with`` starts and stops it.
 
     Attributes:
-        url: Room URL.
-        bad_urls: URLs of this scheme that must be refused.
-        secret: A text that must not stand in the room's public URL, or empty.
+        url: URL of the room.
+        bad_urls: URLs of this scheme that the adapter must reject.
+        secret: A text that the room's public URL must not contain, or empty.
     """
 
     url: str
     bad_urls: tuple[str, ...]
     secret: str
 
-    async def come(self) -> None:
-        """A participant with a camera comes; called after the room was joined."""
+    async def participant_joins(self) -> None:
+        """Let a participant with a camera join; called after the bot has joined."""
         ...
 
-    async def go(self) -> None:
-        """That participant goes."""
+    async def participant_leaves(self) -> None:
+        """Let that participant leave."""
         ...

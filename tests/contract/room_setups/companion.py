@@ -1,4 +1,4 @@
-"""Surroundings of the embedded room: its own web server and a student with a synthetic camera."""
+"""Setup of the embedded room: a web server with its routes, and a student with a synthetic camera."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.cameras import Sender
 
 
 class RoomSetup:
-    """The adapter's routes on a test server; the student joins over WebRTC and leaves by the page's call."""
+    """The student joins and leaves with the requests of the student page."""
 
     secret = ""
     url = "companion:contract-1"
@@ -40,7 +40,7 @@ class RoomSetup:
         await self._client.close()
         await self._server.close()
 
-    async def come(self) -> None:
+    async def participant_joins(self) -> None:
         self._sender = Sender()
         offer = {
             "sdp": await self._sender.offer(),
@@ -53,7 +53,7 @@ class RoomSetup:
         self._token = answer["token"]
         await self._sender.accept(answer["sdp"])
 
-    async def go(self) -> None:
+    async def participant_leaves(self) -> None:
         await self._post("leave", {"token": self._token})
 
     async def _post(self, call: str, body: dict[str, object]) -> dict[str, str]:

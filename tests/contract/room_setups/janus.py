@@ -1,4 +1,4 @@
-"""Surroundings of a Janus room: a real Janus on loopback, and a student with a synthetic camera."""
+"""Setup of a Janus room: a real Janus on this machine, and a student with a synthetic camera."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.janus_students import JanusStudent
 
 
 class RoomSetup:
-    """A room with a PIN; the student joins as a browser does and closes the tab."""
+    """A room with a PIN; the student leaves without notice, like a closed tab."""
 
     secret = PIN
 
@@ -40,12 +40,12 @@ class RoomSetup:
     async def __aexit__(
         self, kind: type[BaseException] | None, exc: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._student.go()
+        await self._student.leave()
         await self._server.kill()
 
-    async def come(self) -> None:
+    async def participant_joins(self) -> None:
         await self._student.join()
         await self._student.publish()
 
-    async def go(self) -> None:
-        await self._student.go()
+    async def participant_leaves(self) -> None:
+        await self._student.leave()

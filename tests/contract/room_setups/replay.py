@@ -1,4 +1,4 @@
-"""Surroundings of a replay room: a folder with one short video."""
+"""Setup of a replay room: a folder with one short video."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ LENGTH_S, FPS = 4, 15
 
 
 class RoomSetup:
-    """One video that plays once: the participant comes with the room and goes with the last picture."""
+    """One video that plays once: its participant joins with the bot and leaves after the last frame."""
 
     secret = ""
 
@@ -33,22 +33,22 @@ class RoomSetup:
     ) -> None:
         return None
 
-    async def come(self) -> None:
-        """The video plays from the start."""
+    async def participant_joins(self) -> None:
+        """Nothing to do: the video plays as soon as the bot has joined."""
 
-    async def go(self) -> None:
-        """The video ends by itself."""
+    async def participant_leaves(self) -> None:
+        """Nothing to do: the video ends by itself."""
 
 
 def write_video(path: Path, seconds: int = LENGTH_S) -> None:
-    """A gray bar that moves over a gray ground."""
+    """Write a video of a light grey bar that moves over a grey background."""
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=FPS)
         stream.width, stream.height, stream.pix_fmt = 160, 96, "yuv420p"
         for number in range(seconds * FPS):
-            picture = np.full((96, 160), 128, np.uint8)
-            picture[:, number % 150 : number % 150 + 10] = 230
-            frame = av.VideoFrame.from_ndarray(picture, format="gray").reformat(format="yuv420p")
+            image = np.full((96, 160), 128, np.uint8)
+            image[:, number % 150 : number % 150 + 10] = 230
+            frame = av.VideoFrame.from_ndarray(image, format="gray").reformat(format="yuv420p")
             frame.pts, frame.time_base = number, Fraction(1, FPS)
             for packet in stream.encode(frame):
                 container.mux(packet)

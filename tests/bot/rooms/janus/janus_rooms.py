@@ -22,10 +22,10 @@ def record(url: str, settings: Settings = FAST_SETTINGS) -> RoomRecorder:
 async def kick(moderator: JanusStudent, display: str) -> None:
     listed = await participants(moderator)
     (feed,) = [feed for feed, participant in listed.items() if participant["display"] == display]
-    await moderator.ask({"request": "kick", "room": OPEN_ROOM, "secret": SECRET, "id": feed})
+    await moderator.request({"request": "kick", "room": OPEN_ROOM, "secret": SECRET, "id": feed})
 
 
 async def participants(student: JanusStudent) -> dict[int, dict[str, Any]]:
     """Return Janus' descriptions of everybody in the room, by feed."""
-    reply = await student.ask({"request": "listparticipants", "room": OPEN_ROOM})
+    reply = await student.request({"request": "listparticipants", "room": OPEN_ROOM})
     return {participant["id"]: participant for participant in reply.data["participants"]}

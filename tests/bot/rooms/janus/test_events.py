@@ -153,12 +153,12 @@ class SimulatedRoom:
                     TrackRemoved(one, participant_id) for participant_id, one in self.track_ids.items() if one
                 ]
                 self.track_ids = dict.fromkeys(self.track_ids)
-                joined_again = [
+                rejoined = [
                     event
                     for participant_id in self.track_ids
                     for event in (Joined(participant_id), Muted(participant_id, True))
                 ]
-                return [Disconnected("cut"), *removed_tracks, Reconnected(), *joined_again]
+                return [Disconnected("cut"), *removed_tracks, Reconnected(), *rejoined]
         return []
 
 

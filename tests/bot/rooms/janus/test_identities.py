@@ -45,7 +45,7 @@ def test_a_returning_name_keeps_its_identifier_and_a_new_name_gets_a_new_one() -
     assert identities.find(1) is None
 
 
-def test_after_a_loss_two_with_one_name_get_their_own_identifiers_by_feed_if_it_is_the_same() -> None:
+def test_after_a_loss_two_with_one_name_are_told_apart_by_an_unchanged_feed() -> None:
     identities = new_identities()
     one, two = join(identities, 1, "Ada"), join(identities, 2, "Ada")
     identities.mark_absent(one)

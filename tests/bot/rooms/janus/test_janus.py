@@ -1,4 +1,4 @@
-"""The Janus adapter against a real Janus: who comes and goes, cameras, leaving."""
+"""The Janus adapter against a real Janus: joining, leaving and cameras."""
 
 import asyncio
 import threading
@@ -19,7 +19,7 @@ from tests.room_recorder import unfinished_tasks
 pytestmark = [pytest.mark.real_time, needs_janus, needs_network]
 
 
-async def test_a_student_comes_stops_the_camera_starts_it_again_and_goes(server: JanusServer) -> None:
+async def test_a_student_joins_stops_and_restarts_the_camera_and_leaves(server: JanusServer) -> None:
     async with record(server.room_url()) as recorder, JanusStudent(server.url, " Ada ") as ada:
         await ada.publish()
         added = await recorder.wait_for_kind(TrackAdded)
@@ -44,36 +44,36 @@ async def test_a_student_comes_stops_the_camera_starts_it_again_and_goes(server:
         async with asyncio.timeout(20):
             await again.track.recv()
 
-        await ada.go()
+        await ada.leave()
         assert await recorder.wait_for_kind(Left) == Left(joined.participant_id)
         await recorder.wait_for_track_end(1)
         assert sum(isinstance(event, Joined) for event in recorder.events) == 1
 
 
-async def test_who_is_there_already_is_told_and_the_bot_is_seen_and_publishes_nothing(
+async def test_participants_present_before_the_bot_are_reported_and_see_a_bot_that_publishes_nothing(
     server: JanusServer,
 ) -> None:
     async with JanusStudent(server.url, "Ada") as ada, JanusStudent(server.url, "Bea") as bea:
         await ada.publish()
-        await ada.published()
+        await ada.wait_until_published()
         async with record(server.room_url(query="?name=Class%20bot")) as recorder:
             await recorder.wait_for_kind(TrackAdded)
-            # Bea has no camera: Janus tells of her only when asked.
+            # Bea has no camera: Janus lists her only on request.
             await recorder.wait_for(lambda event: isinstance(event, Joined) and event.name == "Bea")
             joined = {event.name: event for event in recorder.events if isinstance(event, Joined)}
             assert set(joined) == {"Ada", "Bea"}
             assert Muted(joined["Bea"].participant_id, True) in recorder.events
             assert Muted(joined["Ada"].participant_id, True) not in recorder.events
-            people = await participants(bea)
-            seen = {person["display"]: person["publisher"] for person in people.values()}
-            assert seen == {"Class bot": False, "Ada": True, "Bea": False}
-            await bea.go()
+            listed = await participants(bea)
+            publishes = {one["display"]: one["publisher"] for one in listed.values()}
+            assert publishes == {"Class bot": False, "Ada": True, "Bea": False}
+            await bea.leave()
             assert await recorder.wait_for_kind(Left) == Left(joined["Bea"].participant_id)
-        (bot,) = [feed for feed, person in people.items() if person["display"] == "Class bot"]
-        await ada.sees_go(bot)
+        (bot,) = [feed for feed, one in listed.items() if one["display"] == "Class bot"]
+        await ada.wait_until_left(bot)
 
 
-async def test_the_bot_says_what_it_does_in_its_name(server: JanusServer) -> None:
+async def test_the_default_name_of_the_bot_says_what_it_does(server: JanusServer) -> None:
     async with JanusStudent(server.url, "Ada") as ada, record(server.room_url()):
         assert DEFAULT_NAME in [person["display"] for person in (await participants(ada)).values()]
 
@@ -87,17 +87,17 @@ async def test_leaving_leaves_no_task_and_no_thread_behind(server: JanusServer) 
 
     async with JanusStudent(server.url, "Ada") as ada, ChatStudent(server.url, "Ada"):
         await ada.publish()
-        await stay()  # by then the students' own tasks are all begun
+        await stay()  # afterwards all tasks of the students are running
         tasks, threads = asyncio.all_tasks(), set(threading.enumerate())
         await stay()
         assert await unfinished_tasks(tasks, 10.0) == []
         for thread in set(threading.enumerate()) - threads:
             if "decode" in thread.name:
-                await asyncio.to_thread(thread.join, 10.0)  # nobody waits for the pool's last breath
+                await asyncio.to_thread(thread.join, 10.0)  # the room does not wait for its threads
                 assert not thread.is_alive()
 
 
-async def test_leaving_at_once_leaves_the_room(server: JanusServer) -> None:
+async def test_leaving_right_after_joining_removes_the_bot_from_the_room(server: JanusServer) -> None:
     async with JanusStudent(server.url, "Ada") as ada:
         tasks = asyncio.all_tasks()
         async with Adapter(RoomContext(FAST_SETTINGS)).open(server.room_url()):
@@ -105,32 +105,32 @@ async def test_leaving_at_once_leaves_the_room(server: JanusServer) -> None:
                 feed for feed, one in (await participants(ada)).items() if one["display"] == DEFAULT_NAME
             ]
         async with Adapter(RoomContext(FAST_SETTINGS)).open(server.room_url()):
-            pass  # not a moment in it
+            pass  # leave at once
         assert not {task.get_name() for task in asyncio.all_tasks() - tasks if "janus" in task.get_name()}
-        await ada.sees_go(bot)
+        await ada.wait_until_left(bot)
         async with asyncio.timeout(20):
-            await ada.alone()
+            await ada.wait_until_alone()
 
 
-async def test_a_camera_that_sends_nothing_counts_as_off_and_on_again_with_the_first_picture(
+async def test_a_camera_that_sends_nothing_counts_as_off_until_its_first_frame(
     server: JanusServer,
 ) -> None:
     async with record(server.room_url()) as recorder, JanusStudent(server.url, "Ada") as ada:
         await ada.publish()
         added = await recorder.wait_for_kind(TrackAdded)
         await added.track.recv()
-        pid, mark = added.track.participant_id, len(recorder.events)
-        ada.camera.running.clear()  # as replaceTrack(null): the connection stays, no packet comes
-        off = await recorder.wait_for(lambda event: event == Muted(pid, True), mark)
+        participant_id, mark = added.track.participant_id, len(recorder.events)
+        ada.camera.running.clear()  # like replaceTrack(null): the connection stays, no packet arrives
+        off = await recorder.wait_for(lambda event: event == Muted(participant_id, True), mark)
         assert not any(isinstance(event, Left) for event in recorder.events)
         ada.camera.running.set()
-        await recorder.wait_for(lambda event: event == Muted(pid, False), off)
+        await recorder.wait_for(lambda event: event == Muted(participant_id, False), off)
         newest = [event for event in recorder.events if isinstance(event, TrackAdded)][-1]
         async with asyncio.timeout(20):
             await newest.track.recv()
 
 
-async def test_a_server_that_sends_its_addresses_one_by_one_is_received_from(tmp_path: Path) -> None:
+async def test_cameras_are_received_from_a_server_with_full_trickle(tmp_path: Path) -> None:
     async with (
         JanusServer(tmp_path, full_trickle=True) as server,
         record(server.room_url()) as recorder,
@@ -143,7 +143,7 @@ async def test_a_server_that_sends_its_addresses_one_by_one_is_received_from(tmp
             await added.track.recv()
 
 
-async def test_an_h264_camera_is_received_too(tmp_path: Path) -> None:
+async def test_an_h264_camera_is_received(tmp_path: Path) -> None:
     async with (
         JanusServer(tmp_path, videocodec="h264,vp8") as server,
         record(server.room_url()) as recorder,
@@ -155,7 +155,7 @@ async def test_an_h264_camera_is_received_too(tmp_path: Path) -> None:
             assert (await added.track.recv()).luma().shape == (HEIGHT, WIDTH)
 
 
-async def test_where_faces_must_not_be_read_no_camera_is_received(server: JanusServer) -> None:
+async def test_no_camera_is_received_where_face_analysis_is_prohibited(server: JanusServer) -> None:
     settings = Settings(webrtc=FAST_SETTINGS.webrtc, privacy=PrivacySettings(jurisdiction="eu-education"))
     async with record(server.room_url(), settings) as recorder, JanusStudent(server.url, "Ada") as ada:
         await ada.publish()

@@ -1,4 +1,4 @@
-"""Cameras in a Janus room that cannot be decoded or fall behind, beside others that go on."""
+"""Cameras in a Janus room that cannot be decoded or fall behind do not affect the others."""
 
 import asyncio
 from pathlib import Path
@@ -20,22 +20,22 @@ pytestmark = [pytest.mark.real_time, needs_janus, needs_network, pytest.mark.slo
 SETTINGS = Settings(webrtc=WebrtcSettings(silence_timeout_s=5.0))
 
 
-class SlowClock(SyntheticCamera):
-    """A camera whose pictures come ever later than they say: a server that falls behind."""
+class LateCamera(SyntheticCamera):
+    """A camera whose frames arrive ever later than their timestamps say."""
 
     def __init__(self) -> None:
         super().__init__()
         self.speed = 1.0
-        self._stamp_s = 0.0
+        self._timestamp_s = 0.0
 
     async def recv(self) -> av.VideoFrame:
         frame = await super().recv()
-        self._stamp_s += self.speed / 15
-        frame.pts = int(self._stamp_s * 90_000)
+        self._timestamp_s += self.speed / 15
+        frame.pts = int(self._timestamp_s * 90_000)
         return frame
 
 
-async def test_h264_high_is_unsupported_for_that_student_while_the_others_go_on(tmp_path: Path) -> None:
+async def test_h264_high_is_unsupported_and_does_not_affect_other_students(tmp_path: Path) -> None:
     async with (
         JanusServer(tmp_path, videocodec="h264,vp8") as server,
         RoomRecorder(Adapter(RoomContext(SETTINGS)).open(server.room_url())) as recorder,
@@ -55,8 +55,8 @@ async def test_h264_high_is_unsupported_for_that_student_while_the_others_go_on(
         assert sum(isinstance(event, TrackAdded) for event in recorder.events) == 1
 
 
-async def test_a_camera_that_falls_behind_is_received_anew(tmp_path: Path) -> None:
-    camera = SlowClock()
+async def test_a_camera_that_falls_behind_gets_a_new_connection(tmp_path: Path) -> None:
+    camera = LateCamera()
     async with (
         JanusServer(tmp_path) as server,
         RoomRecorder(Adapter(RoomContext(SETTINGS)).open(server.room_url())) as recorder,

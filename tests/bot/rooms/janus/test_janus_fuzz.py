@@ -1,4 +1,4 @@
-"""A server that is no Janus, or a broken one: errors meant for it, soon; a session that goes on."""
+"""Malformed messages from a server neither break a session nor cause anything but the expected errors."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from bot.rooms.janus.textroom import ChatMessage, TextRoom
 from bot.rooms.janus.transport import SUBPROTOCOL
 from bot.rooms.janus.videoroom import RoomAddress
 
-LONGEST_S = 20.0
+TIMEOUT_S = 20.0
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
@@ -54,8 +54,8 @@ MESSAGES = st.one_of(
 
 
 @asynccontextmanager
-async def server(answer: dict[str, Any], noise: list[str]) -> AsyncIterator[str]:
-    """Creates a session and handle 7, sends noise with each reply, gives plugins' requests an ``answer``."""
+async def noisy_server(answer: dict[str, Any], noise: list[str]) -> AsyncIterator[str]:
+    """Run a server that sends ``noise`` before each reply and ``answer`` to every request to a plugin."""
 
     async def serve(request: web.Request) -> web.WebSocketResponse:
         socket = web.WebSocketResponse(protocols=(SUBPROTOCOL,))
@@ -63,7 +63,7 @@ async def server(answer: dict[str, Any], noise: list[str]) -> AsyncIterator[str]
         async for message in socket:
             if message.type is not WSMsgType.TEXT:
                 break
-            asked = json.loads(message.data)
+            received = json.loads(message.data)
             for text in noise:
                 await socket.send_str(text)
             replies: dict[str, dict[str, Any]] = {
@@ -72,8 +72,8 @@ async def server(answer: dict[str, Any], noise: list[str]) -> AsyncIterator[str]
                 "message": {"janus": "event", "sender": 7, **answer},
                 "detach": {"janus": "success"},
             }
-            reply = replies.get(asked["janus"], {"janus": "ack"})
-            await socket.send_str(json.dumps({**reply, "transaction": asked["transaction"]}))
+            reply = replies.get(received["janus"], {"janus": "ack"})
+            await socket.send_str(json.dumps({**reply, "transaction": received["transaction"]}))
         return socket
 
     app = web.Application()
@@ -88,22 +88,22 @@ async def server(answer: dict[str, Any], noise: list[str]) -> AsyncIterator[str]
         await runner.cleanup()
 
 
-async def hold_session(noise: list[str]) -> None:
-    said = ""
-    async with server({"plugindata": {"data": {"videoroom": "success"}}}, noise) as url:
-        heard: list[Reply] = []
-        async with asyncio.timeout(LONGEST_S):
+async def use_session(noise: list[str]) -> None:
+    error = ""
+    async with noisy_server({"plugindata": {"data": {"videoroom": "success"}}}, noise) as url:
+        events: list[Reply] = []
+        async with asyncio.timeout(TIMEOUT_S):
             try:
                 async with JanusSession(url, 5.0) as session:
-                    handle = await session.attach("janus.plugin.videoroom", heard.append)
+                    handle = await session.attach("janus.plugin.videoroom", events.append)
                     reply = await session.request(handle, {"request": "exists"})
                     assert session.lost.done() or reply.data == {"videoroom": "success"}
                     reader = session._transport._reader
                     assert reader is not None
                     assert not reader.done()
             except JanusError as exc:
-                said = str(exc)
-    assert not said or "the Janus server ended the session" in said, "it answers all the time"
+                error = str(exc)
+    assert not error or "the Janus server ended the session" in error, "the server answers every request"
 
 
 @settings(max_examples=60)
@@ -116,17 +116,17 @@ async def hold_session(noise: list[str]) -> None:
 @example(['{"janus":"timeout"}'])
 def test_no_message_breaks_a_session(noise: list[str]) -> None:
     noise = [text for text in noise if "\ud800" not in text and text.isprintable()]
-    asyncio.run(hold_session(noise))
+    asyncio.run(use_session(noise))
 
 
-async def hold_room(answer: dict[str, Any], noise: list[str]) -> None:
-    said = ""
-    async with server(answer, noise) as url:
+async def use_room(answer: dict[str, Any], noise: list[str]) -> None:
+    error = ""
+    async with noisy_server(answer, noise) as url:
         room = JanusRoom(
             parse_address(f"janus+{url}/1"), WebrtcSettings(connect_timeout_s=2.0), samples_per_s=2.0,
             timeouts=ReconnectTimeouts(0.5, 0.5),
         )  # fmt: skip
-        async with asyncio.timeout(LONGEST_S):
+        async with asyncio.timeout(TIMEOUT_S):
             try:
                 async with room:
                     async with asyncio.timeout(0.1):
@@ -135,8 +135,8 @@ async def hold_room(answer: dict[str, Any], noise: list[str]) -> None:
             except TimeoutError:
                 pass
             except RoomError as exc:
-                said = str(exc)
-    assert "\n" not in said
+                error = str(exc)
+    assert "\n" not in error
 
 
 @pytest.mark.slow
@@ -155,17 +155,17 @@ async def hold_room(answer: dict[str, Any], noise: list[str]) -> None:
     {"plugindata": {"data": {"exists": True}}, "jsep": {"sdp": "v=0\r\nm=application 9 UDP/DTLS/SCTP x\r\n"}}
 )
 def test_no_answer_breaks_a_room(answer: dict[str, Any]) -> None:
-    asyncio.run(hold_room(answer, []))
+    asyncio.run(use_room(answer, []))
 
 
-class Ears:
-    """Hears the chat."""
+class RecordingListener:
+    """Records the messages of the chat and checks the other events."""
 
     def __init__(self) -> None:
-        self.lines: list[ChatMessage] = []
+        self.messages: list[ChatMessage] = []
 
-    def on_chat_message(self, line: ChatMessage) -> None:
-        self.lines.append(line)
+    def on_chat_message(self, message: ChatMessage) -> None:
+        self.messages.append(message)
 
     def on_chat_member_joined(self, username: str) -> None:
         assert isinstance(username, str)
@@ -182,13 +182,13 @@ class Ears:
 @example([b"\xff"])
 @example(['{"textroom":"message","from":"a","text":"%s"}' % ("x" * 100_000)])
 @example(['{"textroom":"join","username":["a"],"display":{}}', '{"textroom":"leave","username":{}}'])
-def test_no_line_breaks_the_chat(lines: list[str | bytes]) -> None:
-    async def hear() -> None:
-        ears = Ears()
+def test_no_message_breaks_the_chat(messages: list[str | bytes]) -> None:
+    async def receive() -> None:
+        listener = RecordingListener()
         session = JanusSession("ws://192.0.2.1", 1.0)
-        chat = TextRoom(session, RoomAddress("ws://192.0.2.1", 1, None, "Bot", ""), ears)
-        for line in lines:
-            chat._on_message(line)
-        assert all(len(line.text) <= 4000 for line in ears.lines)
+        chat = TextRoom(session, RoomAddress("ws://192.0.2.1", 1, None, "Bot", ""), listener)
+        for message in messages:
+            chat._on_message(message)
+        assert all(len(message.text) <= 4000 for message in listener.messages)
 
-    asyncio.run(hear())
+    asyncio.run(receive())

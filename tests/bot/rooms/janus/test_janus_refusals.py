@@ -1,4 +1,4 @@
-"""Being refused by a Janus server, or put out of its room: each its own truthful word, without the PIN."""
+"""Every refusal or removal by a Janus server has an error that names the cause and never the PIN."""
 
 import asyncio
 import json
@@ -27,7 +27,9 @@ from tests.janus_students import JanusStudent
 pytestmark = [pytest.mark.real_time, needs_janus, needs_network]
 
 
-async def test_a_wrong_pin_and_a_missing_room_are_told_apart_and_hold_no_pin(server: JanusServer) -> None:
+async def test_errors_for_a_wrong_pin_and_a_missing_room_do_not_contain_the_pin(
+    server: JanusServer,
+) -> None:
     with structlog.testing.capture_logs() as logs:
         for query in ("", "?pin=guessed-77"):
             with pytest.raises(
@@ -42,19 +44,19 @@ async def test_a_wrong_pin_and_a_missing_room_are_told_apart_and_hold_no_pin(ser
     assert PIN not in repr(logs)
 
 
-async def test_a_room_that_is_full_for_students_still_has_room_for_the_bot(server: JanusServer) -> None:
-    """Why 432 can only be scripted: Janus 1.1.2 counts, when somebody sends an offer, who has done so.
+async def test_the_bot_can_join_a_room_that_is_full_for_publishers(server: JanusServer) -> None:
+    """Janus 1.1.2 limits the participants who send an offer, and the bot sends none.
 
-    The bot sends none. Joining, however many have joined, subscribing and attaching know no limit, neither in
-    the plugin nor in Janus itself, whose only way to refuse newcomers as such is the next test's.
+    Joining, subscribing and attaching have no limit. So a real Janus never answers the bot with error 432,
+    and the test of that error needs a scripted server.
     """
     room = 4004
     async with (
-        JanusStudent(server.url, "Ada", room, opens={"publishers": 1}) as ada,
+        JanusStudent(server.url, "Ada", room, room_options={"publishers": 1}) as ada,
         JanusStudent(server.url, "Bea", room) as bea,
     ):
         await ada.publish()
-        await ada.published()
+        await ada.wait_until_published()
         with pytest.raises(JanusRefused) as full:
             await bea.publish()
         assert full.value.code == 432
@@ -65,25 +67,25 @@ async def test_a_room_that_is_full_for_students_still_has_room_for_the_bot(serve
                     await added.track.recv()
 
 
-async def test_a_server_that_takes_nobody_new_is_unavailable(server: JanusServer) -> None:
+async def test_a_server_that_accepts_no_new_sessions_is_unavailable(server: JanusServer) -> None:
     await server.refuse_new_sessions()
     with pytest.raises(RoomUnavailable, match=r"^the Janus server accepts no new sessions"):
         await record(server.room_url()).__aenter__()
 
 
-async def test_a_room_with_a_list_of_who_may_enter_is_not_said_to_want_a_pin(server: JanusServer) -> None:
+async def test_the_error_of_a_room_that_requires_a_token_does_not_ask_for_a_pin(server: JanusServer) -> None:
     async with JanusStudent(server.url, "Ada") as ada:
         listed = {"action": "enable", "allowed": ["token of somebody"], "secret": SECRET}
-        await ada.ask({"request": "allowed", "room": OPEN_ROOM, **listed})
-        with pytest.raises(RoomDenied, match=r"^room 1001 admits only holders of a token"):
+        await ada.request({"request": "allowed", "room": OPEN_ROOM, **listed})
+        with pytest.raises(RoomDenied, match=r"^room 1001 requires a token"):
             await record(server.room_url()).__aenter__()
 
 
-async def test_nobody_there_and_no_janus_are_unavailable_in_one_line(tmp_path: Path) -> None:
+async def test_no_server_and_a_server_other_than_janus_are_unavailable(tmp_path: Path) -> None:
     server = JanusServer(tmp_path)  # never started
-    with pytest.raises(RoomUnavailable, match=r"^no Janus server answers at ws://127.0.0.1:") as gone:
+    with pytest.raises(RoomUnavailable, match=r"^no Janus server answers at ws://127.0.0.1:") as caught:
         await record(server.room_url()).__aenter__()
-    assert "\n" not in str(gone.value)
+    assert "\n" not in str(caught.value)
 
     async def greet(request: web.Request) -> web.Response:
         return web.Response(text="a web server")
@@ -94,25 +96,25 @@ async def test_nobody_there_and_no_janus_are_unavailable_in_one_line(tmp_path: P
     await runner.cleanup()
 
 
-async def test_a_certificate_nobody_vouches_for_is_said_to_be_the_trouble(tmp_path: Path) -> None:
-    async def never(request: web.Request) -> web.Response:
-        raise AssertionError("asked in spite of the certificate")
+async def test_an_untrusted_certificate_is_named_as_the_cause(tmp_path: Path) -> None:
+    async def fail(request: web.Request) -> web.Response:
+        raise AssertionError("a request was sent in spite of the certificate")
 
-    runner, url = await serve(never, certificate(tmp_path))
+    runner, url = await serve(fail, self_signed_certificate(tmp_path))
     with pytest.raises(RoomUnavailable, match=r"^the certificate of the server at wss://127.0.0.1:"):
         await record(f"janus+{url}/{OPEN_ROOM}").__aenter__()
     await runner.cleanup()
 
 
 @pytest.mark.parametrize(
-    ("code", "kind", "says"),
+    ("code", "kind", "text"),
     [
         (432, RoomDenied, "room 5 is full"),
         (430, RoomUnavailable, "no room called 5"),
         (499, RoomUnavailable, "answered with error 499"),
     ],
 )
-async def test_refusals_that_a_real_janus_seldom_gives(code: int, kind: type[Exception], says: str) -> None:
+async def test_refusals_that_a_real_janus_rarely_sends(code: int, kind: type[Exception], text: str) -> None:
     async def refuse(request: web.Request) -> web.WebSocketResponse:
         socket = web.WebSocketResponse(protocols=("janus-protocol",))
         await socket.prepare(request)
@@ -131,7 +133,7 @@ async def test_refusals_that_a_real_janus_seldom_gives(code: int, kind: type[Exc
         return socket
 
     runner, url = await serve(refuse)
-    with pytest.raises(kind, match=says) as caught:
+    with pytest.raises(kind, match=text) as caught:
         await record(f"janus+{url}/5?pin={PIN}").__aenter__()
     assert PIN not in repr(caught.value) + repr(caught.value.__cause__)
     await runner.cleanup()
@@ -151,11 +153,11 @@ async def test_a_kicked_student_leaves_and_a_kicked_bot_is_removed(server: Janus
         assert str(error) == "a moderator removed the bot from the room"
 
 
-async def test_a_room_that_is_closed_ends_the_class_truthfully(server: JanusServer) -> None:
+async def test_a_closed_room_ends_the_class_with_that_reason(server: JanusServer) -> None:
     async with record(server.room_url()) as recorder, JanusStudent(server.url, "Ada") as ada:
         await ada.publish()
         await recorder.wait_for_kind(TrackAdded)
-        await ada.ask({"request": "destroy", "room": OPEN_ROOM, "secret": SECRET})
+        await ada.request({"request": "destroy", "room": OPEN_ROOM, "secret": SECRET})
         error = await recorder.wait_for_error()
         assert isinstance(error, RoomUnavailable)
         assert str(error) == "the room was closed on the Janus server"
@@ -171,12 +173,12 @@ async def serve(handler: Any, tls: ssl.SSLContext | None = None) -> tuple[web.Ap
     return runner, f"ws{'' if tls is None else 's'}://127.0.0.1:{runner.addresses[0][1]}"
 
 
-def certificate(folder: Path) -> ssl.SSLContext:
-    """A certificate signed by nobody but itself."""
+def self_signed_certificate(folder: Path) -> ssl.SSLContext:
+    """Make a TLS context with a self-signed certificate."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
     now = datetime.now(UTC)
-    made = (
+    signed = (
         x509.CertificateBuilder()
         .subject_name(name)
         .issuer_name(name)
@@ -188,7 +190,7 @@ def certificate(folder: Path) -> ssl.SSLContext:
     )
     file = folder / "certificate.pem"
     plain = (Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    file.write_bytes(key.private_bytes(*plain) + made.public_bytes(Encoding.PEM))
+    file.write_bytes(key.private_bytes(*plain) + signed.public_bytes(Encoding.PEM))
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(file)
     return context

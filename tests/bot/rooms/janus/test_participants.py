@@ -42,7 +42,7 @@ class ParticipantsRecorder:
             private_id=None,
             options=ReceiveOptions(WebrtcSettings(), ThreadPoolExecutor(1)),
             temporal=0,
-            turnstile=asyncio.Semaphore(1),
+            connection_limit=asyncio.Semaphore(1),
         )
         self.participants.connect(reception, own_feed, [Present(member) for member in present])
 

@@ -29,9 +29,9 @@ async def test_a_handle_is_detached_if_its_requester_was_cancelled(tmp_path: Pat
     async with JanusServer(tmp_path) as server, JanusSession(server.url, 5.0) as session:
         used = await session.attach(PLUGIN, ignore)
         assert await handle_count(server) == 1
-        for loop_turns in range(8):  # cancel after more and more turns of the event loop
+        for iterations in range(8):  # cancel after more and more iterations of the event loop
             attaching = asyncio.create_task(session.attach(PLUGIN, ignore))
-            for _ in range(loop_turns):
+            for _ in range(iterations):
                 await asyncio.sleep(0)
             attaching.cancel()
             await asyncio.wait([attaching])

@@ -27,7 +27,7 @@ from bot.rooms.janus.videoroom import (
 )
 
 
-def test_an_empty_message_has_no_content() -> None:
+def test_an_empty_message_is_read_as_empty() -> None:
     assert list(read_notifications({})) == []
     assert read_participants({}) == []
     assert subscribed_mid({}) == "0"
@@ -141,7 +141,7 @@ KEYS = st.sampled_from(
 
 
 @given(st.dictionaries(KEYS, JSON))
-def test_no_message_makes_reading_fail(data: dict[str, object]) -> None:
+def test_reading_accepts_any_message(data: dict[str, object]) -> None:
     list(read_notifications(data))
     read_participants(data)
     subscribed_mid(data)

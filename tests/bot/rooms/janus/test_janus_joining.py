@@ -1,4 +1,4 @@
-"""What happens while the bot is still entering a Janus room, and answers that never come: by a script."""
+"""Events while the bot is joining a Janus room, and requests without an answer, against a scripted server."""
 
 import asyncio
 import json
@@ -19,41 +19,46 @@ ADA = {"id": 5, "display": "Ada"}
 CAMERA = {"streams": [{"type": "video", "mindex": 0, "mid": "0", "codec": "vp8"}]}
 
 
-class Janus:
-    """Answers as Janus does; tells of Ada's camera before it tells who is there; answers no subscriber.
+class ScriptedJanus:
+    """Answers like Janus, with faults.
 
-    There is a chat, which cannot be set up.
+    It reports Ada's camera before it lists the participants, never answers a subscriber, and has a chat that
+    cannot be set up.
+
+    Attributes:
+        subscribe_requests: Released with each request for a camera.
+        chat_requests: Released with each request to set up the chat.
     """
 
     def __init__(self) -> None:
-        self.subscribed, self.set_up = asyncio.Semaphore(0), asyncio.Semaphore(0)
+        self.subscribe_requests, self.chat_requests = asyncio.Semaphore(0), asyncio.Semaphore(0)
 
-    async def serve(self, request: web.Request) -> web.WebSocketResponse:
+    async def serve(self, upgrade: web.Request) -> web.WebSocketResponse:
         socket = web.WebSocketResponse(protocols=("janus-protocol",))
-        await socket.prepare(request)
+        await socket.prepare(upgrade)
 
-        async def event(**data: Any) -> None:
-            told = {"videoroom": "event", "room": 5, **data}
-            await socket.send_json({"janus": "event", "sender": 7, "plugindata": {"data": told}})
+        async def send_event(**data: Any) -> None:
+            event = {"videoroom": "event", "room": 5, **data}
+            await socket.send_json({"janus": "event", "sender": 7, "plugindata": {"data": event}})
 
         async for message in socket:
-            asked = json.loads(message.data)
-            body, data = asked.get("body", {}), {}
+            request = json.loads(message.data)
+            body, data = request.get("body", {}), {}
             match body.get("request"):
                 case "join" if body["ptype"] == "subscriber":
-                    self.subscribed.release()
+                    self.subscribe_requests.release()
                     continue
                 case "join":
                     data = {"videoroom": "joined", "id": 9, "private_id": 1, "publishers": []}
                 case "listparticipants":
-                    await event(publishers=[ADA | CAMERA])
+                    await send_event(publishers=[ADA | CAMERA])
                     data = {"videoroom": "participants", "participants": [ADA | {"publisher": True}]}
                 case "exists":
                     data = {"textroom": "success", "exists": True}
                 case "setup":
-                    self.set_up.release()
+                    self.chat_requests.release()
                     data = {"textroom": "event", "error_code": 499}
-            answer = {"janus": "success", "transaction": asked["transaction"], "data": {"id": 7}}
+            answer = {"janus": "success", "transaction": request["transaction"], "data": {"id": 7}}
             if body:
                 answer |= {"janus": "event", "sender": 7, "plugindata": {"data": data}}
             await socket.send_json(answer)
@@ -61,7 +66,7 @@ class Janus:
 
 
 @asynccontextmanager
-async def entered(janus: Janus) -> AsyncIterator[RoomRecorder]:
+async def join_room(janus: ScriptedJanus) -> AsyncIterator[RoomRecorder]:
     app = web.Application()
     app.router.add_get("/{tail:.*}", janus.serve)
     runner = web.AppRunner(app)
@@ -73,11 +78,11 @@ async def entered(janus: Janus) -> AsyncIterator[RoomRecorder]:
     await runner.cleanup()
 
 
-async def test_a_camera_that_starts_while_the_bot_enters_is_received() -> None:
-    janus = Janus()
-    async with entered(janus) as recorder:
+async def test_a_camera_published_while_the_bot_joins_is_received() -> None:
+    janus = ScriptedJanus()
+    async with join_room(janus) as recorder:
         async with asyncio.timeout(10):
-            await janus.subscribed.acquire()
+            await janus.subscribe_requests.acquire()
         joined = [event for event in recorder.events if isinstance(event, Joined)]
         assert [event.name for event in joined] == ["Ada"]
         muted = [event.muted for event in recorder.events if isinstance(event, Muted)]
@@ -85,18 +90,18 @@ async def test_a_camera_that_starts_while_the_bot_enters_is_received() -> None:
 
 
 @pytest.mark.slow
-async def test_a_camera_whose_request_is_never_answered_is_asked_for_again() -> None:
-    janus = Janus()
-    async with entered(janus) as recorder, asyncio.timeout(40):
-        await janus.subscribed.acquire()
-        await janus.subscribed.acquire()
+async def test_an_unanswered_request_for_a_camera_is_repeated() -> None:
+    janus = ScriptedJanus()
+    async with join_room(janus) as recorder, asyncio.timeout(40):
+        await janus.subscribe_requests.acquire()
+        await janus.subscribe_requests.acquire()
         assert not any(isinstance(event, Disconnected) for event in recorder.events)
 
 
 @pytest.mark.slow
-async def test_a_chat_that_cannot_be_had_at_first_is_tried_again() -> None:
-    janus = Janus()
-    async with entered(janus) as recorder, asyncio.timeout(40):
+async def test_joining_the_chat_is_retried_after_a_failure() -> None:
+    janus = ScriptedJanus()
+    async with join_room(janus) as recorder, asyncio.timeout(40):
         assert await recorder.room.announce("A bot is here.") is False
-        await janus.set_up.acquire()
-        await janus.set_up.acquire()
+        await janus.chat_requests.acquire()
+        await janus.chat_requests.acquire()
