@@ -191,7 +191,7 @@ class RoomConnection:
         return videoroom.read_participants(reply.data)
 
     async def _poll_participants(self, handle: int) -> None:
-        """Poll the list: without ``notify_joining``, Janus sends no events about participants without camera."""
+        """Poll the list: without ``notify_joining`` Janus reports no participants without a camera."""
         previous: set[Feed] = set()
         while not self.session.lost.done():
             try:
