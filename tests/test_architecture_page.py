@@ -14,7 +14,8 @@ SETTINGS = [ROOT / "pyproject.toml", ROOT / "config.yaml"]
 FOLDERS = ("bot", "benchmarks", "inference", "training", "reports", "migrations", "tests", "docs", "locks")
 EXAMPLE_FILES = {"bot/rooms/example.py", "tests/contract/room_setups/example.py"}
 PROJECT_FILE = re.compile(rf"(?<![\w./-])(?:{'|'.join(FOLDERS)})/[\w./-]*[\w/](?![*<])")
-LINK = re.compile(r"\]\((?!https?:)([^)#\s]+)")
+BARE_FILE = re.compile(r"(?<![\w./-])[\w-]+\.(?:py|md|js|css|html|toml|yaml|txt|conf|tflite)\b")
+LINK = re.compile(r"\]\((?!https?:)([^)#\s]*)(?:#([^)\s]+))?\)")
 
 
 def import_contracts() -> list[dict[str, object]]:
@@ -87,10 +88,29 @@ def test_every_file_named_in_documentation_and_settings_exists(page: Path) -> No
     assert sorted(name for name in names if not (ROOT / name).exists()) == []
 
 
+@pytest.fixture(scope="module")
+def file_names() -> set[str]:
+    folders = [path for folder in FOLDERS for path in (ROOT / folder).rglob("*.*")]
+    return {path.name for path in [*ROOT.iterdir(), *folders]}
+
+
+@pytest.mark.parametrize("page", [*PAGES, *SETTINGS], ids=lambda page: page.name)
+def test_every_file_named_without_its_folder_exists_somewhere(page: Path, file_names: set[str]) -> None:
+    assert sorted(set(BARE_FILE.findall(page.read_text(encoding="utf-8"))) - file_names) == []
+
+
+def anchors(page: Path) -> set[str]:
+    """Return the anchors of a page's headings, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.*)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading).lower().replace(" ", "-") for heading in headings}
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_every_link_to_a_file_in_the_documentation_works(page: Path) -> None:
-    targets = LINK.findall(page.read_text(encoding="utf-8"))
-    assert [target for target in targets if not (page.parent / target).exists()] == []
+def test_every_link_in_the_documentation_leads_to_a_file_and_a_heading(page: Path) -> None:
+    for name, anchor in LINK.findall(page.read_text(encoding="utf-8")):
+        target = page.parent / name if name else page
+        assert target.exists(), name
+        assert not anchor or anchor in anchors(target), f"{name}#{anchor}"
 
 
 def test_main_path_of_the_readme_leads_from_the_room_to_the_page() -> None:

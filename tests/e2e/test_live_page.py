@@ -52,7 +52,7 @@ async def test_word_alert_and_pulses_update_live_without_layout_shift(host_serve
     for index in range(1, 4):
         await host_server.publish_window(a_window(900 + 5 * index, tense=0.3, analysed=3, shown=False))
     await expect(page.locator("#coverage")).to_have_text("3 of 7 faces seen")
-    await expect(page.locator("#shares-note")).to_contain_text("Withheld")
+    await expect(page.locator("#shares-note")).to_contain_text("Not shown")
     assert await page.locator("#timeline").bounding_box() == before
     assert await page.evaluate("window.layoutShift") < 0.01
 
@@ -67,7 +67,7 @@ async def test_facing_is_shown_with_the_shares_and_withheld_with_them(host_serve
     await expect(page.locator("#facing .share")).to_have_text("–")
     await expect(page.locator("#shares-note")).to_contain_text("too few faces were large enough")
     await host_server.publish_window(a_window(35, shown=False, analysed=3))
-    await expect(page.locator("#shares-note")).to_contain_text("Withheld")
+    await expect(page.locator("#shares-note")).to_contain_text("Not shown")
     await expect(page.locator("#facing")).to_have_attribute("data-share", "")
 
 

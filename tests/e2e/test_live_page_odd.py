@@ -29,7 +29,7 @@ async def test_the_shares_of_a_class_of_one_are_withheld(host_server: HostServer
     page = await host_server.page(LIVE)
     await expect(page.locator("#coverage")).to_have_text("1 of 1 face seen")
     await expect(page.locator("#word")).to_have_text("Unseen")
-    await expect(page.locator("#shares-note")).to_contain_text("Withheld")
+    await expect(page.locator("#shares-note")).to_contain_text("Not shown")
 
 
 async def test_html_in_titles_and_labels_is_shown_as_text(host_server: HostServer) -> None:

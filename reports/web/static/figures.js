@@ -58,17 +58,22 @@ function showShare(row, share) {
 
 function sharesNote(window) {
   const facing = window.facing === null
-    ? "Turned to the screen: unknown, because too few faces were large enough."
+    ? "Turned to the screen: unknown, because some faces were too small."
     : "Turned to the screen: where heads point, not a measure of attention.";
-  return `Average over the faces analysed. ${facing}`;
+  const minimum = Number(page.dataset.minGroup);
+  const students = window.shown === 1 ? "1 student" : `${window.shown} students`;
+  const groups = minimum > 1 ? ` in fixed groups of at least ${minimum}` : "";
+  return `Average over ${students}${groups}. ${facing}`;
 }
 
 function withheldNote(window) {
   if (!window.participants) return "Nobody was present.";
   const minimum = Number(page.dataset.minGroup);
-  return window.analysed < minimum
-    ? `Withheld: fewer than ${minimum} faces were analysed.`
-    : "Withheld: compared with earlier figures, these could reveal a single student.";
+  if (window.analysed < minimum) return `Not shown: fewer than ${minimum} faces were analysed.`;
+  const shownBefore = [...windows.values()].some((other) => !other.suppressed);
+  return shownBefore
+    ? "Not shown: figures are averages over fixed groups, and in each group a face is missing or somebody left."
+    : `Not shown yet: the first groups of ${minimum} students are formed a minute or so after they join.`;
 }
 
 function showReasons(window) {

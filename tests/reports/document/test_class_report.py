@@ -244,7 +244,7 @@ def test_nothing_is_withheld_in_a_class_without_participants() -> None:
     # The word remains in the legend and in the rule only.
     assert re.findall(r"\w+:? [Ww]ithheld,? \w+", text) == [
         "Hatched: withheld, because",
-        "are withheld whenever",
+        "is withheld while",
     ]
     assert "everyone was analysed" not in text
     eu = visible_text(to_html(build_report(a_class(jurisdiction="eu-education"), windows, [], [], None)))
@@ -257,9 +257,9 @@ def test_only_windows_with_participants_count_as_withheld() -> None:
     report = build_report(a_class(), nobody + few, [], [], None)
     text = visible_text(to_html(report))
     assert report.withheld == 1
-    assert "1 of 4 windows here" in text
-    assert "Withheld in every window in which anybody was present: fewer than 5" in text
-    assert "Withheld in every window: fewer than 5" in visible_text(
+    assert "Nothing was shown in 1 of 4 windows here" in text
+    assert "Withheld in every window in which anybody was present: there was no group" in text
+    assert "Withheld in every window: there was no group" in visible_text(
         to_html(build_report(a_class(), few, [], [], None))
     )
 
@@ -298,10 +298,10 @@ def test_a_report_without_windows_leaves_out_the_empty_sections() -> None:
     assert "there are no figures yet" in to_html(build_report(a_class(), [], [], [], CARD))
 
 
-def test_a_minimum_group_of_one_reads_as_no_face() -> None:
+def test_a_minimum_group_of_one_mentions_no_groups() -> None:
     html = to_html(build_report(a_class(min_group=1), [a_window(happy=None)], [], [], CARD))
-    assert "no face was analysed" in html
-    assert "fewer than 1" not in html
+    assert "Shares are averages over the faces analysed." in html
+    assert "at least 1" not in html
 
 
 @pytest.mark.parametrize(
