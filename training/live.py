@@ -114,7 +114,8 @@ def through_vp8(frames: list[Image]) -> Iterator[Image]:
     encoder.width, encoder.height = FRAME_SIZE
     encoder.pix_fmt, encoder.time_base = "yuv420p", Fraction(1, 15)
     encoder.bit_rate = 1000 * _KBIT_PER_S
-    encoder.options = {"deadline": "realtime", "cpu-used": "8", "lag-in-frames": "0", "error-resilient": "1"}
+    # A negative speed is fixed; a positive one adapts to the load of the machine and cannot be repeated.
+    encoder.options = {"deadline": "realtime", "cpu-used": "-8", "lag-in-frames": "0", "error-resilient": "1"}
     decoder: Any = av.CodecContext.create("vp8", "r")
     number = 0
     for frame in frames:

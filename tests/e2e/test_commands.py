@@ -43,7 +43,7 @@ def test_errors_are_one_line_and_leave_no_files(tmp_path: Path) -> None:
         (("classes",), 1, "no database"),
         (("report", "abc"), 1, "no database"),
         (("join", "zoom:123"), 2, "no room URL"),
-        (("join", "replay:nowhere"), 2, "no folder"),
+        (("join", "replay:nowhere"), 2, "give the path of an existing folder"),
         (("join", "companion:", "--out", "nofilm.mp4/reports"), 1, "--out"),
         (("analyze", "nothing.jpg"), 1, "does not exist"),
         (("analyze", "nofilm.mp4"), 1, "cannot be read"),

@@ -230,7 +230,7 @@ def test_every_value_in_the_database_is_a_number_or_a_short_text(traced: TracedC
         columns = {column for (_, column, *_) in raw.execute("PRAGMA table_info(windows)")}
     assert columns == {
         "id", "class_id", "start_s", "length_s", "participants", "cameras_on", "analysed", "suppressed",
-        "not_analysed", "expressions", "facing", "pulses", "voices",
+        "not_analysed", "expressions", "facing", "pulses", "voices", "shown",
     }  # fmt: skip
 
 

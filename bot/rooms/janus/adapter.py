@@ -73,13 +73,14 @@ def room_key(address: RoomAddress) -> str:
     """
     host = urlsplit(address.socket_url).hostname or ""
     try:
-        addresses = sorted({str(entry[4][0]) for entry in socket.getaddrinfo(host, None)})
+        found = {ip_address(str(entry[4][0]).partition("%")[0]) for entry in socket.getaddrinfo(host, None)}
     except (OSError, UnicodeError):  # joining reports what is wrong
-        addresses = [host]
-    # All names of this machine are one server.
-    if any(ip_address(one.partition("%")[0]).is_loopback for one in addresses if one != host):
-        addresses = ["loopback"]
-    return f"janus:{','.join(addresses)}/{address.room}"
+        server = host
+    else:
+        # All addresses of this machine's loopback network are one server.
+        is_local = any(one.is_loopback for one in found)
+        server = "loopback" if is_local else ",".join(sorted(map(str, found)))
+    return f"janus:{server}/{address.room}"
 
 
 def parse_address(url: str) -> RoomAddress:

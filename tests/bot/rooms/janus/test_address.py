@@ -4,7 +4,7 @@ import pytest
 
 from bot.config import AnalysisSettings, Settings
 from bot.rooms.contract import RoomUrlError
-from bot.rooms.janus.adapter import DEFAULT_NAME, Adapter, parse_address
+from bot.rooms.janus.adapter import DEFAULT_NAME, Adapter, parse_address, room_key
 from bot.rooms.janus.room import temporal_layer
 from bot.rooms.registry import RoomContext, open_room
 
@@ -80,3 +80,18 @@ def test_public_url_and_repr_contain_no_pin() -> None:
 def test_more_samples_need_a_higher_temporal_layer() -> None:
     assert temporal_layer(AnalysisSettings().samples_per_s) == 0
     assert [temporal_layer(rate) for rate in (0.5, 3, 4, 6, 8, 10)] == [0, 0, 1, 1, 2, 2]
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1:8188", "localhost", "127.1.2.3", "[::1]:9000"])
+def test_all_urls_of_a_local_room_have_the_same_key(host: str) -> None:
+    assert room_key(parse_address(f"janus+ws://{host}/7?pin=s3")) == "janus:loopback/7"
+
+
+def test_rooms_and_servers_have_different_keys() -> None:
+    urls = (
+        "janus+ws://192.0.2.1/7",
+        "janus+ws://192.0.2.1/8",
+        "janus+ws://192.0.2.2/7",
+        "janus+ws://no.invalid/7",
+    )
+    assert len({room_key(parse_address(url)) for url in urls}) == 4
