@@ -55,7 +55,7 @@ async def test_room_and_title_are_optional(host: Host) -> None:
 @pytest.mark.parametrize(
     ("status", "message", "request_options"),
     [
-        (400, "no room URL", {"json": {"room": "zoom:1", "title": "x"}}),
+        (400, "not a room URL", {"json": {"room": "zoom:1", "title": "x"}}),
         (400, "title is too long", {"json": {"title": "x" * 201}}),
         (400, "title must be a text", {"json": {"title": 7}}),
         (400, "control characters", {"json": {"title": "a\x00b"}}),
