@@ -147,6 +147,8 @@ async def serving(settings: Settings) -> AsyncIterator[Server]:
         if reader is not None:
             stack.push_async_callback(asyncio.to_thread, reader.close)
         recorder = Recorder(store, metrics)
+        watching = asyncio.create_task(recorder.watch_file(), name="watch-file")
+        stack.push_async_callback(_cancel, watching)
         context = RoomContext(settings, metrics.on_dropped, recorder.erase_after_class)
         rooms = await asyncio.to_thread(adapters, context)
         feed = LiveFeed()
@@ -180,7 +182,8 @@ async def serving(settings: Settings) -> AsyncIterator[Server]:
             registry=metrics.registry,
             model_card=await asyncio.to_thread(read_card, DEFAULT_MODEL),
         )
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=_REQUESTS_END_S)
+        # Compressed bodies are refused, so they must not be decompressed either: 58 KB can become 60 MB.
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=_REQUESTS_END_S, auto_decompress=False)
         await runner.setup()
         stack.push_async_callback(runner.cleanup)
         for bound in sockets:

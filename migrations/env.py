@@ -12,7 +12,8 @@ from alembic.util.exc import CommandError
 from sqlalchemy import Engine
 from sqlalchemy.engine import URL
 
-from reports.store.database import StoreError, display_name, locked, migration_engine, resolve, translated
+from reports.store.database import display_name, locked, migration_engine, resolve
+from reports.store.errors import StoreError, translated
 from reports.store.tables import Base
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Self, TypeVar
 
-from bot.rooms.contract import Room, RoomError, RoomEvent, TrackAdded
+from bot.rooms.contract import OptedOut, Room, RoomError, RoomEvent, TrackAdded
 from bot.tracks import TrackEnded, VideoTrack
 
 Kind = TypeVar("Kind", bound=RoomEvent)
@@ -51,6 +51,8 @@ class RoomRecorder:
         clock = asyncio.get_running_loop().time
         try:
             async for event in self.room.events():
+                if isinstance(event, OptedOut):
+                    event.on_erased()
                 self.timed_events.append((clock(), event))
                 self._changed.set()
         except RoomError as exc:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Final
 
 import click
 
@@ -16,7 +17,10 @@ from inference.engine import read_card
 from reports.document.class_report import load_report
 from reports.document.csv_table import to_csv
 from reports.document.rendering import to_html, to_json
-from reports.store import Store
+from reports.store import Store, StoreError
+
+_CLOCK_DOUBTED: Final = timedelta(days=30)
+"""``purge`` doubts the clock if no class began in this time before now."""
 
 _RENDERERS = {"html": to_html, "csv": to_csv, "json": to_json}
 
@@ -73,9 +77,13 @@ def classes(settings: Settings) -> None:
     metavar="DAYS",
     help="Age in days from which classes are deleted; by default privacy.retention_days.",
 )
+@click.option("--clock-is-right", is_flag=True, help="Delete even if no class was held for a month.")
 @with_settings
-def purge(settings: Settings, older_than: int | None) -> None:
-    """Delete classes and individual data whose retention time is over."""
+def purge(settings: Settings, older_than: int | None, clock_is_right: bool) -> None:
+    """Delete classes and individual data whose retention time is over.
+
+    Nothing is deleted if the newest class is more than 30 days old, because the clock may be wrong.
+    """
     days = settings.privacy.retention_days if older_than is None else older_than
     individual = timedelta(hours=settings.privacy.individual_hours)
     now = datetime.now(UTC)
@@ -83,5 +91,11 @@ def purge(settings: Settings, older_than: int | None) -> None:
         if store.alone:
             # Retention starts at a class's end. A class that a crash cut off has no end before this.
             run(store.recover(now))
+        newest_first = run(store.classes())
+        if newest_first and not clock_is_right and now - newest_first[0].started_at > _CLOCK_DOUBTED:
+            raise StoreError(
+                f"check the clock, then repeat with --clock-is-right: it says {now:%Y-%m-%d}, but the newest "
+                f"class began on {newest_first[0].started_at:%Y-%m-%d}"
+            )
         count = run(store.purge(now, timedelta(days=days), individual))
     click.echo(f"{count} class{'' if count == 1 else 'es'} deleted.")

@@ -6,6 +6,7 @@ All tasks belong to one TaskGroup. When the room's events end or raise, all of t
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final, Protocol
@@ -44,8 +45,8 @@ class Sink(Protocol):
         """A participant who opted in to it may need a word."""
         ...
 
-    async def on_erase(self, participant_id: str) -> None:
-        """A participant opted out; what is stored about them is to be deleted."""
+    async def on_erase(self, participant_id: str, on_erased: Callable[[], None]) -> None:
+        """A participant opted out; what is stored about them is to be deleted, then ``on_erased`` called."""
         ...
 
     async def on_connection(self, up: bool, reason: str) -> None:
@@ -153,7 +154,7 @@ class Supervisor:
             async with asyncio.timeout(_DRAIN_S):
                 async for event in self._room.events():
                     if isinstance(event, contract.OptedOut):
-                        await self._sink.on_erase(event.participant_id)
+                        await self._sink.on_erase(event.participant_id, event.on_erased)
                     elif isinstance(event, contract.Joined) and event.consented:
                         await self._sink.on_consent(self._consent(event, self._now_s()))
 
@@ -201,7 +202,7 @@ class Supervisor:
                 await self._sink.on_pulse(PulseRecord(self._options.class_id, at_s, event.kind))
             case contract.OptedOut():
                 self._opt_out(event.participant_id)
-                await self._sink.on_erase(event.participant_id)
+                await self._sink.on_erase(event.participant_id, event.on_erased)
             case contract.Disconnected():
                 self._aggregator.pause(at_s)
                 await self._sink.on_connection(False, event.reason)

@@ -9,9 +9,10 @@ RoomError
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from enum import Enum
 from typing import Protocol
 
 from bot.tracks import VideoTrack
@@ -36,6 +37,18 @@ class RoomDenied(RoomError):
 
 class RoomRemoved(RoomError):
     """The bot was removed from the room."""
+
+
+class Erasure(Enum):
+    """What became of the request to delete what is stored about a participant."""
+
+    NOTHING = "nothing was stored"
+    DONE = "it is deleted"
+    PENDING = "it will be deleted as soon as the store accepts writes"
+
+
+def _do_nothing() -> None:
+    pass
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,9 +119,15 @@ class Pulse:
 
 @dataclass(frozen=True, slots=True)
 class OptedOut:
-    """A participant opted out: no more analysis, and their data in the current window is discarded."""
+    """A participant opted out: no more analysis, and their data in the current window is discarded.
+
+    Attributes:
+        participant_id: The participant.
+        on_erased: Called when what was stored about them is deleted.
+    """
 
     participant_id: str
+    on_erased: Callable[[], None] = field(default=_do_nothing, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

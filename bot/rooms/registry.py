@@ -12,13 +12,13 @@ from aiohttp import web
 
 from bot import rooms
 from bot.config import Settings
-from bot.rooms.contract import Room, RoomUrlError
+from bot.rooms.contract import Erasure, Room, RoomUrlError
 
 _NOT_ADAPTERS: Final = frozenset({"contract", "registry"})
 
 
-async def _nothing_stored(_participant_id: str) -> bool:
-    return False
+async def _nothing_stored(_participant_id: str) -> Erasure:
+    return Erasure.NOTHING
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,12 +28,12 @@ class RoomContext:
     Attributes:
         settings: The settings.
         on_dropped: Called on the event loop with the number of encoded frames dropped from a camera.
-        erase_kept: Deletes the stored data of a participant after the class; returns whether there was any.
+        erase_stored: Deletes what is stored about a participant after the class.
     """
 
     settings: Settings
     on_dropped: Callable[[int], None] = lambda _frames: None
-    erase_kept: Callable[[str], Awaitable[bool]] = _nothing_stored
+    erase_stored: Callable[[str], Awaitable[Erasure]] = _nothing_stored
 
 
 class RoomAdapter(Protocol):

@@ -69,12 +69,16 @@ class Adapter:
             folder = Path(path).expanduser()
         except RuntimeError as exc:
             raise RoomUrlError(f"give the full path of the folder in {url!r}: there is no such user") from exc
-        if not folder.is_dir():
-            raise RoomUrlError(f"give the path of an existing folder in {url!r}: {folder} is not a folder")
         try:
+            if not folder.is_dir():
+                raise RoomUrlError(
+                    f"give the path of an existing folder in {url!r}: {folder} is not a folder"
+                )
             files = sorted(file for file in folder.iterdir() if file.suffix.lower() in SUFFIXES)
-        except OSError as exc:
-            raise RoomUrlError(f"make the folder in {url!r} readable: it cannot be read") from exc
+        except (OSError, ValueError) as exc:  # ValueError: a null character
+            raise RoomUrlError(
+                f"give the path of a readable folder in {url[:80]!r}: this one cannot be read"
+            ) from exc
         if not files:
             raise RoomUrlError(f"put .mp4, .mkv or .webm files into the folder in {url!r}: it has no videos")
         return ReplayRoom(files, url, once=once == ["1"])

@@ -79,8 +79,8 @@ class ClassSink:
         self._checked_in.add(check_in.participant_id)
         await self._publish_check_ins()
 
-    async def on_erase(self, participant_id: str) -> None:
-        self._recorder.erase_participant(self._class_id, participant_id)
+    async def on_erase(self, participant_id: str, on_erased: Callable[[], None]) -> None:
+        self._recorder.erase_participant(self._class_id, participant_id, on_erased)
         await self._remove_check_ins(participant_id)
 
     async def on_connection(self, up: bool, reason: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
@@ -9,6 +10,7 @@ from typing import Final
 import structlog
 
 from bot.metrics import Metrics
+from bot.rooms.contract import Erasure
 from bot.sessions.write_queue import WriteQueue
 from reports.store import Store, StoreError
 from reports.summary.classes import ClassInfo
@@ -18,6 +20,9 @@ from reports.summary.windows import WindowSummary
 MAX_ERASURES: Final = 500
 """Queued erasures after a class. Anyone may request one, even without having been in a class, and these
 requests must not push windows out of the queue."""
+
+WATCH_S: Final = 2.0
+"""Pause between two checks of the database file, seconds."""
 
 _ERASE_SETTLE_S: Final = 1.2
 """How long an erasure after a class waits for the queue to be empty before it is queued itself, seconds."""
@@ -42,6 +47,7 @@ class Recorder:
         self._store, self._metrics = store, metrics
         self._queue = WriteQueue(self._on_queue)
         self._listener: Callable[[str | None], None] = lambda _trouble: None
+        self._file_trouble: str | None = None
         self._erasures: set[str] = set()  # participants whose erasure after a class is queued
 
     def listen(self, listener: Callable[[str | None], None]) -> None:
@@ -51,7 +57,21 @@ class Recorder:
     @property
     def trouble(self) -> str | None:
         """Why the store accepts no writes at present, in one line; None while it does."""
-        return self._queue.trouble
+        return self._queue.trouble or self._file_trouble
+
+    async def watch_file(self) -> None:
+        """Notice every ``WATCH_S`` seconds whether the database file was deleted; runs until cancelled.
+
+        Without a running class nothing is written that would notice it.
+        """
+        while True:
+            trouble = await asyncio.to_thread(self._store.trouble)
+            if trouble != self._file_trouble:
+                self._file_trouble = trouble
+                if trouble is not None:
+                    _log.error("nothing can be stored", reason=trouble)
+                self._listener(self.trouble)
+            await asyncio.sleep(WATCH_S)
 
     async def add_class(self, info: ClassInfo) -> None:
         """Write a new class at once.
@@ -94,30 +114,36 @@ class Recorder:
         """Queue a check-in."""
         self._queue.put(lambda: self._store.add_check_in(check_in))
 
-    def erase_participant(self, class_id: str, participant_id: str) -> None:
-        """Queue the erasure of a participant of a running class."""
-        self._queue.put(lambda: self._store.erase_participant(class_id, participant_id), required=True)
+    def erase_participant(self, class_id: str, participant_id: str, on_erased: Callable[[], None]) -> None:
+        """Queue the erasure of a participant of a running class; ``on_erased`` is called when it is done."""
 
-    async def erase_after_class(self, participant_id: str) -> bool:
+        async def erase() -> None:
+            await self._store.erase_participant(class_id, participant_id)
+            on_erased()
+
+        self._queue.put(erase, required=True)
+
+    async def erase_after_class(self, participant_id: str) -> Erasure:
         """Delete what is stored about a participant after their class, and what is still queued.
 
         Returns:
-            Whether anything was stored. While the store accepts no writes this is unknown: the answer is then
-            True, and the erasure is queued.
+            Whether anything was stored. While the store accepts no writes this is unknown: the erasure is
+            then queued.
 
         Raises:
             StoreError: the store accepts no writes, and ``MAX_ERASURES`` erasures are queued already.
         """
         if not await self.settle(_ERASE_SETTLE_S):
             with suppress(StoreError):
-                return await self._store.erase_everywhere(participant_id)
+                erased = await self._store.erase_everywhere(participant_id)
+                return Erasure.DONE if erased else Erasure.NOTHING
         if participant_id not in self._erasures:
             if len(self._erasures) >= MAX_ERASURES:
                 raise StoreError("nothing can be deleted at present: try again in some minutes")
             self._erasures.add(participant_id)
             # Queued behind the participant's own records, which are written first and then deleted.
             self._queue.put(lambda: self._erase_everywhere(participant_id), required=True)
-        return True
+        return Erasure.PENDING
 
     async def settle(self, within_s: float) -> int:
         """Wait at most ``within_s`` seconds until all records are stored; the number of queued ones left."""

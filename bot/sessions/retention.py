@@ -1,7 +1,8 @@
 """Deletes expired classes and individual data, at start and every hour.
 
-The wall clock decides what has expired, and it can be wrong. If it jumps relative to the steady clock,
-nothing is deleted until it has been steady for an hour.
+The wall clock decides what has expired, and it can be wrong. At start, nothing is deleted before the clock
+has been steady for an hour, unless the newest class began in the last days, which confirms the clock. If the
+clock jumps later, nothing is deleted until it has been steady for an hour again.
 """
 
 from __future__ import annotations
@@ -23,6 +24,9 @@ RETRY_S: Final = 60.0
 
 MAX_DRIFT_S: Final = 1800.0
 """Largest difference by which the two clocks may advance between two deletions, seconds; more is a jump."""
+
+_CONFIRMED: Final = timedelta(days=3)
+"""A class that began within this time before now shows that the wall clock is right."""
 
 _log = structlog.get_logger()
 
@@ -60,10 +64,10 @@ class Retention:
     async def once(self) -> float:
         """Delete expired data now; the seconds until it should be done again."""
         now = self._now()
-        if self._jumped(now):
-            _log.warning("the clock was changed: nothing is deleted until it has been steady for an hour")
-            return INTERVAL_S
         try:
+            if not await self._is_steady(now):
+                _log.warning("nothing is deleted until the clock has been steady for an hour")
+                return INTERVAL_S
             count = await self._store.purge(now, *self._lifetimes)
         except StoreError as exc:
             _log.error("expired data could not be deleted, retrying", reason=str(exc))
@@ -71,10 +75,11 @@ class Retention:
         _log.info("deleted expired data", classes=count)
         return INTERVAL_S
 
-    def _jumped(self, now: datetime) -> bool:
+    async def _is_steady(self, now: datetime) -> bool:
         at_s = self._clock()
         before, self._before = self._before, (now, at_s)
         if before is None:
-            return False
+            newest_first = await self._store.classes()
+            return not newest_first or timedelta(0) <= now - newest_first[0].started_at <= _CONFIRMED
         moved_s = (now - before[0]).total_seconds() - (at_s - before[1])
-        return abs(moved_s) > MAX_DRIFT_S
+        return abs(moved_s) <= MAX_DRIFT_S

@@ -12,8 +12,7 @@ from __future__ import annotations
 
 import fcntl
 import os
-import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -23,77 +22,19 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from alembic.util.exc import CommandError
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.engine import URL
 from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError
 from sqlalchemy.pool import ConnectionPoolEntry, NullPool
 
 import migrations
+from reports.store.database_file import close_to_others
+from reports.store.errors import StoreError, translated
 
 _BUSY_TIMEOUT_S: Final = "5"
 _SECURE_PRAGMAS: Final = ("PRAGMA foreign_keys=ON", "PRAGMA secure_delete=ON")
-_ADVICE: Final[Mapping[int, str]] = {
-    sqlite3.SQLITE_FULL: "the disk is full: free some space and try again",
-    sqlite3.SQLITE_BUSY: "another program has locked it: close that program and try again",
-    sqlite3.SQLITE_NOTADB: "the file is not a database: move it away, or set store.url to another file",
-    sqlite3.SQLITE_CORRUPT: "the file is damaged: replace it with a backup, or move it away",
-    sqlite3.SQLITE_READONLY: "it is read-only: make the file and its folder writable",
-    sqlite3.SQLITE_CANTOPEN: "it cannot be opened: make the file and its folder readable and writable",
-    sqlite3.SQLITE_IOERR: "the disk reports an error: check the disk and its free space",
-}
-
 _log = structlog.get_logger()
-
-
-class StoreError(Exception):
-    """A request to the store failed; the message is one line that says what to do."""
-
-
-class StoreRefused(StoreError):
-    """A request that will never succeed, so a retry is useless.
-
-    A rule is broken, the class was deleted, or a text cannot be stored.
-    """
-
-
-@contextmanager
-def translated(name: str) -> Iterator[None]:
-    """Convert errors of the database and of the file system into a ``StoreError``.
-
-    The message never contains values of a statement, because a name could be among them.
-
-    Args:
-        name: Name of the database in messages.
-
-    Raises:
-        StoreError: any of these errors was raised inside.
-    """
-    try:
-        yield
-    except IntegrityError as exc:
-        raise StoreRefused(
-            f"{name}: refused: the record already exists, breaks a rule, or its class was deleted"
-        ) from exc
-    except (SQLAlchemyError, sqlite3.Error, CommandError) as exc:
-        raise StoreError(f"{name}: {_advice(exc)}") from exc
-    except UnicodeError as exc:
-        raise StoreRefused(f"{name}: refused: a text contains characters that cannot be stored") from exc
-    except ImportError as exc:
-        raise StoreError(
-            f"{name}: run `pip install {exc.name}`: the driver of this database is missing"
-        ) from exc
-    except OSError as exc:
-        raise StoreError(f"{name}: {exc.strerror}: make its folder writable or change store.url") from exc
-
-
-def _advice(exc: Exception) -> str:
-    """What to do about an error; the database's own text when the error is not a known one."""
-    origin = exc.orig if isinstance(exc, DBAPIError) else exc
-    # SQLite's extended error codes have the primary code in their low byte.
-    code = getattr(origin, "sqlite_errorcode", 0) & 0xFF
-    return _ADVICE.get(code) or f"the database reports: {' '.join(str(origin).split())}"
 
 
 def resolve(url: str) -> URL:
@@ -160,6 +101,7 @@ def locked(url: URL) -> Iterator[None]:
             # The file can contain names: no other user of the machine may read it.
             if not path.exists():
                 path.touch(mode=0o600)
+            close_to_others(path)
         yield
     finally:
         os.close(lock)

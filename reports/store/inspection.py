@@ -19,13 +19,12 @@ from sqlalchemy.engine import URL
 from sqlalchemy.pool import NullPool
 
 from reports.store.database import (
-    StoreError,
     alembic_config,
     display_name,
     reader_engine,
     resolve,
-    translated,
 )
+from reports.store.errors import StoreError, translated
 
 
 class SchemaState(StrEnum):

@@ -20,8 +20,6 @@ from sqlalchemy import Engine, delete, select
 from sqlalchemy.orm import Session
 
 from reports.store.database import (
-    StoreError,
-    StoreRefused,
     display_name,
     locked,
     migrate,
@@ -29,10 +27,11 @@ from reports.store.database import (
     reader_engine,
     require_current,
     resolve,
-    translated,
     wipe_deleted,
     writer_engine,
 )
+from reports.store.database_file import DatabaseFile
+from reports.store.errors import StoreError, StoreRefused, translated
 from reports.store.maintenance import delete_check_ins, delete_expired, delete_participant, mark_interrupted
 from reports.store.tables import CheckInRow, ClassRow, ConsentRow, MarkerRow, PulseRow, WindowRow
 from reports.summary.classes import ClassInfo
@@ -57,11 +56,12 @@ class Store:
         writer: tuple[Engine, ThreadPoolExecutor],
         readers: tuple[Engine, ThreadPoolExecutor],
         resources: ExitStack,
+        file: DatabaseFile | None = None,
     ) -> None:
         self._name = name
         self._writer, self._writer_thread = writer
         self._reader, self._reader_threads = readers
-        self._resources = resources
+        self._resources, self._file = resources, file
 
     @classmethod
     def open(cls, url: str) -> Store:
@@ -92,7 +92,8 @@ class Store:
             reader_threads = ThreadPoolExecutor(max_workers=_READERS, thread_name_prefix="store-reader")
             stack.callback(reader_threads.shutdown)
             resources = stack.pop_all()
-        return cls(name, (writer, writer_thread), (reader, reader_threads), resources)
+        file = DatabaseFile(name) if target.get_backend_name() == "sqlite" else None
+        return cls(name, (writer, writer_thread), (reader, reader_threads), resources, file)
 
     @classmethod
     @contextmanager
@@ -119,6 +120,15 @@ class Store:
         If so, every running class in it belongs to this process.
         """
         return self._writer.dialect.name == "sqlite"
+
+    def trouble(self) -> str | None:
+        """Why no write can last, in one line: the database file was deleted or replaced; None otherwise.
+
+        Reads the file system: call it in a thread.
+        """
+        if self._file is None or self._file.is_in_place():
+            return None
+        return f"{self._name}: stop the server and restore a backup: the file was deleted or replaced"
 
     def close(self) -> None:
         """Wait for pending writes and release the database. May be called more than once."""
@@ -311,6 +321,8 @@ class Store:
 
     async def _write(self, work: Callable[[Session], _Result], *, wipe: bool = False) -> _Result:
         def job() -> _Result:
+            if (trouble := self.trouble()) is not None:
+                raise StoreError(trouble)
             result = self._run(self._writer, work)
             if wipe:
                 with translated(self._name):

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 import structlog
-from aiohttp import hdrs, web
+from aiohttp import hdrs, web, web_response
 from aiohttp.typedefs import Handler
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest
 
@@ -22,7 +22,7 @@ from reports.web.context import CONTEXT, HostContext
 from reports.web.controller import ClassController
 from reports.web.feed import LiveFeed
 from reports.web.host_keys import HostKeys, HostKeysError
-from reports.web.requests import MAX_BODY_BYTES, RequestRefused
+from reports.web.requests import MAX_BODY_BYTES, RequestRefused, check_encoding
 from reports.web.responses import json_answer, json_error, no_store, static_answer
 from reports.web.templating import environment, render, static_files
 
@@ -43,6 +43,9 @@ _HEADERS: Final = {
 
 _KEPT_HEADERS: Final = (hdrs.WWW_AUTHENTICATE, hdrs.ALLOW, hdrs.RETRY_AFTER)
 """Headers of an ``HTTPException`` that are copied into the response."""
+
+# Responses to requests that cannot be parsed pass no handler: aiohttp adds this header to all responses.
+setattr(web_response, "SERVER_SOFTWARE", "ClassMood")  # noqa: B010  # not its own name and version
 
 _log = structlog.get_logger()
 
@@ -102,7 +105,6 @@ async def _close_feed(app: web.Application) -> None:
 async def _add_headers(_request: web.Request, response: web.StreamResponse) -> None:
     for name, value in _HEADERS.items():
         response.headers.setdefault(name, value)
-    response.headers[hdrs.SERVER] = "ClassMood"  # instead of aiohttp's, which names its version
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +128,7 @@ class _Failure:
 async def _answer_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Turn every error into one line that says what to do: JSON for programs, a page for browsers."""
     try:
+        check_encoding(request)
         return await handler(request)
     except web.HTTPException as exc:
         if exc.status < 400:

@@ -80,11 +80,20 @@ def auth_middleware(
 
 
 def _is_local(request: web.Request) -> bool:
-    """Whether the request comes from this machine, and not through a proxy on it."""
+    """Whether the request comes from this machine, and not through a proxy on it.
+
+    The Host header must name this machine too. Otherwise a page of another site could read the response in a
+    browser on this machine, after its host name was made to lead here (DNS rebinding).
+    """
     if any(name in request.headers for name in _PROXY_HEADERS):
         return False
+    host = urlsplit(f"//{request.host}").hostname or ""
+    return _is_loopback(request.remote or "") and (host == "localhost" or _is_loopback(host))
+
+
+def _is_loopback(address: str) -> bool:
     try:
-        return ip_address(request.remote or "").is_loopback
+        return ip_address(address).is_loopback
     except ValueError:
         return False
 

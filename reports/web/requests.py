@@ -4,6 +4,7 @@ RequestRefused
 +-- NotJson        400   the body is not a JSON object
 +-- BodyTooSlow    408   the body did not arrive in time
 +-- BodyTooLarge   413   the body has too many bytes
++-- CompressedBody 415   the body is compressed
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import asyncio
 import json
 from typing import Any, ClassVar, Final
 
-from aiohttp import web
+from aiohttp import hdrs, web
 
 MAX_BODY_BYTES: Final = 64 * 1024
 BODY_TIMEOUT_S: Final = 10.0
@@ -42,6 +43,22 @@ class BodyTooLarge(RequestRefused):
     """The body has more than ``MAX_BODY_BYTES``."""
 
     status = 413
+
+
+class CompressedBody(RequestRefused):
+    """The body is compressed."""
+
+    status = 415
+
+
+def check_encoding(request: web.Request) -> None:
+    """Refuse compressed bodies: decompressing them costs strangers little and the server much.
+
+    Raises:
+        CompressedBody: the request has a Content-Encoding other than ``identity``.
+    """
+    if request.headers.get(hdrs.CONTENT_ENCODING, "identity").strip().lower() != "identity":
+        raise CompressedBody("send the body uncompressed, without Content-Encoding")
 
 
 async def read_body(request: web.Request) -> bytes:

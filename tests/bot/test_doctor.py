@@ -170,7 +170,11 @@ async def test_running_classmood_on_the_port_is_ok(tmp_path: Path) -> None:
 
 
 async def test_other_web_server_on_the_port_is_wrong(tmp_path: Path) -> None:
-    for other in (web.json_response({"alive": True}), web.Response(text="Hello")):
+    other_name = {"Server": "nginx"}
+    for other in (
+        web.json_response({"alive": True}, headers=other_name),
+        web.Response(text="Hello", headers=other_name),
+    ):
         finding = await _port_finding(tmp_path, other)
         assert finding.verdict is Verdict.WRONG
         assert "end the program that uses port" in finding.text

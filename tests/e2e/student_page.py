@@ -11,7 +11,7 @@ from playwright.async_api import Page, async_playwright
 from bot.config import Settings
 from bot.rooms.companion.adapter import Adapter
 from bot.rooms.companion.room import CompanionRoom
-from bot.rooms.contract import RoomEvent
+from bot.rooms.contract import OptedOut, RoomEvent
 from bot.rooms.registry import RoomContext
 from tests.e2e.chromium import CHROMIUM
 
@@ -84,6 +84,8 @@ class ServedRoom:
 
     async def listen(self) -> None:
         async for event in self.room.events():
+            if isinstance(event, OptedOut):
+                event.on_erased()
             self.events.append(event)
 
     async def next(self, kind: type[RoomEvent], after: int = 0, within_s: float = 15.0) -> RoomEvent:

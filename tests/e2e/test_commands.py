@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import re
@@ -9,6 +10,8 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.request import Request, urlopen
@@ -17,9 +20,12 @@ import cv2
 import numpy as np
 import pytest
 
+from reports.store import Store
+from reports.summary.classes import ClassState
 from tests.cameras import offer_text
 from tests.contract.room_setups.replay import write_video
 from tests.e2e.commands import error_line, run, start
+from tests.reports.builders import a_class
 
 pytestmark = [pytest.mark.real_time, pytest.mark.slow]
 
@@ -42,7 +48,7 @@ def test_errors_are_one_line_and_leave_no_files(tmp_path: Path) -> None:
         (("classes", "--config", "bad.yaml"), 2, "web.prot"),
         (("classes",), 1, "no database"),
         (("report", "abc"), 1, "no database"),
-        (("join", "zoom:123"), 2, "no room URL"),
+        (("join", "zoom:123"), 2, "not a room URL"),
         (("join", "replay:nowhere"), 2, "give the path of an existing folder"),
         (("join", "companion:", "--out", "nofilm.mp4/reports"), 1, "--out"),
         (("analyze", "nothing.jpg"), 1, "does not exist"),
@@ -210,6 +216,17 @@ def start_replay(tmp_path: Path) -> subprocess.Popen[str]:
     write_video(clips / "a.mp4")
     room = f"replay:{clips}"
     return start(tmp_path, "join", room, "--jsonl", "--port", "0", CLASSMOOD_ANALYSIS__WINDOW_S="1")
+
+
+def test_purge_refuses_if_the_newest_class_lies_far_behind_the_clock(tmp_path: Path) -> None:
+    began = datetime.now(UTC) - timedelta(days=200)
+    ended = a_class(state=ClassState.ENDED, started_at=began, ended_at=began + timedelta(hours=1))
+    with closing(Store.open(f"sqlite:///{tmp_path}/classmood.db")) as store:
+        asyncio.run(store.put_class(ended))
+    refused = run(tmp_path, "purge")
+    assert refused.returncode == 1
+    assert "check the clock, then repeat with --clock-is-right" in error_line(refused)
+    assert "1 class deleted" in run(tmp_path, "purge", "--clock-is-right").stdout
 
 
 def test_purge_deletes_a_class_that_was_killed(tmp_path: Path) -> None:

@@ -41,7 +41,11 @@ class Adapter:
         self._open_rooms: dict[str, CompanionRoom] = {}
         self._used_codes: OrderedDict[str, KnownStudents] = OrderedDict()
         self.student_routes = StudentRoutes(
-            context.settings, self._open_rooms, self._used_codes.keys(), self._wanted_fps, context.erase_kept
+            context.settings,
+            self._open_rooms,
+            self._used_codes.keys(),
+            self._wanted_fps,
+            context.erase_stored,
         )
 
     def open(self, url: str) -> Room:

@@ -31,7 +31,7 @@ from bot.rooms.companion.requests import (
     UnknownToken,
 )
 from bot.rooms.companion.student import Student, find_by_number, new_student, refuse_erased
-from bot.rooms.contract import RoomEvent
+from bot.rooms.contract import Erasure, RoomEvent
 from bot.tracks import LatestFrameTrack
 from bot.webrtc.batch_ticks import BatchTicks
 from bot.webrtc.offers import NoCamera, OfferError, UnsupportedVideo
@@ -41,6 +41,9 @@ from reports.summary.windows import PulseKind
 
 MAX_STUDENTS: Final = 200
 """Students present at a time; five times as many may join during a class."""
+
+ERASE_WAIT_S: Final = 3.0
+"""Longest wait for the store before a student hears that the erasure is pending, seconds."""
 
 PULSE_INTERVAL_S: Final = 1.0
 
@@ -212,8 +215,11 @@ class CompanionRoom:
         async with student.lock:
             await self._presence.remove(student)
 
-    async def erase(self, token: str) -> None:
+    async def erase(self, token: str) -> Erasure:
         """Remove a student for good; ``OptedOut`` asks the pipeline to discard their data.
+
+        Returns:
+            Whether what was stored about them is deleted already; waits for it ``ERASE_WAIT_S`` at most.
 
         Raises:
             Refusal: no student has the token, or they were erased already.
@@ -222,7 +228,13 @@ class CompanionRoom:
         async with student.lock:
             if self._presence.closed:  # the events are no longer read
                 raise RoomEnded("the class has ended")
-            await self._opt_out(student)
+            erased = await self._opt_out(student)
+        try:
+            async with asyncio.timeout(ERASE_WAIT_S):
+                await erased.wait()
+        except TimeoutError:
+            return Erasure.PENDING
+        return Erasure.DONE
 
     async def leave_out(self, who: str) -> int:
         """Erase the students whose page shows the number ``who``; the room keeps no names to search."""
@@ -233,9 +245,11 @@ class CompanionRoom:
                     await self._opt_out(student)
         return len(students)
 
-    async def _opt_out(self, student: Student) -> None:
-        student.erased = True
-        await self._presence.remove(student, contract.OptedOut(student.participant_id))
+    async def _opt_out(self, student: Student) -> asyncio.Event:
+        """Opt a student out; the event is set when what was stored about them is deleted."""
+        student.erased, erased = True, asyncio.Event()
+        await self._presence.remove(student, contract.OptedOut(student.participant_id, erased.set))
+        return erased
 
     async def _admit(self, student: Student, token: str, request: JoinRequest) -> Admission:
         """Answer the offer and replace the student's connection; the caller must hold the student's lock."""

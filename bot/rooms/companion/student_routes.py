@@ -27,6 +27,7 @@ from bot.rooms.companion.requests import (
 )
 from bot.rooms.companion.room import CompanionRoom
 from bot.rooms.companion.student import participant_id_of
+from bot.rooms.contract import Erasure
 from reports.web.requests import RequestRefused, read_body
 from reports.web.responses import json_answer, json_error, no_store, retry_after, static_answer
 
@@ -53,7 +54,7 @@ class StudentRoutes:
         open_rooms: Mapping[str, CompanionRoom],
         used_codes: Collection[str],
         wanted_fps: float,
-        erase_stored: Callable[[str], Awaitable[bool]],
+        erase_stored: Callable[[str], Awaitable[Erasure]],
     ) -> None:
         """Set up the rate limiters.
 
@@ -62,7 +63,7 @@ class StudentRoutes:
             open_rooms: The rooms of running classes by code in lower case; the adapter keeps it up to date.
             used_codes: Codes of recent classes in lower case; the adapter keeps it up to date.
             wanted_fps: Frames a second that pages should send.
-            erase_stored: Deletes the stored data of a participant after the class; False if there was none.
+            erase_stored: Deletes what is stored about a participant after the class.
         """
         self._settings, self._wanted_fps = settings, wanted_fps
         self._open_rooms, self._used_codes = open_rooms, used_codes
@@ -166,23 +167,26 @@ class StudentRoutes:
         return handle
 
     async def _erase(self, request: web.Request) -> web.Response:
-        """Erase a student: from the running class, or from the store after it.
+        """Erase a student from a running class, without a rate limit, or after it from the store.
 
-        Students of a running class are not rate-limited.
+        The token decides, not the code in the address: a student may have taken part under another code.
         """
         try:
             body = await _read_body(request)
             token = parse_token(body)
+            room = next((room for room in self._open_rooms.values() if room.has_student(token)), None)
             try:
-                await self._find_room(request, body).erase(token)
+                erasure = await (room or self._find_room(request, body)).erase(token)
             except (RoomEnded, UnknownToken, TooFast):
                 # TooFast too: guesses from the same network must not prevent erasing after the class.
                 self._check_rate(request, self._requests)
-                if not await self._erase_stored(participant_id_of(token)):
+                erasure = await self._erase_stored(participant_id_of(token))
+                if erasure is Erasure.NOTHING:
                     raise
         except RequestRefused as refusal:
             return _refused(refusal)
-        return json_answer({"ok": True})
+        pending = erasure is Erasure.PENDING
+        return json_answer({"ok": True, "erased": not pending}, 202 if pending else 200)
 
 
 async def _show_file(request: web.Request) -> web.Response:

@@ -63,7 +63,7 @@ class RecordingSink:
     async def on_check_in(self, check_in: CheckIn) -> None:
         self.check_ins.append(check_in)
 
-    async def on_erase(self, participant_id: str) -> None:
+    async def on_erase(self, participant_id: str, on_erased: Callable[[], None]) -> None:
         self.erased.append(participant_id)
 
     async def on_connection(self, up: bool, reason: str) -> None:

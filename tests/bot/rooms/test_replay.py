@@ -67,3 +67,10 @@ async def test_a_broken_file_leaves_the_room_and_the_others_keep_playing(tmp_pat
     async with room:
         left = [event.participant_id async for event in room.events() if isinstance(event, Left)]
     assert left == ["replay-0", "replay-1"]
+
+
+@pytest.mark.parametrize("path", ["x" * 300, "y/" * 3000, "with\0null"])
+def test_a_path_that_the_file_system_refuses_is_one_error(path: str) -> None:
+    with pytest.raises(RoomUrlError, match="readable folder|existing folder") as caught:
+        Adapter(RoomContext(Settings())).open(f"replay:{path}")
+    assert len(str(caught.value)) < 250

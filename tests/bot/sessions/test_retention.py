@@ -82,7 +82,27 @@ async def test_individual_data_and_the_class_are_deleted_after_their_own_times(
     assert deleted_after_h == {"individual": 49, "class": 74}
 
 
-async def test_expired_data_is_deleted_at_once_and_every_hour(store: Store) -> None:
+async def test_expired_data_is_deleted_at_once_if_a_recent_class_confirms_the_clock(store: Store) -> None:
+    clocks = Clocks()
+    clocks.now = START + timedelta(days=2, hours=3)
+    await make_retention(store, clocks).once()
+    assert await store.check_ins("c1") == []
+
+
+async def test_at_start_with_an_unconfirmed_clock_nothing_is_deleted_for_an_hour(store: Store) -> None:
+    """The clock may be 200 days ahead: then all classes look expired."""
+    clocks = Clocks()
+    clocks.now = START + timedelta(days=200)
+    retention = make_retention(store, clocks)
+    assert await retention.once() == INTERVAL_S
+    assert len(await store.check_ins("c1")) == 1
+    clocks.now -= timedelta(days=199)  # the clock is set right within the hour
+    clocks.steady_s += INTERVAL_S
+    await retention.once()
+    assert len(await store.check_ins("c1")) == 1
+
+
+async def test_expired_data_is_deleted_every_hour(store: Store) -> None:
     clocks = Clocks()
     clocks.now = START + timedelta(days=200)
     with pytest.raises(asyncio.CancelledError):

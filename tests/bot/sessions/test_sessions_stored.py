@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from bot.config import AnalysisSettings, PrivacySettings, Settings
-from bot.rooms.contract import Joined, Left, OptedOut, Pulse, RoomEvent, TrackAdded
+from bot.rooms.contract import Erasure, Joined, Left, OptedOut, Pulse, RoomEvent, TrackAdded
 from reports.store import Store, StoreError
 from reports.summary.classes import ClassInfo, ClassState
 from reports.summary.indicators import indicate
@@ -64,14 +64,14 @@ async def test_an_erasure_after_the_class_also_deletes_records_that_are_still_qu
     setup.room.emit(*[Joined(who, name=who, individual=True, consented=True) for who in "ab"])
     await asyncio.sleep(0.2)
     await setup.sessions.end(info.id)
-    assert await setup.recorder.erase_after_class("a")
+    assert await setup.recorder.erase_after_class("a") is Erasure.PENDING
     await asyncio.to_thread(lock.release)
     await setup.stored_state(info.id, ClassState.ENDED)
     async with asyncio.timeout(10):
         while [consent.participant_id for consent in await setup.store.consents(info.id)] != ["b"]:  # noqa: ASYNC110
             await asyncio.sleep(0.05)
-    assert await setup.recorder.erase_after_class("b")
-    assert not await setup.recorder.erase_after_class("b"), "nothing is left"
+    assert await setup.recorder.erase_after_class("b") is Erasure.DONE
+    assert await setup.recorder.erase_after_class("b") is Erasure.NOTHING
     assert await setup.store.consents(info.id) == []
 
 
@@ -85,10 +85,10 @@ async def test_erasures_after_a_class_are_queued_up_to_a_limit(
     await setup.stored_state(info.id, ClassState.LIVE)
     await setup.sessions.end(info.id)
     lock = await lock_database(tmp_path)
-    assert await setup.recorder.erase_after_class("a")
-    assert await setup.recorder.erase_after_class("a"), "requested twice, it is queued once"
+    assert await setup.recorder.erase_after_class("a") is Erasure.PENDING
+    assert await setup.recorder.erase_after_class("a") is Erasure.PENDING, "it is queued once"
     for stranger in "xy":
-        assert await setup.recorder.erase_after_class(stranger), (
+        assert await setup.recorder.erase_after_class(stranger) is Erasure.PENDING, (
             "nothing is known about them while the store is locked"
         )
     with pytest.raises(StoreError, match="try again in some minutes"):
@@ -97,7 +97,7 @@ async def test_erasures_after_a_class_are_queued_up_to_a_limit(
     async with asyncio.timeout(10):
         while await setup.store.consents(info.id):  # noqa: ASYNC110
             await asyncio.sleep(0.05)
-    assert not await setup.recorder.erase_after_class("z"), "the queue has space again"
+    assert await setup.recorder.erase_after_class("z") is Erasure.NOTHING, "the queue has space again"
 
 
 @pytest.mark.parametrize("late", [OptedOut("a"), Joined("a", consented=True)], ids=["erased", "withdrawn"])

@@ -168,10 +168,19 @@ def test_a_read_only_folder_is_reported(open_folder: Path) -> None:
 
 def test_a_read_only_file_is_reported_when_opening(open_folder: Path) -> None:
     path = open_folder / "classes.db"
+    with unprivileged():
+        Store.open(f"sqlite:///{path}").close()
+        path.chmod(0o400)
+        with pytest.raises(StoreError, match="it is read-only"):
+            Store.open(f"sqlite:///{path}")
+
+
+def test_a_file_of_another_user_that_everyone_can_read_is_refused(open_folder: Path) -> None:
+    path = open_folder / "classes.db"
     Store.open(f"sqlite:///{path}").close()
-    path.chmod(0o444)
+    path.chmod(0o666)
     path.with_name("classes.db.lock").chmod(0o666)
-    with unprivileged(), pytest.raises(StoreError, match="it is read-only"):
+    with unprivileged(), pytest.raises(StoreError, match="chmod 600"):
         Store.open(f"sqlite:///{path}")
 
 

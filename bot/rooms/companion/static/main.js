@@ -3,8 +3,8 @@
 import { openCamera, stopCamera } from "./camera.js";
 import { makeOffer, newConnection } from "./connection.js";
 import {
-  address, canSend, el, eraseStored, forgetToken, page, permanentCameraTrouble, send, setStatus, show, showLiveStatus,
-  storeToken, token,
+  ERASE_PENDING, address, canSend, el, eraseStored, forgetToken, page, permanentCameraTrouble, send, setStatus,
+  show, showLiveStatus, storeToken, token,
 } from "./page.js";
 
 const DISCONNECTED_MS = 3000; // time for a connection to recover before it is replaced
@@ -281,8 +281,9 @@ async function erase() {
   el("erase-dialog").close();
   try {
     const { status, answer } = await send("/me", { token: token() }, "DELETE");
-    if (status === 200) {
-      finish("erased", "You were erased from this class. Your camera is off.");
+    if (status === 200 || status === 202) {
+      const stored = status === 202 ? ERASE_PENDING : "Nothing is stored about you any more.";
+      finish("erased", `You were removed from this class. Your camera is off. ${stored}`);
       el("status").focus(); // the button that had the focus is gone
     } else if (!handleStatus(status)) setStatus(answer.error ?? "Erasing did not work: try again.", "trouble");
   } catch {

@@ -67,11 +67,15 @@ export async function send(path, fields, method = "POST") {
   return { status: response.status, answer };
 }
 
+export const ERASE_PENDING =
+  "Your data is deleted as soon as the server can write to its database. You need not wait for it.";
+
 /** Have the student's stored data deleted after the class. Returns whether that is done, and a message. */
 export async function eraseStored() {
   try {
     const { status, answer } = await send("/me", { token: token() }, "DELETE");
     if (status === 200) return { done: true, message: "You were erased: nothing is stored about you any more." };
+    if (status === 202) return { done: true, message: `You will be erased. ${ERASE_PENDING}` };
     if (status === 404) return { done: true, message: "Nothing is stored about you." };
     return { done: false, message: answer.error ?? "Erasing did not work: try again." };
   } catch {

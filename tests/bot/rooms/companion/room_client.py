@@ -11,7 +11,7 @@ from aiohttp.test_utils import TestClient, TestServer
 from bot.config import Settings, WebrtcSettings
 from bot.rooms.companion.adapter import Adapter
 from bot.rooms.companion.room import CompanionRoom
-from bot.rooms.contract import RoomEvent, TrackAdded
+from bot.rooms.contract import OptedOut, RoomEvent, TrackAdded
 from bot.rooms.registry import RoomContext
 from bot.tracks import VideoTrack
 from tests.cameras import Sender
@@ -31,6 +31,8 @@ class RoomClient:
 
     async def record_events(self) -> None:
         async for event in self.room.events():
+            if isinstance(event, OptedOut):
+                event.on_erased()
             self.events.append(event)
             self._new_event.set()
         self.ended = True

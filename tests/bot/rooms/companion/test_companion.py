@@ -278,6 +278,16 @@ async def test_erasing_removes_the_student_for_good(client: RoomClient) -> None:
     assert len(client.events) == 5
 
 
+async def test_an_erasure_that_the_store_has_not_accepted_is_answered_as_pending(
+    client: RoomClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bot.rooms.companion.room.ERASE_WAIT_S", 0.05)
+    monkeypatch.setattr(OptedOut, "on_erased", lambda _event: None)
+    answer = await client.join_without_camera()
+    response = await client.erase(answer["token"])
+    assert (response.status, await response.json()) == (202, {"ok": True, "erased": False})
+
+
 async def test_erasing_accepts_the_token_in_a_header(client: RoomClient) -> None:
     answer = await client.join_without_camera()
     headers = {"Authorization": f"Bearer {answer['token']}"}

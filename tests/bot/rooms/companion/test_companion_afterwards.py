@@ -11,6 +11,7 @@ from aiohttp.test_utils import TestClient, TestServer
 from bot.rooms.companion.adapter import Adapter
 from bot.rooms.companion.rate_limiter import RateLimiter
 from bot.rooms.companion.room import CompanionRoom
+from bot.rooms.contract import Erasure
 from bot.rooms.registry import RoomContext
 from tests.bot.rooms.companion.room_client import CODE, QUICK, RoomClient
 
@@ -41,12 +42,12 @@ def stored() -> set[str]:
 
 @pytest.fixture
 async def series(stored: set[str]) -> AsyncIterator[ClassSeries]:
-    async def erase_stored(participant_id: str) -> bool:
+    async def erase_stored(participant_id: str) -> Erasure:
         known = participant_id in stored
         stored.discard(participant_id)
-        return known
+        return Erasure.DONE if known else Erasure.NOTHING
 
-    adapter = Adapter(RoomContext(QUICK, erase_kept=erase_stored))
+    adapter = Adapter(RoomContext(QUICK, erase_stored=erase_stored))
     app = web.Application()
     app.add_routes(adapter.routes())
     async with TestClient(TestServer(app)) as http:
