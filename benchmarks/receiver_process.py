@@ -224,6 +224,8 @@ async def _ours(plan: Plan, tasks: list[asyncio.Task[None]], counter: _Counter) 
             try:
                 while True:
                     frame = await camera.recv()
+                    if frame.av_frame is None:
+                        continue
                     age = (int(time.monotonic() * _CLOCK_HZ) - (frame.av_frame.pts or 0)) & 0xFFFFFFFF
                     counter.add(track, age * 1000 / _CLOCK_HZ, read_identity(frame.luma()))
             except TrackEnded:

@@ -147,6 +147,8 @@ class _Class:
         try:
             while True:
                 frame = await student.peer.camera.recv()
+                if frame.av_frame is None:
+                    continue
                 identity = read_identity(frame.luma())
                 if identity == student.next:
                     student.shown, student.next = identity, None

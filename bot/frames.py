@@ -20,27 +20,37 @@ _FORMATS_WITH_LUMA_FIRST: Final = frozenset(
 )
 
 
+class Undecodable(Exception):
+    """Video arrives, but cannot be decoded."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class RawFrame:
-    """A decoded frame.
+    """A decoded frame, or the sign that frames arrive but cannot be decoded.
 
     Attributes:
         at_s: Time of arrival, seconds of the monotonic clock.
-        av_frame: The decoder's frame; its planes are not copied.
+        av_frame: The decoder's frame; its planes are not copied. None if it could not be decoded: it is too
+            large, or encrypted end to end.
         rotation: Quarter turns clockwise that set the frame upright. A phone held upright sends its frames
             rotated.
     """
 
     at_s: float
-    av_frame: av.VideoFrame
+    av_frame: av.VideoFrame | None
     rotation: int = 0
 
     def luma(self) -> Image:
         """The Y plane set upright, (height, width), 0..255.
 
         It is a view of the decoder's memory if the format has a Y plane and the rotation is 0, else a copy.
+
+        Raises:
+            Undecodable: there is no decoded frame.
         """
         frame = self.av_frame
+        if frame is None:
+            raise Undecodable
         if frame.format.name not in _FORMATS_WITH_LUMA_FIRST:
             frame = frame.reformat(format="gray")
         plane = frame.planes[0]

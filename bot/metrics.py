@@ -16,6 +16,7 @@ from prometheus_client import (
     ProcessCollector,
 )
 
+from bot.webrtc.ice import GuardedStunProtocol
 from inference.arrays import Image
 from inference.batcher import FaceAnalysis, FaceAnalysisPool
 
@@ -75,6 +76,10 @@ class Metrics:
         self.unsaved = Gauge(
             "classmood_records_unsaved", "Records in the write queue: not stored yet.", registry=self.registry
         )
+
+        Gauge(
+            "classmood_malformed_datagrams", "Malformed STUN datagrams dropped.", registry=self.registry
+        ).set_function(lambda: GuardedStunProtocol.dropped)
 
     def on_model(self, model: str, took_s: float) -> None:
         """Count a run of a model that took ``took_s`` seconds."""

@@ -14,11 +14,13 @@ import av
 import cv2
 import structlog
 
+from bot.frames import Undecodable
 from bot.pipeline.observation import Observation, ReadingLimits, is_black, observe, observe_black
 from bot.pipeline.sampler import sample
 from bot.tracks import TrackEnded, VideoTrack
 from inference.arrays import Image
 from inference.batcher import FaceAnalysis
+from reports.summary.windows import NotAnalysed
 
 _log = structlog.get_logger()
 
@@ -62,6 +64,8 @@ async def observe_track(
                 else:
                     reading = await asyncio.wrap_future(reader.submit(luma))
                     observation = observe(track.participant_id, at_s, reading, limits)
+            except Undecodable:
+                observation = Observation(track.participant_id, at_s, 0, None, NotAnalysed.UNDECODABLE)
             except (ValueError, ArithmeticError, RuntimeError, cv2.error, av.FFmpegError) as exc:
                 # A frame that the models cannot read must not end the track or the class. The first failure
                 # of a track is logged, the others are not.

@@ -28,9 +28,6 @@ _log = structlog.get_logger()
 MAX_BACKLOG: Final = 30
 """Encoded frames that may wait for a thread; beyond that all are dropped up to the next key frame."""
 
-MAX_PIXELS: Final = 4096 * 2304
-"""Larger frames are not decoded: a few kilobytes could make a decoder allocate gigabytes."""
-
 _LIBRARIES: Final[dict[str, Literal["libvpx", "h264"]]] = {"VP8": "libvpx", "H264": "h264"}
 _TIME_BASE: Final = Fraction(1, CLOCK_HZ)
 _VP8_START_CODE: Final = b"\x9d\x01\x2a"
@@ -85,9 +82,10 @@ class FrameDecoder:
         self._interval_s = 0.0 if options.wanted_fps is None else 1 / options.wanted_fps
         self._next_s = float("-inf")
         self._timer: asyncio.TimerHandle | None = None
-        # Only the thread uses these two while ``_busy`` is set.
+        # Only the thread uses these three while ``_busy`` is set.
         self._decoder: av.VideoCodecContext | None = None
         self._decoder_for: tuple[int, str] | None = None  # stream and codec
+        self._pixels = 0  # of its frames
 
     def push(self, codec: str, frame: EncodedFrame, *, fresh: bool = True) -> None:
         """Queue a frame. One that is not ``fresh`` is decoded, since others depend on it, but not shown."""
@@ -117,7 +115,7 @@ class FrameDecoder:
         if self._timer is not None:
             self._timer.cancel()
         if not self._busy:
-            self._decoder = None  # frees its memory now, not at the next garbage collection
+            self._free()
         self._track.end()
 
     def _begin_scheduled(self) -> None:
@@ -165,17 +163,43 @@ class FrameDecoder:
             loop.call_soon_threadsafe(self._on_decoded, stream, newest, failed)
 
     def _decode(self, queued: _QueuedFrame) -> av.VideoFrame | None:
-        decoder_for = (queued.stream, queued.codec)
+        decoder_for, budget = (queued.stream, queued.codec), self._options.budget
         if self._decoder is None or self._decoder_for != decoder_for:
-            self._decoder, self._decoder_for = make_decoder(queued.codec), decoder_for
-        av_frames = _decode(self._decoder, queued)
-        return av_frames[-1] if av_frames else None
+            self._decoder = make_decoder(queued.codec, budget.frame)
+            self._decoder_for, self._pixels = decoder_for, 0
+        if queued.codec == "VP8":  # libvpx allocates what the header says
+            self._reserve(_vp8_pixels(queued.encoded.data))
+        packet = av.Packet(queued.encoded.data)
+        packet.pts, packet.time_base = queued.encoded.timestamp, _TIME_BASE
+        av_frames = self._decoder.decode(packet)
+        if not av_frames:
+            return None
+        self._reserve(av_frames[-1].width * av_frames[-1].height)
+        return av_frames[-1]
+
+    def _reserve(self, pixels: int) -> None:
+        """Reserve a new frame size.
+
+        Raises:
+            InvalidDataError: the frame is too large, or the room has too many large ones.
+        """
+        if pixels in (0, self._pixels):
+            return
+        if not self._options.budget.reserve(self, pixels):
+            self._decoder = None
+            raise av.InvalidDataError(errno.EINVAL, "the frame is too large")
+        self._pixels = pixels
+
+    def _free(self) -> None:
+        """Free the decoder's memory now, not at the next garbage collection."""
+        self._decoder = None
+        self._options.budget.release(self)
 
     def _on_decoded(self, stream: int, newest: RawFrame | None, failed: bool) -> None:
         """Show the frame that the thread decoded, and continue; runs on the event loop."""
         self._busy = False
         if self._closed:
-            self._decoder = None
+            self._free()
             return
         if stream == self._stream:
             if failed:
@@ -191,15 +215,6 @@ class FrameDecoder:
         self._begin()
 
 
-def _decode(decoder: av.VideoCodecContext, queued: _QueuedFrame) -> list[av.VideoFrame]:
-    data = queued.encoded.data
-    if queued.codec == "VP8" and _vp8_pixels(data) > MAX_PIXELS:
-        raise av.InvalidDataError(errno.EINVAL, "the frame is too large")
-    packet = av.Packet(data)
-    packet.pts, packet.time_base = queued.encoded.timestamp, _TIME_BASE
-    return decoder.decode(packet)
-
-
 def _vp8_pixels(data: bytes) -> int:
     """Pixels of a VP8 key frame by its header (RFC 6386, 9.1), which libvpx trusts; 0 for any other frame."""
     if len(data) < 10 or data[0] & 1 or data[3:6] != _VP8_START_CODE:
@@ -208,9 +223,14 @@ def _vp8_pixels(data: bytes) -> int:
     return (width & 0x3FFF) * (height & 0x3FFF)
 
 
-def make_decoder(codec: str) -> av.VideoCodecContext:
-    """Create a decoder for ``VP8`` or ``H264`` without own threads: they would add up over all cameras."""
+def make_decoder(codec: str, max_pixels: int) -> av.VideoCodecContext:
+    """Create a decoder for ``VP8`` or ``H264`` without own threads: they would add up over all cameras.
+
+    Args:
+        codec: The codec.
+        max_pixels: Larger frames raise an error.
+    """
     decoder = av.VideoCodecContext.create(_LIBRARIES[codec], "r")
     decoder.thread_count = 1
-    decoder.options = {"max_pixels": str(MAX_PIXELS)}
+    decoder.options = {"max_pixels": str(max_pixels)}
     return decoder

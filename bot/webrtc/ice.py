@@ -1,18 +1,22 @@
-"""ICE: the configured servers, and a connection that can be closed cleanly while it is still connecting.
+"""ICE: the configured servers, and a connection that closes cleanly and withstands strangers' datagrams.
 
-``setup`` makes aiortc use this connection class instead of aioice's, in the whole process.
+``setup`` makes aiortc and aioice use these classes in the whole process.
 """
 
 from __future__ import annotations
 
 import asyncio
+import struct
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, ClassVar, Final
 
-from aioice import Connection
+from aioice import Connection, stun
+from aioice.ice import StunProtocol
 from aiortc import RTCIceServer
 
 from bot.ice_servers import parse_ice_server
+
+_STUN_PARSER_RAISES: Final = (struct.error, LookupError, TypeError, AttributeError, OverflowError)
 
 
 def rtc_servers(ice_servers: Iterable[str]) -> list[RTCIceServer]:
@@ -21,6 +25,31 @@ def rtc_servers(ice_servers: Iterable[str]) -> list[RTCIceServer]:
         RTCIceServer(urls=server.url, username=server.username, credential=server.credential)
         for server in map(parse_ice_server, ice_servers)
     ]
+
+
+MAX_PEER_REFLEXIVE: Final = 4
+"""Addresses not in the offer that a browser may be reached at. Each makes the bot send some ten datagrams,
+and the source address of a datagram can be forged."""
+
+
+class GuardedStunProtocol(StunProtocol):
+    """A UDP socket that drops malformed STUN datagrams.
+
+    Anybody can send them. aioice's parser raises errors other than ValueError for some, which the event loop
+    would log with a traceback each.
+
+    Attributes:
+        dropped: Malformed datagrams since the program started, on all sockets.
+    """
+
+    dropped: ClassVar[int] = 0
+
+    def datagram_received(self, data: bytes | str, addr: tuple[Any, ...]) -> None:
+        """Pass a datagram on, unless it is malformed."""
+        try:
+            super().datagram_received(data, addr)
+        except _STUN_PARSER_RAISES:
+            GuardedStunProtocol.dropped += 1
 
 
 class ClosingConnection(Connection):
@@ -41,6 +70,13 @@ class ClosingConnection(Connection):
         if self._gathering is None:
             self._gathering = asyncio.create_task(super().gather_candidates(), name="ice-gathering")
         await asyncio.shield(self._gathering)
+
+    def check_incoming(self, message: stun.Message, addr: tuple[str, int], protocol: StunProtocol) -> None:
+        """Answer a check with one of our own, to only a few addresses that the offer does not name."""
+        known = {(candidate.host, candidate.port) for candidate in self._remote_candidates}
+        learnt = sum(candidate.type == "prflx" for candidate in self._remote_candidates)
+        if addr in known or learnt < MAX_PEER_REFLEXIVE:
+            super().check_incoming(message, addr, protocol)
 
     async def connect(self) -> None:
         """Connect.

@@ -20,6 +20,10 @@ from bot.webrtc.batch_ticks import BatchTicks
 MAX_WAITING: Final = 256
 """Packets of a connection that may wait for a batch tick; if more arrive, all are processed at once."""
 
+MAX_SSRCS: Final = 1024
+"""Different SSRCs that a connection may use in its lifetime. libsrtp keeps a list of them and searches it for
+each packet, so a sender that uses tens of thousands would slow down the event loop."""
+
 _RTP_FIRST_BYTES: Final = range(128, 192)  # RFC 7983
 _RTCP_TYPES: Final = range(192, 224)  # RFC 5761
 
@@ -50,6 +54,7 @@ class Intake:
         self._on_rtp, self._on_rtcp, self._clock, self._batch_ticks = on_rtp, on_rtcp, clock, batch_ticks
         self._protocols: list[Any] = []
         self._waiting: list[tuple[bytes, float]] = []
+        self._ssrcs: set[bytes] = set()  # of authenticated packets
 
     def open(self) -> None:
         """Start reading from the existing sockets; another call adds only new sockets."""
@@ -91,15 +96,26 @@ class Intake:
     def _process_waiting(self) -> None:
         waiting, self._waiting = self._waiting, []
         for data, at_s in waiting:
+            ssrc = data[8:12]
+            if not self._accepts(ssrc):
+                continue
             try:
                 packet = self._transport._rx_srtp.unprotect(data)
             except (pylibsrtp.Error, ValueError):
                 continue  # forged, a duplicate, or longer than any packet
+            self._ssrcs.add(ssrc)
             self._on_rtp(packet, at_s)
 
+    def _accepts(self, ssrc: bytes) -> bool:
+        return ssrc in self._ssrcs or len(self._ssrcs) < MAX_SSRCS
+
     def _process_rtcp(self, data: bytes) -> None:
+        ssrc = data[4:8]
+        if not self._accepts(ssrc):
+            return
         try:
             packet = self._transport._rx_srtp.unprotect_rtcp(data)
         except (pylibsrtp.Error, ValueError):
             return
+        self._ssrcs.add(ssrc)
         self._on_rtcp(packet, self._clock())

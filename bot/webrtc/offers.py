@@ -10,6 +10,7 @@ OfferError
 
 from __future__ import annotations
 
+from ipaddress import ip_address
 from typing import Final
 
 from aiortc import sdp as aiortc_sdp
@@ -23,6 +24,13 @@ MAX_OFFER_CODECS: Final = 64
 limited. A browser's offer of one camera has about 200 lines and 30 codecs."""
 
 MAX_CANDIDATES: Final = 64
+
+MAX_USED_CANDIDATES: Final = 12
+"""The bot sends STUN checks to each candidate, so an offer must not make it send to many strangers. A laptop
+with several networks and a TURN server has fewer."""
+
+_LOWEST_PORT: Final = 1024
+_CANDIDATE: Final = "a=candidate:"
 
 _NOT_CODECS: Final = frozenset({"rtx", "red", "ulpfec", "flexfec-03"})
 
@@ -92,6 +100,44 @@ def check_offer(sdp: str) -> None:
             "offer one camera and no microphone or data channel: this offer has more than one media section"
         )
     _check_camera(videos[0])
+
+
+def usable_offer(sdp: str) -> str:
+    """An offer with only those candidates that the bot may send to.
+
+    Left out are: all but UDP, host names (browsers hide addresses behind ``.local`` names), ports below
+    1024, loopback, link-local, multicast and reserved addresses, and all candidates after the first
+    ``MAX_USED_CANDIDATES``. The browser reaches the bot by its own checks anyway.
+
+    ``a=end-of-candidates`` is left out too: aioice takes an offer without candidates for one without media.
+    The connection timeout ends the checks instead.
+    """
+    lines, used = [], 0
+    for line in sdp.splitlines():
+        if line == "a=end-of-candidates":
+            continue
+        if line.startswith(_CANDIDATE):
+            if used == MAX_USED_CANDIDATES or not _may_send_to(line):
+                continue
+            used += 1
+        lines.append(line)
+    return "\r\n".join(lines) + "\r\n"
+
+
+def _may_send_to(candidate: str) -> bool:
+    fields = candidate.split()
+    try:
+        transport, address, port = fields[2].lower(), ip_address(fields[4]), int(fields[5])
+    except (IndexError, ValueError):
+        return False
+    special = (
+        address.is_loopback
+        or address.is_link_local
+        or address.is_multicast
+        or address.is_unspecified
+        or address.is_reserved
+    )
+    return transport == "udp" and port >= _LOWEST_PORT and not special
 
 
 def _check_camera(media: aiortc_sdp.MediaDescription) -> None:

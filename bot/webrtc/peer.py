@@ -26,9 +26,10 @@ import structlog
 from aiortc import RTCBundlePolicy, RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 from aiortc.exceptions import InternalError, InvalidAccessError, InvalidStateError, OperationError
 
+from bot.frames import RawFrame
 from bot.tracks import LatestFrameTrack
 from bot.webrtc.ice import rtc_servers
-from bot.webrtc.offers import check_offer
+from bot.webrtc.offers import check_offer, usable_offer
 from bot.webrtc.receive_options import ReceiveOptions
 from bot.webrtc.receiver import VideoReceiver
 from bot.webrtc.setup import prepare_aiortc
@@ -167,7 +168,8 @@ class ReceivingPeer:
         # Not the loop's clock: uvloop's does not advance within one loop iteration.
         receiver = VideoReceiver.put_into(transceiver, self._options, time.monotonic)
         self._stream = receiver.add_stream(self.camera)
-        await connection.setRemoteDescription(RTCSessionDescription(sdp=sdp, type="offer"))
+        offer = RTCSessionDescription(sdp=usable_offer(sdp), type="offer")
+        await connection.setRemoteDescription(offer)
         await connection.setLocalDescription(await connection.createAnswer())
         receiver.listen()
         return connection.localDescription.sdp
@@ -188,10 +190,13 @@ class ReceivingPeer:
         await self._shut()
 
     async def _watch_frames(self) -> None:
-        """Report silence and its end until the connection ends or falls behind."""
+        """Report silence and its end until the connection ends or falls behind.
+
+        If packets arrive but no frame can be decoded, the camera is not silent but undecodable.
+        """
         clock = asyncio.get_running_loop().time
         timeout_s = self._options.settings.silence_timeout_s
-        shown, shown_s = 0, clock()
+        shown, shown_s, packets = 0, clock(), 0
         while self._is("connected") and self._stream is not None:
             await self._next_change(min(_MAX_CHECK_INTERVAL_S, timeout_s / _CHECKS_PER_TIMEOUT))
             if self._stream.behind:
@@ -203,7 +208,12 @@ class ReceivingPeer:
                 shown, shown_s = count, clock()
                 self._enter(PeerState.CONNECTED)
             elif clock() - shown_s >= timeout_s:
-                self._enter(PeerState.SILENT)
+                if self._stream.packets != packets:
+                    self.camera.show(RawFrame(time.monotonic(), None))
+                    self._enter(PeerState.CONNECTED)
+                else:
+                    self._enter(PeerState.SILENT)
+            packets = self._stream.packets
 
     async def _next_change(self, at_most_s: float | None = None) -> None:
         """Wait until the connection changes its state, for ``at_most_s`` seconds at most."""

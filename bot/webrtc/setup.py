@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Final
 
-from aioice import turn
+from aioice import ice, turn
 from aiortc import rtcicetransport
 from aiortc.codecs import CODECS, HEADER_EXTENSIONS
 from aiortc.rtcrtpparameters import RTCRtpHeaderExtensionParameters
 
-from bot.webrtc.ice import ClosingConnection
+from bot.webrtc.ice import ClosingConnection, GuardedStunProtocol
 
 SOCKET_BUFFER_BYTES: Final = 4 << 20
 """Receive buffer requested for each UDP socket; the kernel grants at most ``net.core.rmem_max``."""
@@ -31,6 +31,7 @@ def prepare_aiortc() -> None:
       and the receiver has to rotate them.
     * UDP sockets get a large receive buffer. With the default size, an event loop that is busy for half a
       second loses hundreds of packets.
+    * Malformed STUN datagrams are dropped, and a connection sends checks to few unknown addresses.
     * ICE connections end all their tasks when they are closed while they are still connecting.
     """
     kept = [known for known in HEADER_EXTENSIONS["video"] if known.uri not in (_ABS_SEND_TIME, ORIENTATION)]
@@ -39,4 +40,5 @@ def prepare_aiortc() -> None:
     for codec in CODECS["video"]:
         codec.rtcpFeedback = [feedback for feedback in codec.rtcpFeedback if feedback.type != _REMB]
     turn.UDP_SOCKET_BUFFER_SIZE = SOCKET_BUFFER_BYTES
+    ice.StunProtocol = GuardedStunProtocol  # type: ignore[misc]  # the name that aioice uses
     rtcicetransport.Connection = ClosingConnection  # type: ignore[attr-defined]  # the name that aiortc uses

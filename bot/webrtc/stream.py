@@ -83,6 +83,7 @@ class VideoStream:
     Attributes:
         ssrcs: The SSRCs it is bound to; None if it is not bound.
         decoder: Decodes its frames.
+        packets: Packets received so far.
     """
 
     def __init__(
@@ -105,6 +106,7 @@ class VideoStream:
             ssrcs: The SSRCs to bind to.
         """
         self.ssrcs = ssrcs
+        self.packets = 0
         self.decoder = FrameDecoder(track, options, self._drop_to_key)
         self._own_ssrc, self._send, self._clock = own_ssrc, send, clock
         self._wanted_fps = options.wanted_fps
@@ -166,6 +168,7 @@ class VideoStream:
             part = part._replace(rotation=data[0] & 3)
         for frame in self._buffer.add(part, at_s):
             self.decoder.push(known.codec, frame, fresh=self._lateness.is_fresh(frame.timestamp, frame.at_s))
+        self.packets += 1
         self._newest_packet_s = at_s
         if self._nack_timer is None:
             self._request_missing()

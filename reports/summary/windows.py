@@ -21,6 +21,7 @@ class NotAnalysed(StrEnum):
     UNSUPPORTED_CODEC = "unsupported_codec"
     NO_FRAMES = "no_frames"
     OPTED_OUT = "opted_out"
+    UNDECODABLE = "undecodable"
 
 
 class PulseKind(StrEnum):

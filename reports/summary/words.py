@@ -36,6 +36,7 @@ NOT_ANALYSED_WORDS: Final[Mapping[str, str]] = MappingProxyType(
         NotAnalysed.UNSUPPORTED_CODEC.value: "video format not supported",
         NotAnalysed.NO_FRAMES.value: "no video arriving",
         NotAnalysed.OPTED_OUT.value: "opted out",
+        NotAnalysed.UNDECODABLE.value: "video that cannot be decoded",
     }
 )
 

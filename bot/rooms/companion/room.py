@@ -36,6 +36,7 @@ from bot.tracks import LatestFrameTrack
 from bot.webrtc.batch_ticks import BatchTicks
 from bot.webrtc.offers import NoCamera, OfferError, UnsupportedVideo
 from bot.webrtc.peer import NoNetwork, PeerError, ReceivingPeer
+from bot.webrtc.pixel_budget import PAGE, PixelBudget
 from bot.webrtc.receive_options import ReceiveOptions
 from reports.summary.windows import PulseKind
 
@@ -96,7 +97,9 @@ class CompanionRoom:
         self.key = f"companion:{code.lower()}"
         self._code_key, self._settings, self._open_rooms = code.lower(), settings, open_rooms
         self._threads = ThreadPoolExecutor(_DECODE_THREADS, thread_name_prefix="decode")
-        self._options = ReceiveOptions(settings, self._threads, BatchTicks(), wanted_fps, on_dropped)
+        self._options = ReceiveOptions(
+            settings, self._threads, BatchTicks(), wanted_fps, on_dropped, PixelBudget(PAGE)
+        )
         self._known = known_students
         self._presence = Presence(settings.rejoin_s)
         self._joining = 0  # students being admitted who are not present yet

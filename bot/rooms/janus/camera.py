@@ -131,7 +131,7 @@ class CameraReception:
         if not self._sending:
             self._sending = True
             self._listener.on_sending(True)
-        if frame.av_frame.height != self._height:
+        if frame.av_frame is not None and frame.av_frame.height != self._height:
             self._height = frame.av_frame.height
             self._next_layer_request_s = asyncio.get_running_loop().time() + _LAYER_TIMEOUT_S
 

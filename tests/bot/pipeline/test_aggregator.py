@@ -74,7 +74,7 @@ def test_everyone_has_one_reason_and_block_reasons_come_first() -> None:
     assert window.analysed == 1
     assert window.not_analysed == {
         "camera_off": 1, "no_face": 1, "too_small": 0, "low_confidence": 0, "unsupported_codec": 1,
-        "no_frames": 1, "opted_out": 1,
+        "no_frames": 1, "opted_out": 1, "undecodable": 0,
     }  # fmt: skip
     assert window.cameras_on == 4  # not known of participants who opted out
     assert adds_up(window)

@@ -26,6 +26,7 @@ from bot.webrtc.decoding import MAX_BACKLOG, FrameDecoder, make_decoder
 from bot.webrtc.jitter_buffer import EncodedFrame
 from bot.webrtc.offers import BadOffer, UnsupportedVideo
 from bot.webrtc.peer import NoNetwork, PeerState, ReceivingPeer
+from bot.webrtc.pixel_budget import FULL_HD
 from bot.webrtc.receive_options import ReceiveOptions
 from bot.webrtc.setup import prepare_aiortc
 from tests.cameras import HEIGHT, WIDTH, Sender, needs_network, offer_text
@@ -333,4 +334,4 @@ async def test_with_a_wanted_frame_rate_all_cameras_decode_at_the_same_times() -
 
 def test_decoders_have_no_threads_of_their_own() -> None:
     for codec in ("VP8", "H264"):
-        assert make_decoder(codec).thread_count == 1
+        assert make_decoder(codec, FULL_HD).thread_count == 1

@@ -22,9 +22,10 @@ from hypothesis import strategies as st
 
 from bot.config import WebrtcSettings
 from bot.tracks import LatestFrameTrack
-from bot.webrtc.decoding import MAX_BACKLOG, MAX_PIXELS, FrameDecoder
+from bot.webrtc.decoding import MAX_BACKLOG, FrameDecoder
 from bot.webrtc.jitter_buffer import EncodedFrame, JitterBuffer
 from bot.webrtc.packets import fragment
+from bot.webrtc.pixel_budget import FULL_HD
 from bot.webrtc.receive_options import ReceiveOptions
 from bot.webrtc.receiver import VideoReceiver
 from tests.bot.webrtc.fake_transport import FakeTransport
@@ -168,7 +169,7 @@ async def test_a_frame_with_too_many_pixels_is_not_decoded(codec: str) -> None:
     camera = LatestFrameTrack("t", "p")
     with ThreadPoolExecutor(1) as threads:
         decoder = FrameDecoder(camera, ReceiveOptions(WebrtcSettings(), threads), key_requested.set)
-        assert MAX_PIXELS < 3200 * 3200
+        assert FULL_HD < 3200 * 3200
         too_large = await asyncio.to_thread(encode_square, codec, 3200)
         decoder.push(codec, EncodedFrame(too_large, 1, True, 0.0), fresh=True)
         async with asyncio.timeout(10):

@@ -34,6 +34,7 @@ from benchmarks.simulation.clips import ClipSpec, make_clip
 from benchmarks.simulation.student import SimulatedStudent
 from bot.webrtc.decoding import make_decoder
 from bot.webrtc.peer import ReceivingPeer
+from bot.webrtc.pixel_budget import FULL_HD
 from bot.webrtc.setup import SOCKET_BUFFER_BYTES
 from tests.cameras import Sender, SyntheticCamera, needs_network, receiving_peer
 
@@ -251,7 +252,7 @@ def test_a_decoder_of_stock_starts_threads_and_ours_none() -> None:
     codec = RTCRtpCodecParameters(mimeType="video/VP8", clockRate=90000, payloadType=97)
     (key, *_) = make_clip(ClipSpec(1, 640, 360, seconds=1, layers=1)).frames
     added = []
-    contexts: list[Any] = [get_decoder(codec).codec, make_decoder("VP8")]  # type: ignore[attr-defined]
+    contexts: list[Any] = [get_decoder(codec).codec, make_decoder("VP8", FULL_HD)]  # type: ignore[attr-defined]
     for context in contexts:
         before = {entry.name for entry in tasks.iterdir()}
         assert context.decode(av.Packet(key.data))

@@ -27,11 +27,12 @@ class RoomClient:
         self.events: list[RoomEvent] = []
         self.senders: list[Sender] = []
         self.ended = False
+        self.confirms_erasures = True
         self._new_event = asyncio.Event()
 
     async def record_events(self) -> None:
         async for event in self.room.events():
-            if isinstance(event, OptedOut):
+            if isinstance(event, OptedOut) and self.confirms_erasures:
                 event.on_erased()
             self.events.append(event)
             self._new_event.set()

@@ -282,7 +282,7 @@ async def test_an_erasure_that_the_store_has_not_accepted_is_answered_as_pending
     client: RoomClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("bot.rooms.companion.room.ERASE_WAIT_S", 0.05)
-    monkeypatch.setattr(OptedOut, "on_erased", lambda _event: None)
+    client.confirms_erasures = False
     answer = await client.join_without_camera()
     response = await client.erase(answer["token"])
     assert (response.status, await response.json()) == (202, {"ok": True, "erased": False})
