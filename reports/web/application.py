@@ -60,7 +60,7 @@ def build_app(
     ready: Callable[[], str | None] = lambda: None,
     model_card: Mapping[str, Any] | None = None,
     jurisdiction: str = "none",
-    heartbeat_s: float = 15.0,
+    heartbeat_s: float = 4.0,
     registry: CollectorRegistry = REGISTRY,
 ) -> web.Application:
     """Build the application.
@@ -74,7 +74,7 @@ def build_app(
         ready: Returns why no class can be started; None if one can.
         model_card: What the report says about the model.
         jurisdiction: The privacy profile in use.
-        heartbeat_s: Seconds between heartbeats on a live stream without events.
+        heartbeat_s: Seconds between heartbeats on a live stream.
         registry: The metrics that /metrics serves.
     """
     open_routes: set[web.AbstractRoute] = set()

@@ -28,7 +28,7 @@ class HostContext:
         ready: Returns why no class can be started; None if one can.
         model_card: The model's card, if there is one.
         jurisdiction: The privacy profile of this server.
-        heartbeat_s: Seconds between heartbeats on a stream without events.
+        heartbeat_s: Seconds between heartbeats on a live stream.
         registry: The metrics that /metrics serves.
     """
 

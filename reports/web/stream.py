@@ -21,6 +21,7 @@ MAX_FOLLOWERS: Final = 64
 """Limit of clients that follow one class at the same time."""
 
 _RETRY_MS: Final = 2000
+_NO_PINGS_S: Final = 1e6
 
 
 async def follow(request: web.Request) -> web.StreamResponse:
@@ -36,26 +37,36 @@ async def follow(request: web.Request) -> web.StreamResponse:
     # Read the class again: it may have changed between the first read and the subscription.
     with context.feed.subscribe(info.id, last_id) as subscription:
         info = await find_class(request)
-        stream = EventSourceResponse(sep="\n", ping_interval=context.heartbeat_s)
+        stream = EventSourceResponse(sep="\n", ping_interval=_NO_PINGS_S)
         await stream.prepare(request)
         async with stream:
             if last_id is None or not info.running:
                 await _send(stream, subscription.since_id, "state", info.to_json(), _RETRY_MS)
             if info.running:
-                await _forward(stream, subscription)
+                await _forward(stream, subscription, context.heartbeat_s)
     return stream
 
 
-async def _forward(stream: EventSourceResponse, subscription: Subscription) -> None:
-    """Send events until the class ends or a heartbeat fails because the client is gone."""
+async def _forward(stream: EventSourceResponse, subscription: Subscription, heartbeat_s: float) -> None:
+    """Send events until the class ends or a heartbeat fails because the client is gone.
+
+    Heartbeats are events, not comments: only events are visible to the page, which shows that the connection is
+    lost if none comes.
+    """
 
     async def send_all() -> None:
         with suppress(ConnectionError, TimeoutError):
             async for event in subscription:
                 await _send(stream, event.id, event.event, event.data)
 
+    async def send_heartbeats() -> None:
+        with suppress(ConnectionError, TimeoutError):
+            while True:
+                await asyncio.sleep(heartbeat_s)
+                await stream.send("{}", event="heartbeat")
+
     sending = asyncio.create_task(send_all())
-    heartbeat = asyncio.create_task(stream.wait())
+    heartbeat = asyncio.create_task(send_heartbeats())
     try:
         await asyncio.wait({sending, heartbeat}, return_when=asyncio.FIRST_COMPLETED)
     finally:

@@ -1,11 +1,14 @@
 // Shared by the pages of the host: calls to the API, and times in the reader's time zone.
 
+const TIMEOUT_MS = 30_000; // ending a class may take some seconds
+
 /** Call the API. Returns the JSON, or null without content; throws an Error with the server's message. */
 export async function call(method, path, body) {
   let response;
   try {
     response = await fetch(path, {
       method,
+      signal: AbortSignal.timeout(TIMEOUT_MS),
       headers: body === undefined ? {} : { "Content-Type": "application/json" },
       body: body === undefined ? undefined : JSON.stringify(body),
     });

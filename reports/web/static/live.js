@@ -11,11 +11,16 @@ import { api, byId, page, RETRY_MS } from "./page.js";
 import { drawTimeline } from "./timeline.js";
 import { showIndicator } from "./word.js";
 
+const SILENT_MS = 12_000; // heartbeats come every four seconds
+const CHECK_MS = 1000;
+
 let stream = null;
+let heardAt = 0; // when the last event came
 
 function connect() {
   if (hasEnded()) return;
   stream = new EventSource(`${api}/live`);
+  heardAt = Date.now();
   stream.addEventListener("open", () => {
     showConnection("open", "connected");
     byId("failed").textContent = ""; // errors from while the connection was lost
@@ -28,6 +33,7 @@ function connect() {
     // The browser reconnects by itself, except after an error answer.
     if (stream.readyState === EventSource.CLOSED) setTimeout(reconnect, RETRY_MS);
   });
+  onEvent("heartbeat", () => {});
   onEvent("state", (info) => {
     showState(info);
     if (hasEnded()) catchUp().catch(() => {});
@@ -46,8 +52,19 @@ function connect() {
 }
 
 function onEvent(name, handler) {
-  stream.addEventListener(name, (event) => handler(JSON.parse(event.data)));
+  stream.addEventListener(name, (event) => {
+    heardAt = Date.now();
+    handler(JSON.parse(event.data));
+  });
 }
+
+// A frozen server or a lost network does not close the connection: the browser would notice it after minutes.
+setInterval(() => {
+  if (hasEnded() || stream?.readyState !== EventSource.OPEN || Date.now() - heardAt < SILENT_MS) return;
+  showConnection("lost", "no answer from the server, trying again…");
+  stream.close();
+  reconnect();
+}, CHECK_MS);
 
 /** Reconnect after an error answer, unless the class was deleted or this browser is signed out. */
 async function reconnect() {

@@ -56,10 +56,13 @@ export function forgetToken() {
 
 export const address = (path) => `/api/companion/${encodeURIComponent(code)}${path}`;
 
+const TIMEOUT_MS = 10_000; // a frozen server or a lost network closes no connection
+
 /** Send a request to the server. Throws if the network fails. */
 export async function send(path, fields, method = "POST") {
   const response = await fetch(address(path), {
     method,
+    signal: AbortSignal.timeout(TIMEOUT_MS),
     headers: { "Content-Type": "application/json" },
     body: JSON.stringify(fields),
   });
