@@ -51,8 +51,8 @@ async def follow(request: web.Request) -> web.StreamResponse:
 async def _forward(stream: EventSourceResponse, subscription: Subscription, heartbeat_s: float) -> None:
     """Send events until the class ends or a heartbeat fails because the client is gone.
 
-    Heartbeats are events, not comments: only events are visible to the page, which shows that the connection is
-    lost if none comes.
+    Heartbeats are events, not comments: only events are visible to the page, which shows that the connection
+    is lost if none comes.
     """
 
     async def send_all() -> None:

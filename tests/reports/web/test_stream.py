@@ -82,7 +82,7 @@ async def test_stream_ends_with_the_class(host: Host) -> None:
 
 
 async def test_stream_without_events_sends_heartbeats(host: Host) -> None:
-    """Events, because a page cannot see comments; without an id, because nothing is to be resumed after them."""
+    """Events, because a page cannot see comments; without an id, because they are not resumed."""
     await host.store.put_class(a_class())
     async with host.client.get("/api/classes/c1/live", headers=BEARER) as response:
         await events(response, 1)
