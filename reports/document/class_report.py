@@ -89,7 +89,7 @@ def build_report(
     ordered_pulses = tuple(sorted(pulses, key=lambda pulse: pulse.at_s))
     length_s = max((window.end_s for window in ordered_windows), default=0.0)
     return ClassReport(
-        info=info,
+        info=info.without_code(),
         windows=ordered_windows,
         markers=ordered_markers,
         pulses=ordered_pulses,
