@@ -132,6 +132,12 @@ def _database(settings: Settings) -> str:
     name, revision = database.name, database.revision
     if database.state is SchemaState.NEWER:
         raise _Wrong(f"update ClassMood, or change store.url: a newer version wrote {name}")
+    if database.open_files:
+        files = " ".join(str(file) for file in database.open_files)
+        raise _Warning(
+            f"run `chmod 600 {files}`, or let the next start do it: other users of this machine can read "
+            "the database"
+        )
     texts = {
         SchemaState.ABSENT: f"{name} does not exist yet: the first start creates it",
         SchemaState.EMPTY: f"{name} has no tables yet: the next start creates them",
