@@ -32,8 +32,8 @@ _MEETING_LINKS: Final = {
 """A meeting link, with or without its scheme, alone or in the text of an invitation."""
 
 _INSTEAD: Final = (
-    "leave the address of the room empty (on the command line, give companion:) and paste the class's student "
-    "link into the call's chat"
+    "leave the address of the room empty (on the command line, give companion:) and paste the class's "
+    "student link into the call's chat"
 )
 
 _NOT_ADAPTERS: Final = frozenset({"contract", "registry"})

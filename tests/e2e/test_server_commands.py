@@ -14,6 +14,7 @@ from urllib.request import Request, urlopen
 
 import pytest
 
+from tests.attack.target import cpu_s as spent_s
 from tests.contract.room_setups.replay import write_video
 from tests.e2e.commands import error_line, host_link_line, run, start
 
@@ -162,7 +163,7 @@ def test_ctrl_c_at_any_moment_prints_no_traceback(tmp_path: Path, command: str, 
     """Moments in CPU time, because a busy machine would spend any wall time on importing."""
     process = start(tmp_path, command, CLASSMOOD_WEB__PORT="0")
     give_up_s = time.monotonic() + 30
-    while process.poll() is None and cpu_time_s(process.pid) < cpu_s and time.monotonic() < give_up_s:
+    while process.poll() is None and spent_s(process.pid) < cpu_s and time.monotonic() < give_up_s:
         time.sleep(0.005)
     process.send_signal(signal.SIGINT)
     out, errors = process.communicate(timeout=30)
@@ -170,12 +171,6 @@ def test_ctrl_c_at_any_moment_prints_no_traceback(tmp_path: Path, command: str, 
     assert "Aborted" not in errors
     # A shell reports 130 for a process that SIGINT ended. doctor may have ended before, with its own verdict.
     assert process.returncode in {-signal.SIGINT, 130, 0} | ({1} if "WRONG" in out else set())
-
-
-def cpu_time_s(process_id: int) -> float:
-    """CPU time of a process so far, seconds."""
-    fields = Path(f"/proc/{process_id}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def test_ctrl_c_in_the_middle_of_a_command_exits_as_shells_expect(tmp_path: Path) -> None:
