@@ -133,7 +133,7 @@ def _print_links(server: Server, info: ClassInfo, *, to_stderr: bool) -> None:
     click.echo(f"Live page:     {server.url}/classes/{info.id}", err=to_stderr)
     if info.student_url is not None:
         click.echo(f"Student link:  {info.student_url}", err=to_stderr)
-        if limit := link_limit(info.student_url, info.analyses_faces):
+        if limit := link_limit(info.student_url, info.asks_for_cameras):
             click.echo(limit, err=to_stderr)
 
 

@@ -20,10 +20,11 @@ from reports.document.comparison import (
 from reports.document.moments import Moment, moments, too_short
 from reports.document.segments import Segment, segments
 from reports.store import Store
+from reports.summary.asks import Ask
 from reports.summary.classes import ClassInfo
 from reports.summary.indications import Alert
 from reports.summary.indicators import indicate
-from reports.summary.records import Marker, PulseRecord
+from reports.summary.records import Marker, PulseRecord, calms_s
 from reports.summary.shares import Coverage, coverage, gaps, mean_facing, mean_shares, not_analysed_totals
 from reports.summary.windows import WindowSummary
 
@@ -46,6 +47,7 @@ class ClassReport:
         moments: The moments that stand out, oldest first.
         too_short: Whether the class is too short for any moment to stand out.
         alerts: The alerts that the host saw, oldest first.
+        asks: The questions to the class with their answers, oldest first.
         around_taps: Expressions around the taps, one row for each kind of pulse that was tapped.
         earlier: Earlier classes of the same title, oldest first.
         not_analysed: Participants not analysed, by reason, summed over the windows.
@@ -66,6 +68,7 @@ class ClassReport:
     moments: tuple[Moment, ...]
     too_short: bool
     alerts: tuple[Alert, ...]
+    asks: tuple[Ask, ...]
     around_taps: tuple[TapComparison, ...]
     earlier: tuple[ComparedClass, ...]
     not_analysed: Mapping[str, int]
@@ -82,6 +85,7 @@ def build_report(
     model_card: Mapping[str, Any] | None,
     alerts: Sequence[Alert] = (),
     earlier: Sequence[ComparedClass] = (),
+    asks: Sequence[Ask] = (),
 ) -> ClassReport:
     """Calculate the figures of a class; windows, markers and pulses may be in any order."""
     ordered_windows = tuple(sorted(windows, key=lambda window: window.start_s))
@@ -101,6 +105,7 @@ def build_report(
         moments=moments(ordered_windows, ordered_markers),
         too_short=too_short(ordered_windows),
         alerts=tuple(alerts),
+        asks=tuple(asks),
         around_taps=compare_around_taps(ordered_windows, ordered_pulses),
         earlier=tuple(earlier),
         not_analysed=not_analysed_totals(ordered_windows),
@@ -120,12 +125,14 @@ async def load_report(store: Store, class_id: str, card: Mapping[str, Any] | Non
         compared_class(other, await store.windows(other.id))
         for other in earlier_classes(info, await store.classes(), MAX_EARLIER)
     ]
+    markers = await store.markers(class_id)
     return build_report(
         info,
         windows,
-        await store.markers(class_id),
+        markers,
         await store.pulses(class_id),
         card,
-        (await asyncio.to_thread(indicate, windows)).alerts,
+        (await asyncio.to_thread(indicate, windows, calms_s(markers))).alerts,
         earlier,
+        await store.asks(class_id),
     )

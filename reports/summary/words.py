@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Final
 from urllib.parse import urlsplit
 
+from reports.summary.asks import WITH_ME, Ask
 from reports.summary.classes import ClassState, analyses_faces
 from reports.summary.indications import AlertKind, Sureness, Word
 from reports.summary.records import CheckInKind
@@ -44,6 +45,7 @@ PULSE_WORDS: Final[Mapping[str, str]] = MappingProxyType(
     {
         PulseKind.LOST.value: "lost",
         PulseKind.OK.value: "OK",
+        PulseKind.TOO_FAST.value: "too fast",
         PulseKind.TOO_SLOW.value: "too slow",
     }
 )
@@ -51,13 +53,14 @@ PULSE_WORDS: Final[Mapping[str, str]] = MappingProxyType(
 WORDS: Final[Mapping[str, str]] = MappingProxyType(
     {
         Word.SETTLING.value: "Settling",
-        Word.UNSEEN.value: "Unseen",
+        Word.UNSEEN.value: "Too few to show",
         Word.STEADY.value: "Steady",
         Word.LIVELIER.value: "Livelier",
         Word.QUIETER.value: "Quieter",
         Word.TENSER.value: "Tenser",
         Word.CALMER.value: "Calmer",
         Word.LOST.value: "Lost",
+        Word.TOO_FAST.value: "Too fast",
         Word.TOO_SLOW.value: "Too slow",
         Word.OK.value: "OK",
     }
@@ -67,15 +70,16 @@ WORDS: Final[Mapping[str, str]] = MappingProxyType(
 WORD_MEANINGS: Final[Mapping[str, str]] = MappingProxyType(
     {
         Word.SETTLING.value: "Learning what is usual here: about three minutes.",
-        Word.UNSEEN.value: "Too few faces: figures could reveal one student.",
+        Word.UNSEEN.value: "Figures of so few faces could reveal one student.",
         Word.STEADY.value: "Faces look as they usually do here.",
         Word.LIVELIER.value: "More smiles and surprise than usual here.",
-        Word.QUIETER.value: "Fewer smiles than usual: ask something, or pause.",
-        Word.TENSER.value: "More tense looks than usual: ask, do not assume.",
+        Word.QUIETER.value: "Fewer smiles than usual: ask the class, or pause.",
+        Word.TENSER.value: "More tense looks than usual: ask the class, do not assume.",
         Word.CALMER.value: "Fewer tense looks than usual here.",
-        Word.LOST.value: "Students tap “lost”: slow down, ask where.",
-        Word.TOO_SLOW.value: "Students tap “too slow”: go a little faster.",
-        Word.OK.value: "Students tap “OK”: go on.",
+        Word.LOST.value: "Explain it again, or ask where they were lost.",
+        Word.TOO_FAST.value: "Slow down.",
+        Word.TOO_SLOW.value: "Go a little faster.",
+        Word.OK.value: "Half the class or more says OK: go on.",
     }
 )
 """What each word means and what the host can do about it.
@@ -91,7 +95,7 @@ TERMS: Final[Mapping[str, str]] = MappingProxyType(
         "baseline": "What has been usual for this class since it began.",
         "points": "Percentage points above or below the baseline.",
         "sure": "How well the figures support the word: how many faces, for how long, how far from usual.",
-        "pulses": "What students tap: lost, OK or too slow. Taps outrank faces.",
+        "now": "What students said last, by tap or answer, within a minute. It fades, and outranks faces.",
     }
 )
 """The terms of the host's pages, explained."""
@@ -103,11 +107,22 @@ SURE_WORDS: Final[Mapping[str, str]] = MappingProxyType(
 ALERT_WORDS: Final[Mapping[str, str]] = MappingProxyType(
     {
         AlertKind.LOST.value: "Students say lost",
+        AlertKind.TOO_FAST.value: "Students say too fast",
         AlertKind.TOO_SLOW.value: "Students say too slow",
         AlertKind.TENSION.value: "Faces look tenser",
         AlertKind.QUIET.value: "Faces look quieter",
     }
 )
+
+ANSWER_WORDS: Final[Mapping[str, str]] = MappingProxyType(
+    {WITH_ME: "with me", "lost": "lost", "too_fast": "too fast", "too_slow": "too slow"}
+)
+"""The answers to the usual question."""
+
+USUAL_QUESTION: Final = "Are you with me?"
+
+DEALT_WITH: Final = "Dealt with it"
+"""Label of the marker that the host sets by saying so."""
 
 KIND_PHRASES: Final[Mapping[str, str]] = MappingProxyType(
     {
@@ -155,6 +170,24 @@ def profile_held(faces: bool) -> str:
     if faces:
         return "Profile none: faces were analysed"
     return "Profile eu-education: no face analysis, no video received"
+
+
+def answer_words(ask: Ask) -> list[str]:
+    """The answers of a question as people read them; those to the host's own question are the host's."""
+    return [ANSWER_WORDS[answer] if ask.usual else answer for answer in ask.answers]
+
+
+def asked(ask: Ask) -> str:
+    """What the class answered, in one line: "Asked: 21 with me · 6 lost · 3 silent"."""
+    counted = zip(ask.answers, answer_words(ask), strict=True)
+    counts = [f"{ask.counts.get(answer, 0)} {word}" for answer, word in counted if ask.counts.get(answer, 0)]
+    return f"{ask.question or 'Asked'}: {' · '.join([*counts, f'{ask.silent} silent'])}"
+
+
+def chat_question(ask: Ask) -> str:
+    """A question as it is said in the chat of a room, where a digit is an answer."""
+    choices = ", ".join(f"{number} {word}" for number, word in enumerate(answer_words(ask), 1))
+    return f"{ask.question or USUAL_QUESTION} Answer with a digit: {choices}."
 
 
 def link_limit(student_url: str, faces: bool) -> str | None:

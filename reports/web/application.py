@@ -16,7 +16,7 @@ from aiohttp.typedefs import Handler
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest
 
 from reports.store import Store, StoreError
-from reports.web import api, pages, stream
+from reports.web import api, asks, pages, stream
 from reports.web.auth import InvalidLink, auth_middleware, target_without_token
 from reports.web.context import CONTEXT, HostContext
 from reports.web.controller import ClassController
@@ -87,7 +87,7 @@ def build_app(
     open_routes.update(app.router.add_routes(_OPEN_ROUTES))
     open_routes.update(app.router.add_routes(extra_routes))
     local_routes.update(app.router.add_routes([web.get("/metrics", _metrics)]))
-    app.router.add_routes([*api.ROUTES, *stream.ROUTES, *pages.ROUTES])
+    app.router.add_routes([*api.ROUTES, *asks.ROUTES, *stream.ROUTES, *pages.ROUTES])
     app.on_startup.append(_read_files)
     app.on_response_prepare.append(_add_headers)
     app.on_shutdown.append(_close_feed)

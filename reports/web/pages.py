@@ -89,7 +89,7 @@ async def live_page(request: web.Request) -> web.Response:
         synthetic=SYNTHETIC if info.synthetic else None,
         low_group=low_group(info.min_group),
         no_faces=None if info.analyses_faces else NO_FACES,
-        link_limit=None if info.student_url is None else link_limit(info.student_url, info.analyses_faces),
+        link_limit=None if info.student_url is None else link_limit(info.student_url, info.asks_for_cameras),
         profile_held=profile_held(info.analyses_faces),
     )
 

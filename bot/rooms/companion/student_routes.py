@@ -18,10 +18,12 @@ from bot.rooms.companion.requests import (
     RoomEnded,
     TooFast,
     UnknownToken,
+    parse_answer,
     parse_camera,
     parse_join,
     parse_pulse,
     parse_token,
+    parse_wait,
     parse_withdrawal,
     token_in,
 )
@@ -78,6 +80,8 @@ class StudentRoutes:
             web.get("/c/{code}", self._show_page),
             web.post(f"{api}/offer", self._handle(_offer, self._joins)),
             web.post(f"{api}/pulse", self._handle(_pulse, self._requests)),
+            web.post(f"{api}/answer", self._handle(_answer, self._requests)),
+            web.post(f"{api}/wait", self._handle(_wait, self._requests)),
             web.post(f"{api}/camera", self._handle(_camera, self._requests)),
             web.post(f"{api}/individual", self._handle(_individual, self._requests)),
             web.post(f"{api}/leave", self._handle(_leave, None)),
@@ -99,12 +103,14 @@ class StudentRoutes:
             "student.html",
             code=room.code,
             synthetic=room.synthetic,
-            faces=privacy.analyses_faces,
+            faces=room.receives,
+            analyses_faces=privacy.analyses_faces,
+            entrance=room.entrance,
             min_group=privacy.min_group,
             fps=f"{self._wanted_fps:g}",
             retention_days=privacy.retention_days,
             individual_hours=privacy.individual_hours,
-            ice_servers=json.dumps(self._ice_servers() if privacy.analyses_faces else []),
+            ice_servers=json.dumps(self._ice_servers() if room.receives else []),
         )
         return web.Response(text=page, content_type="text/html", headers=no_store())
 
@@ -209,6 +215,15 @@ async def _offer(room: CompanionRoom, body: bytes) -> web.Response:
 async def _pulse(room: CompanionRoom, body: bytes) -> web.Response:
     room.pulse(*parse_pulse(body))
     return json_answer({"ok": True})
+
+
+async def _answer(room: CompanionRoom, body: bytes) -> web.Response:
+    room.answer(*parse_answer(body))
+    return json_answer({"ok": True})
+
+
+async def _wait(room: CompanionRoom, body: bytes) -> web.Response:
+    return json_answer({"question": await room.wait(*parse_wait(body))})
 
 
 async def _camera(room: CompanionRoom, body: bytes) -> web.Response:

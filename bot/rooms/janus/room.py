@@ -28,10 +28,13 @@ from bot.rooms.janus.textroom import ChatMessage
 from bot.rooms.janus.videoroom import Feed, Notification, RoomAddress, RoomMember, as_room_error
 from bot.webrtc.batch_ticks import BatchTicks
 from bot.webrtc.receive_options import ReceiveOptions
+from reports.summary.asks import MAX_ANSWERS, Ask
+from reports.summary.words import chat_question
 
 _log = structlog.get_logger()
 
 OPT_OUT_COMMANDS: Final = frozenset({"stop", "/stop", "/optout"})
+ANSWER_DIGITS: Final = frozenset(str(number) for number in range(1, MAX_ANSWERS + 1))
 HOW_TO_OPT_OUT: Final = "To opt out, write /optout here."
 OPTED_OUT: Final = (
     "You have opted out: your camera is no longer received, and your data in the current window is discarded."
@@ -157,6 +160,10 @@ class JanusRoom:
         self._has_announced = True
         return True
 
+    async def ask(self, question: Ask | None) -> bool:
+        """Ask in the chat; a digit there is an answer. Nothing is said when the question closes."""
+        return question is not None and await self.send(chat_question(question))
+
     async def leave_out(self, who: str) -> int:
         """Opt out everybody with this display name, as if they had written ``/optout`` in the chat."""
         return self._participants.opt_out(who)
@@ -242,8 +249,12 @@ class JanusRoom:
         self._participants.on_participant_list(confirmed, listed)
 
     def on_chat_message(self, message: ChatMessage) -> None:
-        """A member sent a chat message; everything except an opt-out is ignored."""
-        if message.text.strip().casefold() not in OPT_OUT_COMMANDS:
+        """A member sent a chat message; everything except an opt-out and a single digit is ignored."""
+        text = message.text.strip()
+        if text in ANSWER_DIGITS:
+            self._participants.answer(int(text), message.display, message.username)
+            return
+        if text.casefold() not in OPT_OUT_COMMANDS:
             return
         opted_out = self._participants.opt_out(message.display, message.username)
         self._reply_in_chat(OPTED_OUT if opted_out else NOT_FOUND, message.username)
