@@ -21,7 +21,8 @@ MAX_FOLLOWERS: Final = 64
 """Limit of clients that follow one class at the same time."""
 
 _RETRY_MS: Final = 2000
-_NO_PINGS_S: Final = 1e6
+_NO_COMMENTS_S: Final = 1e6
+"""Interval of the library's own pings, which are comments: heartbeats take their place."""
 
 
 async def follow(request: web.Request) -> web.StreamResponse:
@@ -37,7 +38,7 @@ async def follow(request: web.Request) -> web.StreamResponse:
     # Read the class again: it may have changed between the first read and the subscription.
     with context.feed.subscribe(info.id, last_id) as subscription:
         info = await find_class(request)
-        stream = EventSourceResponse(sep="\n", ping_interval=_NO_PINGS_S)
+        stream = EventSourceResponse(sep="\n", ping_interval=_NO_COMMENTS_S)
         await stream.prepare(request)
         async with stream:
             if last_id is None or not info.running:
@@ -50,8 +51,8 @@ async def follow(request: web.Request) -> web.StreamResponse:
 async def _forward(stream: EventSourceResponse, subscription: Subscription, heartbeat_s: float) -> None:
     """Send events until the class ends or a heartbeat fails because the client is gone.
 
-    Heartbeats are events, not comments: only events are visible to the page, which shows that the connection is
-    lost if none comes.
+    Heartbeats are events, not comments: only events are visible to the page, which shows that the connection
+    is lost if none comes.
     """
 
     async def send_all() -> None:
