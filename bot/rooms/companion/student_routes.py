@@ -6,13 +6,15 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from typing import Final
+from urllib.parse import quote
 
-from aiohttp import web
+from aiohttp import hdrs, web
 
 from bot.config import Settings
 from bot.ice_servers import parse_ice_server
 from bot.rooms.companion import templating
 from bot.rooms.companion.client_address import client_address
+from bot.rooms.companion.qr_code import qr_svg
 from bot.rooms.companion.rate_limiter import RateLimiter
 from bot.rooms.companion.requests import (
     RoomEnded,
@@ -30,6 +32,7 @@ from bot.rooms.companion.requests import (
 from bot.rooms.companion.room import CompanionRoom
 from bot.rooms.companion.student import participant_id_of
 from bot.rooms.contract import Erasure
+from reports.languages import choose
 from reports.web.requests import RequestRefused, read_body
 from reports.web.responses import json_answer, json_error, no_store, retry_after, static_answer
 
@@ -43,6 +46,7 @@ _UNKNOWN_CODES: Final = (120, 1.0)
 """Limit for requests of one client address with unknown codes, so that codes cannot be guessed."""
 
 _RETRY_AFTER_S: Final = 2
+_MAX_CODE_CHARS: Final = 32
 
 _Handler = Callable[[CompanionRoom, bytes], Awaitable[web.Response]]
 
@@ -78,6 +82,7 @@ class StudentRoutes:
         api = "/api/companion/{code}"
         return (
             web.get("/c/{code}", self._show_page),
+            web.get("/c/{code}/qr.svg", self._show_qr_code),
             web.post(f"{api}/offer", self._handle(_offer, self._joins)),
             web.post(f"{api}/pulse", self._handle(_pulse, self._requests)),
             web.post(f"{api}/answer", self._handle(_answer, self._requests)),
@@ -91,16 +96,18 @@ class StudentRoutes:
 
     async def _show_page(self, request: web.Request) -> web.Response:
         await asyncio.to_thread(templating.environment)  # the first call reads files
+        language = choose(request.query.get("lang"), request.headers.get(hdrs.ACCEPT_LANGUAGE, ""))
         try:
             room = self._find_room(request)
         except TooFast as refusal:
             raise web.HTTPTooManyRequests(text=str(refusal), headers=_headers(refusal)) from refusal
         except RoomEnded:
-            page = templating.render("no_class.html", code=request.match_info["code"])
+            page = templating.render("no_class.html", language, code=request.match_info["code"])
             return web.Response(status=404, text=page, content_type="text/html")
         privacy = self._settings.privacy
         page = templating.render(
             "student.html",
+            language,
             code=room.code,
             synthetic=room.synthetic,
             faces=room.receives,
@@ -113,6 +120,13 @@ class StudentRoutes:
             ice_servers=json.dumps(self._ice_servers() if room.receives else []),
         )
         return web.Response(text=page, content_type="text/html", headers=no_store())
+
+    async def _show_qr_code(self, request: web.Request) -> web.Response:
+        """The QR code of the student link; also for unknown codes, so that it tells nothing about them."""
+        origin = self._settings.web.public_url or str(request.url.origin())
+        code = request.match_info["code"][:_MAX_CODE_CHARS]
+        svg = await asyncio.to_thread(qr_svg, f"{origin.rstrip('/')}/c/{quote(code, safe='')}")
+        return web.Response(body=svg, content_type="image/svg+xml", headers=no_store())
 
     def _ice_servers(self) -> list[dict[str, str]]:
         return [parse_ice_server(url).for_browsers() for url in self._settings.webrtc.ice_servers]

@@ -184,7 +184,7 @@ def test_there_is_no_verdict_while_nobody_is_present() -> None:
 
 def test_votes_for_ok_outrank_tense_faces_and_hold_their_alert_back() -> None:
     before, tense = steady(900), {"tense": 0.45}
-    windows = before + [a_window(900 + 5 * index, ok=2, **tense) for index in range(24)]  # type: ignore[arg-type]
+    windows = before + [a_window(900 + 5 * index, ok=5, **tense) for index in range(24)]  # type: ignore[arg-type]
     found = indicate(with_votes_from_taps(windows))
     assert found.now is not None
     assert found.now.word is Word.OK
