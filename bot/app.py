@@ -179,6 +179,7 @@ async def serving(settings: Settings) -> AsyncIterator[Server]:
             ],
             ready=sessions.unready,
             jurisdiction=settings.privacy.jurisdiction,
+            language=settings.web.language,
             registry=metrics.registry,
             model_card=await asyncio.to_thread(read_card, DEFAULT_MODEL),
         )

@@ -72,6 +72,7 @@ class WebSettings(_Section):
     token: SecretStr | None = None
     token_file: Path = Path("classmood.token")
     trusted_proxies: tuple[IPvAnyNetwork, ...] = ()
+    language: Literal["en", "hi", "es", "de", "fr"] = "en"
 
     def local_url(self, port: int | None = None) -> str:
         """URL of the pages on this machine: with ``web.port``, or the given port."""

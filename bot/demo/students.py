@@ -38,8 +38,11 @@ _FIRST_RETRY_S: Final = 0.5
 _LONGEST_RETRY_S: Final = 8.0
 _REQUEST_TIMEOUT: Final = aiohttp.ClientTimeout(total=30)  # a page waits 20 s for a question
 _REPORT_S: Final = 5.0
-_LONGEST_THOUGHT_S: Final = 8.0
-"""Students who would answer later than this after a question do not answer at all."""
+_FIRST_THOUGHT_S, _LONGEST_THOUGHT_S = 0.2, 9.0
+"""How long students think before they answer a question, seconds."""
+
+_ANSWERS_WITHIN_S: Final = 7.0
+"""Students who would think longer than this do not answer, seconds."""
 
 _LEAVE_TIMEOUT_S: Final = 1.2
 """How long leaving may take, even if the server does not answer."""
@@ -82,7 +85,7 @@ async def run_students(
             attending = []
             for index, story in enumerate(tell_story(seed, count)):
                 rng = np.random.default_rng([seed, index])
-                thinks_s = np.random.default_rng([seed, index, 1]).uniform(0.3, _LONGEST_THOUGHT_S * 8 / 7)
+                slowness = np.random.default_rng([seed, index, 1]).uniform()
                 student = _Student(
                     f"Student {index + 1}",
                     api,
@@ -91,7 +94,7 @@ async def run_students(
                     story,
                     lambda: loop.time() - start_s,
                     executor,
-                    float(thinks_s),
+                    _FIRST_THOUGHT_S + _LONGEST_THOUGHT_S * float(slowness) ** 2,
                 )
                 attending.append(tasks.create_task(student.attend(rng, index * _JOIN_INTERVAL_S)))
             await stop.wait()
@@ -224,7 +227,7 @@ class _Student:
                 reply = await self._post("wait", token=self._token, known=known)
                 question = reply["question"]
                 known = "" if question is None else question["id"]
-                if question is not None and self._answers_after_s < _LONGEST_THOUGHT_S:
+                if question is not None and self._answers_after_s < _ANSWERS_WITHIN_S:
                     await asyncio.sleep(self._answers_after_s)
                     answer = self._story.answer(self._now_s())
                     if answer not in question["answers"]:
