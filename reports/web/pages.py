@@ -88,6 +88,7 @@ async def live_page(request: web.Request) -> web.Response:
         language,
         info=info,
         small=request.query.get("view") == "small",
+        joined=any(window.participants for window in await request.app[CONTEXT].store.windows(info.id)),
         state=say(STATE_WORDS[info.state.value]),
         words=json.dumps(words),
         glossary=[

@@ -22,7 +22,7 @@ const TOO_SHORT = { source: t("No word: the class was"), word: t("Too short") };
 const title = document.title;
 
 let shown = null; // the indicator on the page
-let hadParticipants = false; // whether anybody has been present since the page was opened
+let hadParticipants = !byId("invite").open; // whether anybody has been present in this class
 
 /** Whether the class has ended, so that the texts are in the past tense and give no advice. */
 export const isOver = () => document.body.classList.contains("over");
@@ -61,7 +61,7 @@ function render(indicator) {
   const level = over ? "none" : indicator.level;
   byId("now").dataset.level = level;
   byId("level").firstElementChild.setAttribute("d", SHAPES[level]);
-  byId("level").setAttribute("aria-label", LEVELS[level]);
+  setText("level-word", LEVELS[level]);
   const { source, word, meaning } = phrase(indicator);
   byId("word-source").textContent = source;
   byId("word").textContent = word;
