@@ -92,8 +92,11 @@ def make_analyser(settings: AnalysisSettings) -> Analyser:
     Raises:
         ModelError: a model is missing or damaged.
     """
-    still = TiledDetector(_make_detector(settings), shares=(1.0, 0.5), only_if_empty=False)
-    return Analyser(still, make_live_detector(settings), CnnClassifier())
+    thorough = (
+        TiledDetector(_make_detector(settings), shares, only_if_empty=False)
+        for shares in ((1.0, 0.5), (1.0, 0.5, 0.35))
+    )
+    return Analyser((make_live_detector(settings), *thorough), CnnClassifier())
 
 
 def make_reader(settings: Settings, metrics: Metrics) -> FaceAnalysisPool | None:

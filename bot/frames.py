@@ -29,45 +29,67 @@ class RawFrame:
     """A decoded frame, or the sign that frames arrive but cannot be decoded.
 
     Attributes:
-        at_s: Time of arrival, seconds of the monotonic clock.
+        at_s: Time of arrival, seconds of the monotonic clock; in a film, seconds since its first frame.
         av_frame: The decoder's frame; its planes are not copied. None if it could not be decoded: it is too
             large, or encrypted end to end.
         rotation: Quarter turns clockwise that set the frame upright. A phone held upright sends its frames
             rotated.
+        mirrored: Whether left and right are to be swapped after the rotation.
+        pixel_aspect: Width of a decoded pixel over its height.
     """
 
     at_s: float
     av_frame: av.VideoFrame | None
     rotation: int = 0
+    mirrored: bool = False
+    pixel_aspect: float = 1.0
 
     def luma(self) -> Image:
         """The Y plane set upright, (height, width), 0..255.
 
-        It is a view of the decoder's memory if the format has a Y plane and the rotation is 0, else a copy.
+        It is a view of the decoder's memory if the format has a Y plane and the frame is upright with square
+        pixels, else a copy.
 
         Raises:
             Undecodable: there is no decoded frame.
         """
-        frame = self.av_frame
-        if frame is None:
-            raise Undecodable
+        frame = self._decoded()
         if frame.format.name not in _FORMATS_WITH_LUMA_FIRST:
             frame = frame.reformat(format="gray")
         plane = frame.planes[0]
         rows = np.frombuffer(memoryview(plane), np.uint8).reshape(plane.height, plane.line_size)
-        return upright(rows[:, : plane.width], self.rotation)  # a row is padded to line_size bytes
+        return self._as_shown(rows[:, : plane.width])  # a row is padded to line_size bytes
+
+    def color(self) -> Image:
+        """A copy of the frame set upright, (height, width, 3) BGR.
+
+        Raises:
+            Undecodable: there is no decoded frame.
+        """
+        return np.array(
+            self._as_shown(np.asarray(self._decoded().to_ndarray(format="bgr24"), np.uint8)), np.uint8
+        )
+
+    def _decoded(self) -> av.VideoFrame:
+        if self.av_frame is None:
+            raise Undecodable
+        return self.av_frame
+
+    def _as_shown(self, image: Image) -> Image:
+        if self.pixel_aspect != 1:
+            size = (max(1, round(image.shape[1] * self.pixel_aspect)), image.shape[0])
+            image = np.asarray(cv2.resize(image, size), np.uint8)
+        return upright(image, self.rotation, self.mirrored)
 
 
-def rotation_of(frame: av.VideoFrame) -> int:
-    """Quarter turns clockwise, 0..3, that set a frame upright, by the file's display matrix."""
-    return round(-frame.rotation / 90) % 4  # PyAV gives degrees counterclockwise
-
-
-def upright(image: Image, rotation: int) -> Image:
-    """Rotate an image; with rotation 0 the same array is returned, else a copy.
+def upright(image: Image, rotation: int, mirrored: bool = False) -> Image:
+    """Set an image upright; returns the same array if nothing is to be done, else a copy.
 
     Args:
         image: (height, width) or (height, width, channels).
         rotation: Quarter turns clockwise, 0..3.
+        mirrored: Whether left and right are to be swapped after the rotation.
     """
-    return np.asarray(cv2.rotate(image, _ROTATIONS[rotation]), np.uint8) if rotation else image
+    if rotation:
+        image = np.asarray(cv2.rotate(image, _ROTATIONS[rotation]), np.uint8)
+    return np.asarray(cv2.flip(image, 1), np.uint8) if mirrored else image

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, settings
 settings.register_profile("no_deadline", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("no_deadline")
 
-SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
+SHARED = Path(__file__).resolve().parents[2] / "shared"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -34,7 +34,7 @@ def no_blocking_call() -> Iterator[BlockBuster]:
 @pytest.fixture(scope="session")
 def faces() -> Path:
     """Folder of video clips and photos of real faces."""
-    folder = SHARED / "faces"
+    folder = SHARED / "data" / "faces"
     if not folder.is_dir():
         pytest.skip("the face clips are missing (../shared/data/faces)")
     return folder
@@ -43,7 +43,16 @@ def faces() -> Path:
 @pytest.fixture(scope="session")
 def fer2013() -> Path:
     """The data set FER-2013 as a zip file."""
-    file = SHARED / "fer2013.zip"
+    file = SHARED / "data" / "fer2013.zip"
     if not file.is_file():
         pytest.skip("FER-2013 is missing (../shared/data/fer2013.zip)")
     return file
+
+
+@pytest.fixture(scope="session")
+def cases() -> Path:
+    """Folder of small files that once were read wrongly."""
+    folder = SHARED / "cases"
+    if not folder.is_dir():
+        pytest.skip("the collected files are missing (../shared/cases)")
+    return folder

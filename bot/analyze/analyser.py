@@ -1,7 +1,7 @@
 """Analyses images and videos frame by frame, with the models of a live class.
 
-For videos the detector is that of a live camera. An image may show a whole room with small faces, so its
-detector also searches smaller squares of the image.
+An image may show a whole room with small faces, so smaller squares of it are searched too. A video is
+searched like a live camera, unless its first seconds show several people: see ``_choose_detector``.
 """
 
 from __future__ import annotations
@@ -17,30 +17,39 @@ import av
 import cv2
 import numpy as np
 
-from bot.analyze.copies import VideoCopy, prepare_copy, video_copy, write_image_copy
+from bot.analyze.copies import VideoCopy, draw, prepare_copy, video_copy
 from bot.analyze.files import IMAGES, AnalyzeError
-from bot.frames import RawFrame, rotation_of
+from bot.analyze.stills import read_images, write_images
+from bot.analyze.turned import detect_turned, turn_back
+from bot.films import FilmError, open_film
+from bot.frames import upright
 from inference.arrays import Image
 from inference.batcher import FaceAnalysis
 from inference.classifier import EmotionClassifier
 from inference.crops import crop_faces
-from inference.detector import FaceDetector
+from inference.detector import FaceDetector, Faces
 from inference.emotions import EMOTIONS
 from inference.facing import faces_screen
 
-MAX_FILE_BYTES: Final = 200_000_000
-"""Largest image file; the whole file is read into memory."""
+_SAMPLES: Final = 6
+"""Frames by which the detector of a video is chosen."""
 
-MAX_PIXELS: Final = 16384 * 8192
-"""Largest frame of a video, pixels."""
+_SAMPLE_INTERVAL_S: Final = 0.5
+
+_AS_MANY: Final = 0.95
+"""A detector that finds this share of the faces that the most thorough one finds is thorough enough."""
 
 
 @dataclass(frozen=True, slots=True)
 class Analyser:
-    """The models, with one detector for images and one for videos."""
+    """The models.
 
-    still_detector: FaceDetector
-    video_detector: FaceDetector
+    Attributes:
+        detectors: Of a live camera first, then ever more thorough and slower ones. The last is for images.
+        classifier: Classifies expressions.
+    """
+
+    detectors: tuple[FaceDetector, ...]
     classifier: EmotionClassifier
 
 
@@ -49,10 +58,11 @@ class FrameRecord:
     """The faces in one frame.
 
     Attributes:
-        source: Name of the file.
+        source: The file, as it was given.
         frame: Number, from 0.
-        at_s: Time within the file, seconds; 0 for an image.
+        at_s: Seconds since the first frame; 0 for an image.
         analysis: The faces and their probabilities.
+        facing: For each face whether it faces the screen; None if that cannot be told.
         size: Width and height, pixels.
     """
 
@@ -60,6 +70,7 @@ class FrameRecord:
     frame: int
     at_s: float
     analysis: FaceAnalysis
+    facing: list[bool | None]
     size: tuple[int, int]
 
     def to_json(self) -> str:
@@ -69,12 +80,11 @@ class FrameRecord:
         rows = zip(
             detected.boxes,
             detected.scores,
-            detected.landmarks,
-            detected.sides,
             self.analysis.probs,
+            self.facing,
             strict=True,
         )
-        for box, score, landmarks, side, probs in rows:
+        for box, score, probs, facing in rows:
             faces.append(
                 {
                     "box": [round(float(edge), 1) for edge in box],
@@ -83,7 +93,7 @@ class FrameRecord:
                     "probabilities": {
                         label: round(float(prob), 4) for label, prob in zip(EMOTIONS, probs, strict=True)
                     },
-                    "facing": faces_screen(landmarks, float(side)),
+                    "facing": facing,
                 }
             )
         return json.dumps(
@@ -112,67 +122,86 @@ def analyse_file(path: Path, analyser: Analyser, copy: Path | None) -> Iterator[
     if not path.is_file():  # reading a pipe or a device may never end
         raise AnalyzeError(f"{path} is not a regular file: give images, videos or folders of them")
     if path.suffix.lower() in IMAGES:
-        yield _analyse_image(path, analyser, copy)
+        yield from _analyse_images(path, analyser, copy)
     else:
         yield from _analyse_video(path, analyser, copy)
 
 
-def _analyse_image(path: Path, analyser: Analyser, copy: Path | None) -> FrameRecord:
-    image = _read_image(path)
-    gray = np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), np.uint8)
-    faces = analyser.still_detector.detect(gray)
-    analysis = FaceAnalysis(faces, analyser.classifier.predict(crop_faces(gray, faces)))
+def _analyse_images(path: Path, analyser: Analyser, copy: Path | None) -> Iterator[FrameRecord]:
+    images = read_images(path)
+    for number, (at_s, image) in enumerate(images):
+        gray = np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), np.uint8)
+        size = (image.shape[1], image.shape[0])
+        turns, turned = detect_turned(analyser.detectors[-1], gray)
+        probs = analyser.classifier.predict(crop_faces(upright(gray, turns), turned))
+        analysis = FaceAnalysis(turn_back(turned, turns, size), probs)
+        draw(image, analysis)
+        yield FrameRecord(str(path), number, at_s, analysis, _facing(turned), size)
     if copy is not None:
-        write_image_copy(copy, path, image, analysis)
-    return FrameRecord(path.name, 0, 0.0, analysis, (image.shape[1], image.shape[0]))
+        prepare_copy(copy, path)
+        write_images(copy, path, images)
 
 
-def _read_image(path: Path) -> Image:
-    """Read an image, (height, width, 3) BGR."""
-    try:
-        if path.stat().st_size > MAX_FILE_BYTES:
-            raise AnalyzeError(f"{path} is too large: give an image file of at most 200 MB")
-        content = np.frombuffer(path.read_bytes(), np.uint8)
-    except OSError as exc:
-        raise AnalyzeError(f"make {path} readable: it cannot be read ({exc.strerror})") from exc
-    try:
-        decoded = cv2.imdecode(content, cv2.IMREAD_COLOR) if content.size else None
-    except cv2.error:  # more pixels than the limit in bot/__init__.py
-        decoded = None
-    if decoded is None:
-        raise AnalyzeError(f"{path} cannot be read as an image: check the file, or make it smaller")
-    return np.array(decoded, np.uint8)
+def _facing(faces: Faces) -> list[bool | None]:
+    return [
+        faces_screen(landmarks, float(side))
+        for landmarks, side in zip(faces.landmarks, faces.sides, strict=True)
+    ]
 
 
 def _analyse_video(path: Path, analyser: Analyser, copy: Path | None) -> Iterator[FrameRecord]:
     try:
+        detector = _choose_detector(path, analyser.detectors)
         with ExitStack() as stack:
-            # With "file:", because FFmpeg would take a name with a colon for a URL.
-            source = stack.enter_context(av.open(f"file:{path.resolve()}"))
-            if not source.streams.video:
-                raise AnalyzeError(f"{path} has no video stream: give a file with video")
-            stream = source.streams.video[0]
-            # None if FFmpeg has no decoder, although the type annotation of PyAV does not say so.
-            if getattr(stream, "codec_context", None) is None:
-                raise AnalyzeError(f"convert {path} to H264 or VP8 first: its codec is not supported")
-            stream.codec_context.options = {"max_pixels": str(MAX_PIXELS)}
+            film = stack.enter_context(open_film(path))
             drawn: VideoCopy | None = None
             number = -1
-            for number, frame in enumerate(source.decode(stream)):
-                rotation = rotation_of(frame)
-                luma = RawFrame(0.0, frame, rotation).luma()
+            for number, frame in enumerate(film.frames()):
+                luma = frame.luma()
                 size = (luma.shape[1], luma.shape[0])
-                faces = analyser.video_detector.detect(luma)
+                faces = detector.detect(luma)
                 analysis = FaceAnalysis(faces, analyser.classifier.predict(crop_faces(luma, faces)))
                 if copy is not None:
                     if drawn is None:
                         prepare_copy(copy, path)
-                        drawn = stack.enter_context(video_copy(copy, stream, size))
-                    drawn.write(frame, rotation, analysis)
-                at_s = float(frame.time) if frame.time is not None else 0.0
-                yield FrameRecord(path.name, number, at_s, analysis, size)
+                        drawn = stack.enter_context(video_copy(copy, film.stream, size))
+                    drawn.write(frame, analysis)
+                yield FrameRecord(str(path), number, frame.at_s, analysis, _facing(faces), size)
             if number < 0:
                 raise AnalyzeError(f"{path} has no frame that can be decoded: check the file")
+    except FilmError as exc:
+        raise AnalyzeError(f"{path} cannot be analysed: {exc}") from exc
     except (av.FFmpegError, OSError, ValueError, ArithmeticError) as exc:
         reason = " ".join(str(exc).split())
         raise AnalyzeError(f"{path} cannot be read as a video ({reason}): check the file") from exc
+
+
+def _choose_detector(path: Path, detectors: tuple[FaceDetector, ...]) -> FaceDetector:
+    """Choose the detector of a video by the faces in its first three seconds.
+
+    A recorded gallery or room has many small faces, which the detector of a live camera misses; the one for
+    images takes up to fifty times as long.
+
+    Returns:
+        The detector of a live camera if at most one person is seen; else the fastest one that finds as many
+        faces as the most thorough one.
+    """
+    samples = _sample(path)
+    most = sum(len(detectors[-1].detect(luma)) for luma in samples)
+    if most < 2 * len(samples):
+        return detectors[0]
+    for detector in detectors[:-1]:
+        if sum(len(detector.detect(luma)) for luma in samples) >= _AS_MANY * most:
+            return detector
+    return detectors[-1]
+
+
+def _sample(path: Path) -> list[Image]:
+    samples: list[Image] = []
+    with open_film(path) as film:
+        for frame in film.frames():
+            if frame.at_s >= len(samples) * _SAMPLE_INTERVAL_S:
+                samples.append(np.array(frame.luma()))
+            if len(samples) == _SAMPLES:
+                break
+    return samples

@@ -13,36 +13,10 @@ import numpy as np
 from av.container import OutputContainer
 
 from bot.analyze.files import AnalyzeError
-from bot.frames import upright
+from bot.frames import RawFrame
 from inference.arrays import Image
 from inference.batcher import FaceAnalysis
 from inference.emotions import EMOTIONS
-
-
-def write_image_copy(copy: Path, source: Path, image: Image, analysis: FaceAnalysis) -> None:
-    """Draw into an image and write it in the format of its source.
-
-    Args:
-        copy: File to write.
-        source: File that the image was read from.
-        image: (height, width, 3) BGR; changed by drawing.
-        analysis: The faces to draw.
-
-    Raises:
-        AnalyzeError: the copy cannot be written.
-    """
-    draw(image, analysis)
-    prepare_copy(copy, source)
-    try:
-        encoded, content = cv2.imencode(source.suffix.lower(), image)
-    except cv2.error:
-        encoded = False
-    if not encoded:
-        raise AnalyzeError(f"convert {source} to .png first: the copy cannot be written as {source.suffix}")
-    try:
-        copy.write_bytes(content.tobytes())
-    except OSError as exc:
-        raise AnalyzeError(f"give another --out: {copy} cannot be written ({exc.strerror})") from exc
 
 
 def draw(image: Image, analysis: FaceAnalysis) -> None:
@@ -87,38 +61,30 @@ def prepare_copy(copy: Path, source: Path) -> None:
 
 
 class VideoCopy:
-    """An H.264 copy of a video: its frames upright, with boxes, at their original times."""
+    """An H.264 copy of a video: its frames as shown, with boxes, at their times."""
 
     def __init__(self, container: OutputContainer, source: av.VideoStream, size: tuple[int, int]) -> None:
         self._container = container
         self._stream = container.add_stream("libx264", rate=source.average_rate or 25)
         # The time base of the source: recordings of browsers and phones have a variable frame rate.
-        self._stream.codec_context.time_base = source.time_base or Fraction(1, 25)
+        self._time_base = source.time_base or Fraction(1, 25)
+        self._stream.codec_context.time_base = self._time_base
         # yuv420p needs even sizes; a side of one pixel would become 0.
         self._stream.width, self._stream.height = max(2, size[0] // 2 * 2), max(2, size[1] // 2 * 2)
         self._stream.pix_fmt = "yuv420p"
-        self._first_pts: int | None = None
         self._next_pts = 0
 
-    def write(self, frame: av.VideoFrame, rotation: int, analysis: FaceAnalysis) -> None:
-        """Add a frame.
-
-        Args:
-            frame: The decoded frame.
-            rotation: Quarter turns clockwise that set it upright.
-            analysis: The faces to draw.
-        """
-        image = np.array(upright(np.asarray(frame.to_ndarray(format="bgr24"), np.uint8), rotation))
+    def write(self, frame: RawFrame, analysis: FaceAnalysis) -> None:
+        """Add a frame, with the faces drawn in."""
+        image = frame.color()
         draw(image, analysis)
         width, height = self._stream.width, self._stream.height
         if image.shape[0] < height or image.shape[1] < width:  # the frame size changed within the video
             image = np.asarray(cv2.resize(image, (width, height)), np.uint8)
         drawn = av.VideoFrame.from_ndarray(np.ascontiguousarray(image[:height, :width]), format="bgr24")
-        if self._first_pts is None:
-            self._first_pts = frame.pts or 0
-        # The encoder needs increasing times, which a damaged source may not have.
-        drawn.pts = max(self._next_pts, (frame.pts or 0) - self._first_pts)
-        drawn.time_base = self._stream.codec_context.time_base
+        drawn.time_base = self._time_base
+        # Rounded times may be equal; the encoder needs increasing ones.
+        drawn.pts = max(self._next_pts, round(frame.at_s / self._time_base))
         self._next_pts = drawn.pts + 1
         for packet in self._stream.encode(drawn):
             self._container.mux(packet)

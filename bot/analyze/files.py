@@ -2,48 +2,59 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from itertools import chain, count
 from pathlib import Path
 from typing import Final
 
-IMAGES: Final = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp"})
-VIDEOS: Final = frozenset({".mp4", ".mkv", ".webm", ".mov", ".avi", ".m4v", ".mjpeg"})
+IMAGES: Final = frozenset({".jpg", ".jpeg", ".jfif", ".png", ".bmp", ".webp", ".avif", ".tif", ".tiff"})
+VIDEOS: Final = frozenset({".mp4", ".mkv", ".webm", ".mov", ".avi", ".m4v", ".mjpeg", ".gif"})
+
+_KNOWN: Final = " ".join(sorted(IMAGES | VIDEOS))
 
 
 class AnalyzeError(Exception):
     """A file cannot be analysed; the text is one line that says what to do."""
 
 
-def find_media(paths: tuple[Path, ...]) -> list[Path]:
+def find_media(paths: tuple[Path, ...]) -> tuple[list[Path], Counter[str]]:
     """The files to analyse.
 
     Args:
         paths: Files, and folders whose media files are analysed; folders inside them are not searched.
 
+    Returns:
+        The files, and for each other kind of file in the folders, by its suffix, how many are left out.
+
     Raises:
         AnalyzeError: a path does not exist or is of no known kind, or there is no file to analyse.
     """
     media: list[Path] = []
+    left_out: Counter[str] = Counter()
     for path in paths:
         if path.is_dir():
-            media += _media_inside(path)
+            inside = _files_inside(path)
+            known = [file for file in inside if file.suffix.lower() in IMAGES | VIDEOS]
+            media += known
+            left_out.update(file.suffix.lower() or "no suffix" for file in inside if file not in known)
         elif not path.exists():
             raise AnalyzeError(f"{path} does not exist: give images, videos or folders of them")
         elif path.suffix.lower() not in IMAGES | VIDEOS:
-            known = " ".join(sorted(IMAGES | VIDEOS))
-            raise AnalyzeError(f"{path} is of no known kind: give a file that ends in one of {known}")
+            raise AnalyzeError(f"{path} is of no known kind: give a file that ends in one of {_KNOWN}")
         else:
             media.append(path)
     if not media:
-        raise AnalyzeError("give an image, a video or a folder that has some: no image or video was found")
-    return media
+        raise AnalyzeError(
+            f"give an image, a video or a folder that has some: no file found ends in one of {_KNOWN}"
+        )
+    return media, left_out
 
 
-def _media_inside(folder: Path) -> list[Path]:
+def _files_inside(folder: Path) -> list[Path]:
+    """The files in a folder, without hidden ones: macOS puts a ``._`` file beside each file it copies."""
     try:
-        known = [file for file in folder.iterdir() if file.suffix.lower() in IMAGES | VIDEOS]
-        return sorted(file for file in known if file.is_file())
+        return sorted(file for file in folder.iterdir() if file.is_file() and not file.name.startswith("."))
     except OSError as exc:
         raise AnalyzeError(f"make {folder} readable: it cannot be read ({exc.strerror})") from exc
 

@@ -10,6 +10,7 @@ import asyncio
 import secrets
 from collections.abc import AsyncIterator, Generator, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Final
@@ -19,7 +20,8 @@ import av
 import structlog
 from aiohttp import web
 
-from bot.frames import RawFrame, rotation_of
+from bot.films import FilmError, open_film
+from bot.frames import RawFrame
 from bot.rooms.contract import (
     Joined,
     Left,
@@ -75,7 +77,8 @@ class Adapter:
                 raise RoomUrlError(
                     f"give the path of an existing folder in {url!r}: {folder} is not a folder"
                 )
-            files = sorted(file for file in folder.iterdir() if file.suffix.lower() in SUFFIXES)
+            known = (file for file in folder.iterdir() if file.suffix.lower() in SUFFIXES)
+            files = sorted(file for file in known if not file.name.startswith("."))
         except (OSError, ValueError) as exc:  # ValueError: a null character
             raise RoomUrlError(
                 f"give the path of a readable folder in {url[:80]!r}: this one cannot be read"
@@ -167,14 +170,12 @@ class ReplayRoom:
         due_s, last_s, count = loop.time(), 0.0, 0
         try:
             while (frame := await loop.run_in_executor(decoder, next, frames, None)) is not None:
-                at_s = last_s + _STILL_INTERVAL_S if frame.time is None else float(frame.time)
-                if count:
-                    # A file with wrong timestamps keeps playing instead of pausing for hours.
-                    due_s += min(max(at_s - last_s, 0.0), _LONGEST_GAP_S)
-                last_s = at_s
+                # A file with wrong timestamps keeps playing instead of pausing for hours.
+                due_s += min(frame.at_s - last_s, _LONGEST_GAP_S)
+                last_s = frame.at_s
                 count += 1
                 await asyncio.sleep(due_s - loop.time())
-                track.show(RawFrame(loop.time(), frame, rotation_of(frame)))
+                track.show(replace(frame, at_s=loop.time()))
         finally:
             await asyncio.shield(loop.run_in_executor(decoder, frames.close))
             decoder.shutdown(wait=False)
@@ -184,18 +185,14 @@ class ReplayRoom:
             await asyncio.sleep(_STILL_INTERVAL_S)
 
 
-def _frames(file: Path) -> Generator[av.VideoFrame, None, None]:
+def _frames(file: Path) -> Generator[RawFrame, None, None]:
     """Decode the frames of a file.
 
     Raises:
         RoomUnavailable: the file cannot be read as video.
     """
     try:
-        with av.open(str(file)) as container:
-            if not container.streams.video:
-                return
-            stream = container.streams.video[0]
-            stream.thread_count = 1
-            yield from container.decode(stream)
-    except (av.FFmpegError, OSError, ValueError, ArithmeticError) as exc:
+        with open_film(file, threads=1) as film:
+            yield from film.frames()
+    except (FilmError, av.FFmpegError, OSError, ValueError, ArithmeticError) as exc:
         raise RoomUnavailable(f"{file.name} cannot be played: {exc}") from exc

@@ -60,6 +60,7 @@ class FrameDecoder:
     processor's caches.
 
     Attributes:
+        decoded: Number of frames decoded so far, shown or not.
         shown: Number of frames shown so far.
     """
 
@@ -73,7 +74,7 @@ class FrameDecoder:
             options: Threads, wanted frame rate, and who is notified of dropped frames.
             on_frames_lost: Called when frames were lost and decoding can continue only at a key frame.
         """
-        self.shown = 0
+        self.decoded = self.shown = 0
         self._track, self._options, self._on_frames_lost = track, options, on_frames_lost
         self._queue: deque[_QueuedFrame] = deque()  # filled by the event loop, emptied by the thread
         self._stream = 0
@@ -142,7 +143,7 @@ class FrameDecoder:
 
     def _decode_queued(self, loop: asyncio.AbstractEventLoop) -> None:
         """Decode all queued frames; runs on a thread."""
-        stream, newest, failed = self._stream, None, False
+        stream, newest, failed, decoded = self._stream, None, False, 0
         while not failed:
             try:
                 queued = self._queue.popleft()
@@ -157,10 +158,11 @@ class FrameDecoder:
                 log("frame could not be decoded", error=type(exc).__name__)
                 failed = True
                 continue
+            decoded += av_frame is not None
             if av_frame is not None and queued.fresh:
                 newest = RawFrame(queued.encoded.at_s, av_frame, queued.encoded.rotation)
         with suppress(RuntimeError):  # the loop is closed: the result is not needed any more
-            loop.call_soon_threadsafe(self._on_decoded, stream, newest, failed)
+            loop.call_soon_threadsafe(self._on_decoded, stream, newest, decoded, failed)
 
     def _decode(self, queued: _QueuedFrame) -> av.VideoFrame | None:
         decoder_for, budget = (queued.stream, queued.codec), self._options.budget
@@ -195,9 +197,10 @@ class FrameDecoder:
         self._decoder = None
         self._options.budget.release(self)
 
-    def _on_decoded(self, stream: int, newest: RawFrame | None, failed: bool) -> None:
+    def _on_decoded(self, stream: int, newest: RawFrame | None, decoded: int, failed: bool) -> None:
         """Show the frame that the thread decoded, and continue; runs on the event loop."""
         self._busy = False
+        self.decoded += decoded
         if self._closed:
             self._free()
             return

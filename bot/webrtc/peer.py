@@ -196,7 +196,7 @@ class ReceivingPeer:
         """
         clock = asyncio.get_running_loop().time
         timeout_s = self._options.settings.silence_timeout_s
-        shown, shown_s, packets = 0, clock(), 0
+        shown, shown_s, packets, decoded = 0, clock(), 0, 0
         while self._is("connected") and self._stream is not None:
             await self._next_change(min(_MAX_CHECK_INTERVAL_S, timeout_s / _CHECKS_PER_TIMEOUT))
             if self._stream.behind:
@@ -208,12 +208,12 @@ class ReceivingPeer:
                 shown, shown_s = count, clock()
                 self._enter(PeerState.CONNECTED)
             elif clock() - shown_s >= timeout_s:
-                if self._stream.packets != packets:
+                if self._stream.packets != packets and self._stream.decoder.decoded == decoded:
                     self.camera.show(RawFrame(time.monotonic(), None))
                     self._enter(PeerState.CONNECTED)
                 else:
                     self._enter(PeerState.SILENT)
-            packets = self._stream.packets
+            packets, decoded = self._stream.packets, self._stream.decoder.decoded
 
     async def _next_change(self, at_most_s: float | None = None) -> None:
         """Wait until the connection changes its state, for ``at_most_s`` seconds at most."""

@@ -152,7 +152,7 @@ def test_pipes_devices_and_folders_are_refused_at_once(tmp_path: Path, analyser:
     (tmp_path / "folder.jpg").mkdir()
     for name in ("pipe.jpg", "pipe.mp4", "zero.png", "folder.jpg"):
         assert "is not a regular file" in str(analyse(tmp_path / name, analyser, None))
-    with pytest.raises(AnalyzeError, match="no image or video"):
+    with pytest.raises(AnalyzeError, match="no file found"):
         find_media((tmp_path,))
 
 

@@ -1,14 +1,12 @@
-"""Rotated frames are set upright."""
+"""Frames are set upright."""
 
 from __future__ import annotations
-
-from pathlib import Path
 
 import av
 import numpy as np
 import pytest
 
-from bot.frames import RawFrame, rotation_of
+from bot.frames import RawFrame
 
 
 def corner_frame() -> av.VideoFrame:
@@ -31,18 +29,16 @@ def test_the_rotation_is_in_clockwise_quarter_turns(
     assert sum(int(luma[row, column] > 200) for row in (0, -1) for column in (0, -1)) == 1
 
 
-@pytest.mark.parametrize("counterclockwise", [0, 90, 180, -90])
-def test_the_rotation_of_a_file_is_undone(tmp_path: Path, counterclockwise: int) -> None:
-    path = tmp_path / "phone.mp4"
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("libx264", rate=10)
-        stream.width, stream.height, stream.pix_fmt = 64, 32, "yuv420p"
-        stream.set_display_rotation(counterclockwise)
-        container.mux(stream.encode(corner_frame()))
-        container.mux(stream.encode(None))
-    with av.open(str(path)) as container:
-        frame = next(container.decode(video=0))
-    rotation = rotation_of(frame)
-    assert rotation == (-counterclockwise // 90) % 4
-    as_stored, upright = RawFrame(0.0, frame).luma(), RawFrame(0.0, frame, rotation).luma()
-    assert (upright == np.rot90(as_stored, counterclockwise // 90)).all()
+@pytest.mark.parametrize("rotation", range(4))
+def test_a_mirrored_frame_is_mirrored_after_the_rotation(rotation: int) -> None:
+    rotated = RawFrame(0.0, corner_frame(), rotation)
+    mirrored = RawFrame(0.0, corner_frame(), rotation, mirrored=True)
+    assert (mirrored.luma() == rotated.luma()[:, ::-1]).all()
+    assert (mirrored.color() == rotated.color()[:, ::-1]).all()
+
+
+@pytest.mark.parametrize(("rotation", "shape"), [(0, (32, 128)), (1, (128, 32))])
+def test_wide_pixels_are_made_square_before_the_rotation(rotation: int, shape: tuple[int, int]) -> None:
+    frame = RawFrame(0.0, corner_frame(), rotation, pixel_aspect=2.0)
+    assert frame.luma().shape == shape
+    assert frame.color().shape == (*shape, 3)

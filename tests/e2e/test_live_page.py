@@ -67,7 +67,7 @@ async def test_facing_is_shown_with_the_shares_and_withheld_with_them(host_serve
     await expect(page.locator("#shares-note")).to_contain_text("not a measure of attention")
     await host_server.publish_window(a_window(30))
     await expect(page.locator("#facing .share")).to_have_text("–")
-    await expect(page.locator("#shares-note")).to_contain_text("too few faces were large enough")
+    await expect(page.locator("#shares-note")).to_contain_text("some faces were too small")
     await host_server.publish_window(a_window(35, shown=False, analysed=3))
     await expect(page.locator("#shares-note")).to_contain_text("Not shown")
     await expect(page.locator("#facing")).to_have_attribute("data-share", "")

@@ -275,7 +275,7 @@ async function erase() {
     const { status, answer } = await send("/me", { token: token() }, "DELETE");
     if (status === 200 || status === 202) {
       const stored = status === 202 ? ERASE_PENDING : t("Nothing is stored about you any more.");
-      finish("erased", `${t("You were removed from this class. Your camera is off.")} ${stored}`);
+      finish("erased", `${t("You were erased from this class. Your camera is off.")} ${stored}`);
       el("status").focus(); // the button that had the focus is gone
     } else if (!handleStatus(status)) setStatus(said(answer, t("Erasing did not work: try again.")), "trouble");
   } catch {
