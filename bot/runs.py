@@ -119,12 +119,14 @@ async def _run_class(server: Server, run: ClassRun, stop: asyncio.Event, student
             )
             ended = await server.sessions.end(info.id, reason) or info
         await following  # until the last window: the feed of the class is closed now
-    report = await load_report(server.store, info.id, read_card(DEFAULT_MODEL))
+    report = await load_report(server.store, info.id, read_card(DEFAULT_MODEL), server.language.gettext)
     windows = await server.store.windows(info.id)
     click.echo(f"Class {ended.state}: {ended.reason}", err=run.json_lines)
     click.echo(closing_figures(running.timings, windows, students, first_mib), err=run.json_lines)
     if report is not None:
-        path = await asyncio.to_thread(_write, run.reports / f"{info.id}.html", to_html(report))
+        path = await asyncio.to_thread(
+            _write, run.reports / f"{info.id}.html", to_html(report, server.language)
+        )
         click.echo(f"Report:        {path}", err=run.json_lines)
     return ended
 

@@ -37,6 +37,7 @@ class ClassSink:
         metrics: Metrics,
         timings: ClassTimings,
         on_connection: Callable[[bool, str], Awaitable[None]],
+        say: Callable[[str], str] = str,
     ) -> None:
         """Set up.
 
@@ -47,12 +48,14 @@ class ClassSink:
             metrics: The server's metrics.
             timings: The class's timings.
             on_connection: Called with whether the room's connection is up, and why not.
+            say: Translates texts for the host.
         """
         self._class_id = class_id
         self._recorder, self._feed = recorder, feed
         self._metrics, self._timings = metrics, timings
         self._on_connection = on_connection
-        self._indicators = Indicators()
+        self._say = say
+        self._indicators = Indicators(say)
         self._checked_in: set[str] = set()  # participants with a check-in that a page may show
 
     async def on_window(self, window: WindowSummary, behind_s: float) -> None:
@@ -72,7 +75,7 @@ class ClassSink:
     async def on_ask(self, ask: Ask) -> None:
         if not ask.open:
             self._recorder.ask(ask)
-            marker = Marker(self._class_id, ask.at_s, asked(ask), MarkerKind.ASK)
+            marker = Marker(self._class_id, ask.at_s, asked(ask, self._say), MarkerKind.ASK)
             self._recorder.marker_later(marker)
             await self._recorder.settle(_STORE_FIRST_S)
             self._feed.publish(self._class_id, "marker", marker.to_json())

@@ -17,6 +17,7 @@ from bot.sessions.recorder import Recorder
 from bot.sessions.room_groups import RoomGroups
 from bot.sessions.running_class import JOINING, ClassServices, RunningClass
 from bot.sessions.with_entrance import WithEntrance
+from reports.languages import language
 from reports.store import Store
 from reports.summary.asks import Ask
 from reports.summary.classes import ClassInfo, ClassState
@@ -68,7 +69,9 @@ class Sessions:
         self._settings, self._metrics = settings, metrics
         self._public_url, self._now = public_url, now
         groups = RoomGroups(settings.privacy.min_group)
-        self._services = ClassServices(recorder, feed, metrics, reader, settings, groups)
+        self._services = ClassServices(
+            recorder, feed, metrics, reader, settings, groups, language(settings.web.language).gettext
+        )
         self._running: dict[str, RunningClass] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._stopping = False

@@ -7,7 +7,7 @@ leave the room, store the final state.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -29,19 +29,19 @@ from bot.sessions.room_groups import RoomGroups
 from reports.summary.asks import Ask
 from reports.summary.classes import ClassInfo, ClassState
 from reports.summary.records import Marker, MarkerKind
-from reports.summary.words import DEALT_WITH
+from reports.summary.words import DEALT_WITH, N_
 from reports.web.feed import LiveFeed
 
 _log = structlog.get_logger()
 
-NOTICE: Final = (
+NOTICE: Final = N_(
     "ClassMood has joined this class. It analyses camera images to count visible expressions of the whole "
     "class and how many faces are turned to the screen. Images stay in memory and are never stored. Switch "
     "your camera off if you do not want that."
 )
 """Announced in rooms that have chat."""
 
-NOTICE_WITHOUT_FACES: Final = (
+NOTICE_WITHOUT_FACES: Final = N_(
     "ClassMood has joined this class. It counts who takes part and which buttons are tapped. It does not "
     "analyse camera images."
 )
@@ -66,6 +66,7 @@ class ClassServices:
         reader: Detects and classifies faces; None where faces must not be analysed.
         settings: All settings.
         groups: The privacy groups of recent rooms.
+        say: Translates texts for the host and for everybody in a room's chat.
     """
 
     recorder: Recorder
@@ -74,6 +75,7 @@ class ClassServices:
     reader: ImageReader | None
     settings: Settings
     groups: RoomGroups
+    say: Callable[[str], str] = str
 
 
 class RunningClass:
@@ -137,7 +139,7 @@ class RunningClass:
         """
         if self._pipeline is None or self._sink is None:
             return None
-        marker = await self.mark(DEALT_WITH, MarkerKind.CALM)
+        marker = await self.mark(self._services.say(DEALT_WITH), MarkerKind.CALM)
         self._pipeline.clear_votes()
         self._sink.calm(marker.at_s)
         return marker
@@ -195,7 +197,8 @@ class RunningClass:
     async def _follow(self) -> None:
         services, settings = self._services, self._services.settings
         async with AsyncExitStack() as after_leaving, self._room as room:
-            announced = await room.announce(NOTICE if services.reader is not None else NOTICE_WITHOUT_FACES)
+            notice = NOTICE if services.reader is not None else NOTICE_WITHOUT_FACES
+            announced = await room.announce(services.say(notice))
             if settings.privacy.require_announcement and not announced:
                 raise RoomDenied(
                     "use a room with chat, or inform the class yourself and set privacy.require_announcement "
@@ -219,6 +222,7 @@ class RunningClass:
                 metrics=services.metrics,
                 timings=self.timings,
                 on_connection=self._change_connection,
+                say=services.say,
             )
             pipeline = Supervisor(room, services.reader, options, sink)
             after_leaving.push_async_callback(pipeline.drain_after_leaving)

@@ -9,13 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cache
 from importlib import resources
 from types import MappingProxyType
 from typing import Final
 
 from babel.core import Locale, negotiate_locale
+from babel.dates import format_date, format_time
 from babel.messages.pofile import read_po
+from babel.numbers import format_decimal
 
 LANGUAGES: Final[Mapping[str, str]] = MappingProxyType(
     {"en": "English", "hi": "हिन्दी", "es": "Español", "de": "Deutsch", "fr": "Français"}
@@ -49,6 +52,22 @@ class Language:
         if self.code == PSEUDO:
             return f"{_RIGHT_TO_LEFT}[{text}]{_END}"
         return self.texts.get(text, text)
+
+    def number(self, value: float) -> str:
+        """A number with one decimal place."""
+        return format_decimal(value, format="0.0", locale=self._locale)
+
+    def day(self, instant: datetime) -> str:
+        """The date of an instant, in this machine's time zone."""
+        return format_date(instant.astimezone(), format="long", locale=self._locale)
+
+    def hour(self, instant: datetime) -> str:
+        """The time of an instant to the minute, in this machine's time zone."""
+        return format_time(instant.astimezone(), format="short", locale=self._locale)
+
+    @property
+    def _locale(self) -> str:
+        return self.code.partition("-")[0]
 
     def of_files(self, folder: str, *endings: str) -> dict[str, str]:
         """The translations of the texts in some files of a folder, for scripts that translate themselves."""

@@ -34,7 +34,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -43,7 +43,7 @@ from reports.summary.indications import Alert, AlertKind, Indications, Indicator
 from reports.summary.shares import liveliness, tension
 from reports.summary.verdict import TROUBLES, is_clear, needed_votes, verdict
 from reports.summary.windows import VOTE_S, PulseKind, WindowSummary
-from reports.summary.words import PULSE_WORDS
+from reports.summary.words import N_, PULSE_WORDS
 
 ALERT_EVERY_S: Final = 300.0
 """Least time between two alerts, seconds."""
@@ -62,6 +62,20 @@ _MOVED_WORDS = {
     ("liveliness", -1): Word.QUIETER,
 }
 _UNEASY = (Word.TENSER, Word.QUIETER)
+_DISAGREEMENTS: Final = {
+    Word.STEADY: N_("Faces look as usual; what students say counts."),
+    Word.LIVELIER: N_("Faces look livelier; what students say counts."),
+    Word.QUIETER: N_("Faces look quieter; what students say counts."),
+    Word.TENSER: N_("Faces look tenser; what students say counts."),
+    Word.CALMER: N_("Faces look calmer; what students say counts."),
+}
+_MOVED_DETAILS: Final = {
+    ("tension", 1): N_("tension %(points)s points over the class's baseline for %(time)s"),
+    ("tension", -1): N_("tension %(points)s points under the class's baseline for %(time)s"),
+    ("liveliness", 1): N_("liveliness %(points)s points over the class's baseline for %(time)s"),
+    ("liveliness", -1): N_("liveliness %(points)s points under the class's baseline for %(time)s"),
+}
+
 _RECENT: Final = 0.5
 """Weight from which a single vote is recent."""
 
@@ -69,14 +83,17 @@ _NO_FIGURES = (Word.UNSEEN, Word.SETTLING)
 _ALERTS_BY_VOTES = (AlertKind.LOST, AlertKind.TOO_FAST, AlertKind.TOO_SLOW)
 
 
-def indicate(windows: Sequence[WindowSummary], calms_s: Iterable[float] = ()) -> Indications:
+def indicate(
+    windows: Sequence[WindowSummary], calms_s: Iterable[float] = (), say: Callable[[str], str] = str
+) -> Indications:
     """The indicator and all alerts of a class.
 
     Args:
         windows: In any order; one is counted for each start.
         calms_s: When the host dealt with what the word said, seconds since the class began.
+        say: Translates the figures in words.
     """
-    indicators = Indicators()
+    indicators = Indicators(say)
     now, alerts = None, dict[float, Alert]()
     for calm_s in sorted(calms_s):
         indicators.calm(calm_s)
@@ -91,8 +108,9 @@ def indicate(windows: Sequence[WindowSummary], calms_s: Iterable[float] = ()) ->
 class Indicators:
     """Follows one class, window by window."""
 
-    def __init__(self) -> None:
-        """Start without windows."""
+    def __init__(self, say: Callable[[str], str] = str) -> None:
+        """Start without windows; ``say`` translates the figures in words."""
+        self._say = say
         self._changes = {"tension": Change(), "liveliness": Change()}
         self._usual_analysed = 0.0  # running mean of the analysed participants
         self._last_shares_s = -math.inf  # end of the last window that had shares
@@ -201,7 +219,7 @@ class Indicators:
         said = self._said(window, word)
         if said is not None:
             if word not in _NO_FIGURES and (said is PulseKind.OK or word not in _UNEASY):
-                disagreement = f"Faces look {_as_usual(word)}; what students say counts."
+                disagreement = self._say(_DISAGREEMENTS[word])
             share = window.votes.get(said, 0) / max(self._peak_attendance, 1)
             sure = Sureness.HIGH if is_clear(share) else Sureness.MEDIUM
             word, arrow, from_pulses = Word(said.value), "level", True
@@ -251,24 +269,41 @@ class Indicators:
         if measure:
             return self._moved_detail(measure, window.end_s)
         if word is Word.UNSEEN:
-            return "too few faces are analysed for a word"
+            return self._say(N_("too few faces are analysed for a word"))
         if word is Word.SETTLING:
-            return "learning what is usual for this class: about three minutes"
-        parts = [f"{name} {_points(change.deviation)}" for name, change in self._changes.items()]
-        return f"{', '.join(parts)} points from the class's baseline"
+            return self._say(N_("learning what is usual for this class: about three minutes"))
+        steady = N_("tension %(tension)s, liveliness %(liveliness)s points from the class's baseline")
+        return self._say(steady) % {name: _points(one.deviation) for name, one in self._changes.items()}
 
     def _moved_detail(self, measure: str, end_s: float) -> str:
         change = self._changes[measure]
-        side = "over" if change.moved > 0 else "under"
         lasting_s = end_s - (end_s if change.since_s is None else change.since_s)
-        moved = f"{measure} {_points(change.deviation)} points {side} the class's baseline"
-        return f"{moved} for {_duration(lasting_s)}"
+        moved = self._say(_MOVED_DETAILS[measure, change.moved])
+        return moved % {"points": _points(change.deviation), "time": self._duration(lasting_s)}
+
+    def _duration(self, seconds: float) -> str:
+        if seconds < 90:
+            return self._say(N_("%(count)s s")) % {"count": f"{seconds:.0f}"}
+        return self._say(N_("%(count)s min")) % {"count": f"{seconds / 60:.0f}"}
 
     def _votes_detail(self, window: WindowSummary, kind: PulseKind) -> str:
         count = window.votes.get(kind, 0)
-        nouns, verb = "student" if self._peak_attendance == 1 else "students", "says" if count == 1 else "say"
-        vote = f"{count} of {self._peak_attendance} {nouns} {verb} {PULSE_WORDS[kind.value]}"
-        return f"{vote}, last {VOTE_S / 60:.0f} min"
+        if self._peak_attendance == 1:
+            text = N_("1 of 1 student says %(word)s, last %(minutes)s min")
+        elif count == 1:
+            text = N_("1 of %(all)s students says %(word)s, last %(minutes)s min")
+        else:
+            text = N_("%(count)s of %(all)s students say %(word)s, last %(minutes)s min")
+        return self._say(text) % {
+            "count": count,
+            "all": self._peak_attendance,
+            "word": self._say(PULSE_WORDS[kind.value]),
+            "minutes": f"{VOTE_S / 60:.0f}",
+        }
+
+    def _faces_detail(self, window: WindowSummary) -> str:
+        text = N_("1 of 1 face") if window.participants == 1 else N_("%(seen)s of %(all)s faces")
+        return self._say(text) % {"seen": window.analysed, "all": window.participants}
 
     def _alerts(self, window: WindowSummary, sure: Sureness) -> tuple[Alert, ...]:
         """The alerts that end, and the one that is due; ``sure`` is the sureness of a shift of the faces."""
@@ -297,8 +332,7 @@ class Indicators:
                 evidence = self._votes_detail(window, PulseKind(kind.value))
             else:
                 measure = "tension" if kind is AlertKind.TENSION else "liveliness"
-                faces = f"{window.analysed} of {window.participants} face" + "s" * (window.participants != 1)
-                evidence = f"{self._moved_detail(measure, window.end_s)}, {faces}"
+                evidence = f"{self._moved_detail(measure, window.end_s)}, {self._faces_detail(window)}"
             alert = Alert(window.class_id, window.end_s, kind, evidence)
             self._active[kind] = alert
             return (alert,)
@@ -309,11 +343,3 @@ def _points(share: float) -> str:
     """A difference of shares in percentage points, with its sign."""
     points = round(100 * share)
     return f"{points:+d}".replace("-", "−") if points else "0"
-
-
-def _as_usual(word: Word) -> str:
-    return "as usual" if word is Word.STEADY else word.value
-
-
-def _duration(seconds: float) -> str:
-    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"

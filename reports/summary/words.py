@@ -233,22 +233,24 @@ def profile_held(faces: bool) -> str:
     return N_("No face analysis, and no video received")
 
 
-def answer_words(ask: Ask) -> list[str]:
+def answer_words(ask: Ask, say: Callable[[str], str] = str) -> list[str]:
     """The answers of a question as people read them; those to the host's own question are the host's."""
-    return [ANSWER_WORDS[answer] if ask.usual else answer for answer in ask.answers]
+    return [say(ANSWER_WORDS[answer]) if ask.usual else answer for answer in ask.answers]
 
 
-def asked(ask: Ask) -> str:
+def asked(ask: Ask, say: Callable[[str], str] = str) -> str:
     """What the class answered, in one line: "Asked: 21 with me · 6 lost · 3 silent"."""
-    counted = zip(ask.answers, answer_words(ask), strict=True)
-    counts = [f"{ask.counts.get(answer, 0)} {word}" for answer, word in counted if ask.counts.get(answer, 0)]
-    return f"{ask.question or 'Asked'}: {' · '.join([*counts, f'{ask.silent} silent'])}"
+    counted = zip(ask.answers, answer_words(ask, say), strict=True)
+    counts = [f"{ask.counts[answer]} {word}" for answer, word in counted if ask.counts.get(answer)]
+    silent = say(N_("%(count)s silent")) % {"count": ask.silent}
+    return f"{ask.question or say(N_('Asked'))}: {' · '.join([*counts, silent])}"
 
 
-def chat_question(ask: Ask) -> str:
+def chat_question(ask: Ask, say: Callable[[str], str] = str) -> str:
     """A question as it is said in the chat of a room, where a digit is an answer."""
-    choices = ", ".join(f"{number} {word}" for number, word in enumerate(answer_words(ask), 1))
-    return f"{ask.question or USUAL_QUESTION} Answer with a digit: {choices}."
+    choices = ", ".join(f"{number} {word}" for number, word in enumerate(answer_words(ask, say), 1))
+    asks = say(N_("Answer with a digit: %(choices)s.")) % {"choices": choices}
+    return f"{ask.question or say(USUAL_QUESTION)} {asks}"
 
 
 def link_limit(student_url: str, faces: bool) -> str | None:

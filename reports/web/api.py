@@ -105,7 +105,7 @@ async def show_indicators(request: web.Request) -> web.Response:
     info = await find_class(request)
     context = request.app[CONTEXT]
     windows, markers = await context.store.windows(info.id), await context.store.markers(info.id)
-    indications = await asyncio.to_thread(indicate, windows, calms_s(markers))
+    indications = await asyncio.to_thread(indicate, windows, calms_s(markers), context.language.gettext)
     return json_answer(indications.to_json())
 
 
@@ -154,11 +154,26 @@ async def add_marker(request: web.Request) -> web.Response:
 
 async def report_html(request: web.Request) -> web.Response:
     """GET /api/classes/ID/report.html: the self-contained report."""
-    response = await _report(request, to_html, "text/html", "html")
+    language = request.app[CONTEXT].language
+    return _with_styles(await _report(request, lambda report: to_html(report, language), "text/html", "html"))
+
+
+def _with_styles(response: web.Response) -> web.Response:
+    """Allow the style sheets in the page by their hashes."""
     styles = (hashlib.sha256(style.encode()).digest() for style in _STYLE.findall(response.text or ""))
     allowed = " ".join(f"'sha256-{base64.b64encode(style).decode()}'" for style in styles)
     response.headers["Content-Security-Policy"] = _REPORT_CSP.format(styles=allowed or "'none'")
     return response
+
+
+async def report_to_share(request: web.Request) -> web.Response:
+    """GET /api/classes/ID/report-to-share.html: a copy of the report without the room and small counts."""
+    language = request.app[CONTEXT].language
+    return _with_styles(
+        await _report(
+            request, lambda report: to_html(report, language, shared=True), "text/html", "share.html"
+        )
+    )
 
 
 async def report_csv(request: web.Request) -> web.Response:
@@ -182,11 +197,11 @@ async def _report(
 ) -> web.Response:
     context = request.app[CONTEXT]
     class_id = request.match_info["class_id"]
-    report = await load_report(context.store, class_id, context.model_card)
+    report = await load_report(context.store, class_id, context.model_card, context.language.gettext)
     if report is None:
         raise no_such_class()
     text = await asyncio.to_thread(renderer, report)
-    disposition = "attachment" if ending == "csv" else "inline"
+    disposition = "inline" if ending in ("html", "json") else "attachment"
     return web.Response(
         text=text,
         content_type=content_type,
@@ -266,6 +281,7 @@ ROUTES: Final = (
     web.post("/api/host-links", make_link),
     web.post(f"{_CLASS}/leave-out", leave_out),
     web.get(f"{_CLASS}/report.html", report_html),
+    web.get(f"{_CLASS}/report-to-share.html", report_to_share),
     web.get(f"{_CLASS}/report.csv", report_csv),
     web.get(f"{_CLASS}/report.json", report_json),
 )

@@ -127,7 +127,13 @@ async def timeline(request: web.Request) -> web.Response:
         await store.pulses(info.id),
     )
     svg = await asyncio.to_thread(
-        timeline_svg, windows, markers, pulses, width=int(width), faces=info.analyses_faces
+        timeline_svg,
+        windows,
+        markers,
+        pulses,
+        width=int(width),
+        faces=info.analyses_faces,
+        say=request.app[CONTEXT].language.gettext,
     )
     return web.Response(text=svg, content_type="image/svg+xml")
 
