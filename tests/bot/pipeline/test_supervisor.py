@@ -93,9 +93,9 @@ class RunningPipeline:
         }
         self.room, self.sink = FakeRoom(), RecordingSink()
         options = pipeline_options(window_s)
-        self.task = asyncio.create_task(
-            Supervisor(self.room, ScriptedReader(script), options, self.sink).run()
-        )
+        supervisor = Supervisor(self.room, ScriptedReader(script), options, self.sink)
+        self.questions = supervisor.questions
+        self.task = asyncio.create_task(supervisor.run())
 
     async def windows(self, count: int = 1) -> list[WindowSummary]:
         await wait_until(lambda: len(self.sink.windows) >= count)
