@@ -75,6 +75,7 @@ class WebSettings(_Section):
     token: SecretStr | None = None
     token_file: Path = Path("classmood.token")
     trusted_proxies: tuple[IPvAnyNetwork, ...] = ()
+    language: Literal["en", "hi", "es", "de", "fr"] = "en"
 
     @property
     def is_every_address(self) -> bool:

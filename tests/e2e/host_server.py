@@ -56,9 +56,9 @@ class HostServer:
         """Add a window to the running class: store and publish it as the class sink does."""
         await self._store_window(window)
         self.feed.publish(window.class_id, "summary", window.to_json())
-        indicator, alert = self.indicators.add(window)
+        indicator, alerts = self.indicators.add(window)
         self.feed.publish(window.class_id, "indicator", indicator.to_json())
-        if alert is not None:
+        for alert in alerts:
             self.feed.publish(window.class_id, "alert", alert.to_json())
 
     async def page(self, path: str, width: int = 1100, height: int = 900, scheme: str = "light") -> Page:

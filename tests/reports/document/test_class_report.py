@@ -92,9 +92,9 @@ def test_segments_run_from_marker_to_marker() -> None:
     ]
     assert [round((one.shares or {})["happy"], 3) for one in segments] == [0.1, 0.9, 0.9]
     assert [one.pulses for one in segments] == [
-        {"lost": 0, "ok": 1, "too_slow": 0},
-        {"lost": 1, "ok": 0, "too_slow": 0},
-        {"lost": 0, "ok": 0, "too_slow": 0},
+        {"lost": 0, "ok": 1, "too_fast": 0, "too_slow": 0},
+        {"lost": 1, "ok": 0, "too_fast": 0, "too_slow": 0},
+        {"lost": 0, "ok": 0, "too_fast": 0, "too_slow": 0},
     ]
 
 
