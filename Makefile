@@ -1,6 +1,6 @@
 # `make demo` and `make test` install everything they need.
-# Other targets: setup, lint, lock, test-fast (about a minute), attack (about a minute), screenshots (almost
-# four minutes), clean.
+# Other targets: setup, lint, lock, texts (catalogues of translations), test-fast (about a minute), attack (about
+# a minute), screenshots (almost four minutes), clean.
 
 PYTHON ?= python3
 VENV := .venv
@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 ROOT := $(shell [ "$$(id -u)" = 0 ] && command -v apt-get)
 STUDENTS ?= 6
 
-.PHONY: setup demo test test-fast attack lint lock screenshots clean system
+.PHONY: setup demo test test-fast attack lint lock texts screenshots clean system
 
 setup: $(VENV)/.core
 
@@ -31,6 +31,9 @@ lint: $(VENV)/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+texts: $(VENV)/.dev
+	$(BIN)/python -m reports.languages.collect
 
 screenshots: system $(VENV)/.dev
 	$(BIN)/python docs/screenshots.py
