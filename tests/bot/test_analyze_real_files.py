@@ -16,10 +16,11 @@ import pytest
 from click.testing import CliRunner
 
 from bot.analyze.analyser import Analyser, analyse_file
-from bot.analyze.stills import read_images, write_images
+from bot.analyze.copies import write_images
 from bot.app import make_analyser
 from bot.cli import main
 from bot.config import AnalysisSettings
+from bot.media.stills import read_images
 from inference.arrays import Image
 
 pytestmark = pytest.mark.slow

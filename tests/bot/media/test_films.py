@@ -10,8 +10,9 @@ import av
 import numpy as np
 import pytest
 
-from bot.films import FilmError, open_film
 from bot.frames import RawFrame
+from bot.media.films import open_film
+from bot.media.kinds import MediaError
 
 ONE = 0x10000
 MATRICES = {  # the first four numbers of a display matrix, and what a player makes of the pixels
@@ -126,5 +127,5 @@ def test_a_file_without_video_is_refused(tmp_path: Path) -> None:
         frame = av.AudioFrame.from_ndarray(np.zeros((1, 800), np.int16), format="s16", layout="mono")
         frame.sample_rate = 8000
         container.mux(stream.encode(frame))
-    with pytest.raises(FilmError, match="no video stream"):
+    with pytest.raises(MediaError, match="no video stream"):
         read(tmp_path / "sound.mkv")
