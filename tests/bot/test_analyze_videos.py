@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import pytest
 
 from benchmarks.simulation.clips import ClipSpec, make_clip
 from bot.analyze.analyser import Analyser, analyse_file
+from bot.analyze.files import AnalyzeError
 from bot.app import make_analyser
 from bot.config import AnalysisSettings
 
@@ -77,3 +79,38 @@ def test_video_with_a_rotation_is_analysed_and_copied_upright(tmp_path: Path, an
     with av.open(str(tmp_path / "copies" / "rotated.mp4")) as container:
         frame = next(container.decode(video=0))
     assert (frame.width, frame.height, frame.rotation) == (640, 360, 0)
+
+
+def test_copy_keeps_the_shape_of_frames_that_change_their_size(tmp_path: Path, analyser: Analyser) -> None:
+    """A phone that is turned during a recorded call: upright frames are put on black, not stretched."""
+    with av.open(str(tmp_path / "call.webm"), "w") as container:
+        stream = container.add_stream("libvpx", rate=10)
+        stream.width, stream.height, stream.pix_fmt = 64, 32, "yuv420p"
+        for number, shape in enumerate([(32, 64), (64, 32)]):
+            encoder = av.VideoCodecContext.create("libvpx", "w")
+            encoder.height, encoder.width = shape
+            encoder.pix_fmt, encoder.time_base = "yuv420p", Fraction(1, 10)
+            frame = av.VideoFrame.from_ndarray(np.full((*shape, 3), 250, np.uint8), format="bgr24")
+            frame.pts, frame.time_base = number, Fraction(1, 10)
+            for packet in [*encoder.encode(frame), *encoder.encode(None)]:
+                packet.stream = stream
+                container.mux(packet)
+    records = list(analyse_file(tmp_path / "call.webm", analyser, tmp_path / "copy.mp4"))
+    assert [record.size for record in records] == [(64, 32), (32, 64)]
+    with av.open(str(tmp_path / "copy.mp4")) as container:
+        first, second = (frame.to_ndarray(format="gray") for frame in container.decode(video=0))
+    assert first.min() > 200
+    assert second[:, :20].max() < 50
+    assert second[:, 26:38].min() > 200
+
+
+def test_a_damaged_video_is_analysed_up_to_the_damage(tmp_path: Path, analyser: Analyser) -> None:
+    write_video(tmp_path / "call.webm", np.zeros((48, 64, 3), np.uint8), range(0, 3000, 100))
+    content = bytearray((tmp_path / "call.webm").read_bytes())
+    content[len(content) // 2 :] = bytes(len(content) - len(content) // 2)
+    (tmp_path / "call.webm").write_bytes(content)
+    frames = 0
+    with suppress(AnalyzeError):
+        for _ in analyse_file(tmp_path / "call.webm", analyser, None):
+            frames += 1
+    assert 5 < frames < 30

@@ -7,6 +7,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import av
+import cv2
 import numpy as np
 import pytest
 
@@ -119,6 +120,33 @@ def test_transparent_parts_are_white(tmp_path: Path) -> None:
     luma = read(tmp_path / "cutout.mov")[0].luma()
     assert luma[:, :16].max() < 5
     assert luma[:, 16:].min() > 250
+
+
+def test_transparent_parts_of_a_webm_are_white(tmp_path: Path) -> None:
+    pixels = np.zeros((32, 64, 4), np.uint8)
+    pixels[:, :32, 3] = 255  # black on the left, invisible on the right
+    with av.open(str(tmp_path / "cutout.webm"), "w") as container:
+        stream = container.add_stream("libvpx-vp9", rate=10)
+        stream.width, stream.height, stream.pix_fmt = 64, 32, "yuva420p"
+        for _ in range(3):
+            frame = av.VideoFrame.from_ndarray(pixels, format="rgba").reformat(format="yuva420p")
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    frames = read(tmp_path / "cutout.webm")
+    assert [round(frame.at_s, 3) for frame in frames] == [0.0, 0.1, 0.2]
+    for frame in frames:
+        assert frame.luma()[:, :28].max() < 20
+        assert frame.luma()[:, 36:].min() > 235
+
+
+def test_a_frame_with_exif_data_is_set_upright(tmp_path: Path) -> None:
+    """PyAV raises an error when it is asked for the side data of such a frame."""
+    exif = b"II*\0" + struct.pack("<IHHHIHHI", 8, 1, 0x0112, 3, 1, 6, 0, 0)
+    kinds, blocks = [cv2.IMAGE_METADATA_EXIF], [np.frombuffer(exif, np.uint8)]
+    _, content = cv2.imencodeWithMetadata(".jpg", corners(), kinds, blocks)
+    (tmp_path / "film.mjpeg").write_bytes(content.tobytes())
+    (frame,) = read(tmp_path / "film.mjpeg")
+    assert np.abs(frame.luma().astype(int) - np.rot90(corners(), -1)).mean() < 5
 
 
 def test_a_file_without_video_is_refused(tmp_path: Path) -> None:
