@@ -16,6 +16,7 @@ from enum import Enum
 from typing import Protocol
 
 from bot.tracks import VideoTrack
+from reports.summary.asks import Ask
 from reports.summary.windows import PulseKind
 
 
@@ -62,6 +63,8 @@ class Joined:
         consented: Whether the participant ticked the consent (embedded room).
         person: A key that certainly means the same person, in this class and in later ones of the room. Never
             stored. None if the room cannot be certain, for example if it knows people only by name.
+        attends: Whether they count as present. False for who only answers and taps in a page beside the room,
+            because the room itself counts them already.
     """
 
     participant_id: str
@@ -69,6 +72,7 @@ class Joined:
     individual: bool = False
     consented: bool = False
     person: str | None = None
+    attends: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +122,21 @@ class Pulse:
 
 
 @dataclass(frozen=True, slots=True)
+class Answered:
+    """A participant answered the question of ``Room.ask``, or perhaps did.
+
+    Attributes:
+        participant_id: The participant.
+        number: Number of the answer, from 1; the pipeline ignores numbers that the question does not have.
+        by_chat: Whether it was a digit in the chat, which may mean something else while no question is open.
+    """
+
+    participant_id: str
+    number: int
+    by_chat: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class OptedOut:
     """A participant opted out: no more analysis, and their data in the current window is discarded.
 
@@ -143,8 +162,8 @@ class Reconnected:
 
 
 RoomEvent = (
-    Joined | Left | TrackAdded | TrackRemoved | Muted | UnsupportedCodec | Pulse | OptedOut
-    | Disconnected | Reconnected
+    Joined | Left | TrackAdded | TrackRemoved | Muted | UnsupportedCodec | Pulse | Answered
+    | OptedOut | Disconnected | Reconnected
 )  # fmt: skip
 
 
@@ -177,6 +196,19 @@ class Room(AbstractAsyncContextManager["Room"], Protocol):
 
     async def announce(self, text: str) -> bool:
         """Inform everybody in the room; False if the room has no channel for it, such as a chat."""
+        ...
+
+    async def ask(self, question: Ask | None) -> bool:
+        """Ask everybody in the room, in place of any earlier question.
+
+        Answers are published as ``Answered``.
+
+        Args:
+            question: The question; None when it has been closed.
+
+        Returns:
+            Whether the room can ask.
+        """
         ...
 
     async def leave_out(self, who: str) -> int:

@@ -36,6 +36,7 @@ from bot.rooms.contract import (
 )
 from bot.rooms.registry import RoomContext
 from bot.tracks import LatestFrameTrack
+from reports.summary.asks import Ask
 
 _log = structlog.get_logger()
 
@@ -132,6 +133,10 @@ class ReplayRoom:
     async def announce(self, text: str) -> bool:
         """Do nothing and report success: recordings need no announcement."""
         return True
+
+    async def ask(self, question: Ask | None) -> bool:
+        """Ask nobody: recordings do not answer."""
+        return False
 
     async def leave_out(self, who: str) -> int:
         """Opt out the recordings with this file name, with or without its extension."""

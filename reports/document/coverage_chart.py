@@ -14,6 +14,7 @@ from reports.document.columns import Column, columns
 from reports.document.palette import ANALYSED, CAMERAS, PRESENT
 from reports.document.svg import FONT, grid_line, text_at
 from reports.summary.windows import WindowSummary
+from reports.summary.words import N_
 
 _WIDTH, _HEIGHT = 960, 120
 _LEFT, _RIGHT, _TOP, _BOTTOM = 58, 10, 8, 20
@@ -38,9 +39,9 @@ class Layer:
 
 
 LAYERS: Final = (
-    Layer("cov-present", "present", PRESENT, lambda column: column.participants),
-    Layer("cov-cameras", "camera on", CAMERAS, lambda column: column.cameras_on),
-    Layer("cov-analysed", "analysed", ANALYSED, lambda column: column.analysed),
+    Layer("cov-present", N_("present"), PRESENT, lambda column: column.participants),
+    Layer("cov-cameras", N_("camera on"), CAMERAS, lambda column: column.cameras_on),
+    Layer("cov-analysed", N_("analysed"), ANALYSED, lambda column: column.analysed),
 )
 """From the back to the front."""
 

@@ -7,7 +7,7 @@ however long the class.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from reports.document.svg import FONT, xml_text
@@ -28,6 +28,7 @@ from reports.document.timeline_layout import TimelineLayout
 from reports.summary.records import Marker, PulseRecord
 from reports.summary.shares import gaps, mean_shares
 from reports.summary.windows import WindowSummary
+from reports.summary.words import N_
 
 MIN_WIDTH: Final = 240
 MAX_WIDTH: Final = 1600
@@ -46,6 +47,8 @@ def timeline_svg(
     *,
     width: int = 960,
     faces: bool = True,
+    lanes: bool = True,
+    say: Callable[[str], str] = str,
 ) -> str:
     """Draw a class.
 
@@ -55,18 +58,22 @@ def timeline_svg(
         pulses: Drawn as ticks, one lane for each kind.
         width: Pixels; clamped to ``MIN_WIDTH`` and ``MAX_WIDTH``.
         faces: Whether the class has face analysis; if not, the attendance is drawn instead.
+        lanes: Whether the taps are drawn; not in a copy to share.
+        say: Translates the texts.
 
     Returns:
         Well-formed SVG; one user unit is one pixel.
     """
-    layout = TimelineLayout(windows, markers, pulses, min(MAX_WIDTH, max(MIN_WIDTH, width)), faces)
+    layout = TimelineLayout(
+        windows, markers, pulses, min(MAX_WIDTH, max(MIN_WIDTH, width)), faces, lanes, say
+    )
     if faces:
-        title = "Visible expressions over time"
+        title = say(N_("Visible expressions over time"))
         grid = share_grid(layout)
         figures = [*stacked_shares(layout), *withheld_columns(layout), *coverage_strip(layout)]
         entries = share_entries(layout)
     else:
-        title = "Present, taps and markers over time"
+        title = say(N_("Present, taps and markers over time"))
         grid = ()
         figures = list(attendance(layout))
         entries = attendance_entries(layout)
@@ -82,7 +89,7 @@ def timeline_svg(
             *grid,
             *time_axis(layout),
             *figures,
-            *pulse_lanes(layout, pulses),
+            *(pulse_lanes(layout, pulses) if lanes else ()),
             *marker_lines(layout, markers),
             *legend_parts,
             "</svg>",

@@ -20,6 +20,7 @@ from bot.rooms.contract import Room, RoomUrlError
 from bot.rooms.janus.room import JanusRoom
 from bot.rooms.janus.videoroom import RoomAddress
 from bot.rooms.registry import RoomContext
+from reports.languages import language
 
 DEFAULT_NAME: Final = "ClassMood (looks at expressions)"
 MAX_NAME_CHARS: Final = 64
@@ -58,6 +59,7 @@ class Adapter:
             receives=self._settings.privacy.analyses_faces,
             on_dropped=self._on_dropped,
             must_announce=self._settings.privacy.require_announcement,
+            say=language(self._settings.web.language).gettext,
         )
 
     def routes(self) -> Iterable[web.AbstractRouteDef]:

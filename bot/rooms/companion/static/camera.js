@@ -1,15 +1,16 @@
 // The student's camera: opened after the consent, turned off when the student leaves or the class ends.
 import { FPS, analysesFaces, canSend, el, page, setStatus, show } from "./page.js";
+import { t } from "./texts.js";
 
 const CAMERA = { width: { ideal: 320 }, height: { ideal: 180 }, frameRate: { ideal: FPS, max: Math.max(FPS, 15) } };
 
 function cameraError(error) {
-  if (!isSecureContext) return "the link does not begin with https, so the browser allows no camera. Ask for an https link.";
-  if (!navigator.mediaDevices?.getUserMedia) return "this browser does not let web pages use a camera. Open the link in another one.";
-  if (error?.name === "NotAllowedError") return "the browser is not allowed to use it. Allow it with the icon beside the page's address.";
-  if (error?.name === "NotFoundError") return "none was found.";
-  if (error?.name === "NotReadableError") return "another program is using it.";
-  return "it could not be started.";
+  if (!isSecureContext) return t("the link does not begin with https, so the browser allows no camera. Ask for an https link.");
+  if (!navigator.mediaDevices?.getUserMedia) return t("this browser does not let web pages use a camera. Open the link in another one.");
+  if (error?.name === "NotAllowedError") return t("the browser is not allowed to use it. Allow it with the icon beside the page's address.");
+  if (error?.name === "NotFoundError") return t("none was found.");
+  if (error?.name === "NotReadableError") return t("another program is using it.");
+  return t("it could not be started.");
 }
 
 function stop(stream) {
@@ -40,17 +41,18 @@ async function startCamera(onLost) {
     track.addEventListener("ended", () => {
       if (page.stream !== stream) return;
       stopCamera();
-      page.cameraTrouble = "it was unplugged or switched off.";
+      page.cameraTrouble = t("it was unplugged or switched off.");
       onLost();
     });
     el("preview").srcObject = stream;
     await listCameras(track.getSettings().deviceId);
-    if (page.state === "idle" || page.state === "left") setStatus("Your camera is ready. You have not joined yet.", "idle");
+    if (page.state === "idle" || page.state === "left") setStatus(t("Your camera is ready. You have not joined yet."), "idle");
   } catch (error) {
     stopCamera();
     // The list of cameras is hidden without a preview, so the next attempt uses any camera.
     if (chosen) el("camera-select").value = "";
     page.cameraTrouble = cameraError(error);
+    if (error?.name === "NotReadableError") el("phone").open = true;
     showNoCamera();
   }
   show();
@@ -58,7 +60,7 @@ async function startCamera(onLost) {
 
 function showNoCamera() {
   if (page.state !== "idle" && page.state !== "left") return;
-  setStatus(`There is no camera: ${page.cameraTrouble} You can join without one and use the buttons.`, "trouble");
+  setStatus(t("There is no camera: {why} You can join without one and use the buttons.", { why: page.cameraTrouble }), "trouble");
 }
 
 /**
@@ -78,7 +80,7 @@ async function listCameras(current) {
   const devices = await navigator.mediaDevices.enumerateDevices();
   const cameras = devices.filter((device) => device.kind === "videoinput");
   el("camera-select").replaceChildren(...cameras.map((device, index) => {
-    const option = new Option(device.label || `Camera ${index + 1}`, device.deviceId);
+    const option = new Option(device.label || t("Camera {number}", { number: index + 1 }), device.deviceId);
     option.selected = device.deviceId === current;
     return option;
   }));
