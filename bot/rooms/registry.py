@@ -14,7 +14,7 @@ from bot import rooms
 from bot.config import Settings
 from bot.rooms.contract import Erasure, Room, RoomUrlError
 
-_NOT_ADAPTERS: Final = frozenset({"contract", "registry"})
+_NOT_ADAPTERS: Final = frozenset({"common", "contract", "registry"})
 
 
 async def _nothing_stored(_participant_id: str) -> Erasure:

@@ -16,11 +16,12 @@ import structlog
 
 from bot.config import WebrtcSettings
 from bot.rooms import contract
+from bot.rooms.common.announcer import Announcer
+from bot.rooms.common.event_queue import EventQueue
+from bot.rooms.common.opt_out import HOW_TO_OPT_OUT, OPTED_OUT, is_opt_out
 from bot.rooms.contract import RoomDenied, RoomEvent, RoomUnavailable
-from bot.rooms.janus.announcer import Announcer
 from bot.rooms.janus.camera import Reception
 from bot.rooms.janus.connection import RoomConnection
-from bot.rooms.janus.events import EventQueue
 from bot.rooms.janus.messages import JanusError, JanusRefused
 from bot.rooms.janus.participants import Participants
 from bot.rooms.janus.reconnect import ATTEMPT_TIMEOUT_S, DEFAULT_TIMEOUTS, ReconnectTimeouts, reconnect
@@ -31,11 +32,6 @@ from bot.webrtc.receive_options import ReceiveOptions
 
 _log = structlog.get_logger()
 
-OPT_OUT_COMMANDS: Final = frozenset({"stop", "/stop", "/optout"})
-HOW_TO_OPT_OUT: Final = "To opt out, write /optout here."
-OPTED_OUT: Final = (
-    "You have opted out: your camera is no longer received, and your data in the current window is discarded."
-)
 NOT_FOUND: Final = (
     "Use the same name in the chat and for your camera and write /optout again, "
     "or switch your camera off: no camera has your chat name."
@@ -243,7 +239,7 @@ class JanusRoom:
 
     def on_chat_message(self, message: ChatMessage) -> None:
         """A member sent a chat message; everything except an opt-out is ignored."""
-        if message.text.strip().casefold() not in OPT_OUT_COMMANDS:
+        if not is_opt_out(message.text):
             return
         opted_out = self._participants.opt_out(message.display, message.username)
         self._reply_in_chat(OPTED_OUT if opted_out else NOT_FOUND, message.username)

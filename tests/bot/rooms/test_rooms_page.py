@@ -3,10 +3,10 @@
 from pathlib import Path
 
 from bot.config import Settings
-from bot.rooms.janus.adapter import DEFAULT_NAME
+from bot.rooms.common.names import BOT_NAME
+from bot.rooms.common.opt_out import OPT_OUT_COMMANDS
 from bot.rooms.janus.camera import MIN_HEIGHT_PX
 from bot.rooms.janus.reconnect import ReconnectTimeouts
-from bot.rooms.janus.room import OPT_OUT_COMMANDS
 from bot.rooms.registry import RoomContext, adapters
 from reports.summary.classes import ClassState
 from reports.summary.windows import NotAnalysed
@@ -25,7 +25,7 @@ def test_every_state_and_reason_is_described() -> None:
 
 
 def test_names_limits_and_commands_of_janus_are_those_of_the_code() -> None:
-    assert DEFAULT_NAME in TEXT
+    assert BOT_NAME in TEXT
     assert f"has {MIN_HEIGHT_PX} lines" in TEXT
     assert all(f"`{word}`" in TEXT for word in OPT_OUT_COMMANDS)
     assert f"tried for {ReconnectTimeouts().room_s:.0f} s" in TEXT
