@@ -9,10 +9,9 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from benchmarks.simulation.clips import read_identity, read_number
-from benchmarks.simulation.janus_class import age_s, frame_index, student_of_name
+from benchmarks.simulation.frame_times import age_s, frame_index, student_of_name
 from bot.frames import RawFrame
-from bot.rooms.contract import Disconnected, Joined, Reconnected, RoomEvent, TrackAdded
-from bot.rooms.janus.room import JanusRoom
+from bot.rooms.contract import Disconnected, Joined, Reconnected, Room, RoomEvent, TrackAdded
 from bot.tracks import TrackEnded, VideoTrack
 
 _FRESH_S: Final = 2.0
@@ -51,7 +50,7 @@ class Seen:
 class Watcher:
     """Follows a room and checks every frame."""
 
-    def __init__(self, room: JanusRoom) -> None:
+    def __init__(self, room: Room) -> None:
         self.seen = Seen()
         self._room = room
         self._changed = asyncio.Event()

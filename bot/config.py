@@ -24,6 +24,9 @@ DEFAULT_PATH = Path("config.yaml")
 _URL_WITH_PASSWORD = re.compile(r":[^:/@\s]+:[^/@\s]+@|://[^:/@\s]+:[^/@\s]+@")
 """``turn:USER:PASSWORD@HOST`` or ``scheme://USER:PASSWORD@HOST``."""
 
+_TEXTS = frozenset({"token", "api_key", "api_secret"})
+"""Keys whose values are texts, whatever they look like."""
+
 _YAML_ERRORS = (
     yaml.YAMLError,
     ValueError,
@@ -45,6 +48,13 @@ def _require_site(address: str) -> str:
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.path.strip("/") or parts.query:
         raise ValueError("write scheme and host without a path: https://mood.example.org")
     return address
+
+
+def _require_websocket(address: str) -> str:
+    parts = urlsplit(address)
+    if parts.scheme not in ("ws", "wss") or not parts.hostname or parts.username or parts.query:
+        raise ValueError("write the server's address: wss://video.example.org")
+    return address.rstrip("/")
 
 
 def _require_ice_servers(servers: tuple[str, ...]) -> tuple[str, ...]:
@@ -118,6 +128,20 @@ class WebrtcSettings(_Section):
     rejoin_s: Annotated[float, Field(gt=0, le=3600)] = 30.0
 
 
+class LiveKitSettings(_Section):
+    """A LiveKit server whose API key the bot has."""
+
+    url: Annotated[str, AfterValidator(_require_websocket)] | None = None
+    api_key: str | None = None
+    api_secret: SecretStr | None = None
+
+
+class RoomsSettings(_Section):
+    """Servers of rooms."""
+
+    livekit: LiveKitSettings = LiveKitSettings()
+
+
 class LogSettings(_Section):
     """Logs, which go to standard error."""
 
@@ -133,6 +157,7 @@ class Settings(_Section):
     analysis: AnalysisSettings = AnalysisSettings()
     privacy: PrivacySettings = PrivacySettings()
     webrtc: WebrtcSettings = WebrtcSettings()
+    rooms: RoomsSettings = RoomsSettings()
     logs: LogSettings = LogSettings()
 
 
@@ -151,15 +176,25 @@ def load_settings(path: Path | None, environment: Mapping[str, str] | None = Non
     values: dict[str, Any] = {}
     if path is not None or chosen.exists():
         values = _read(chosen)
-    for section, keys in _from_environment(os.environ if environment is None else environment).items():
-        section_values = values.setdefault(section, {})
-        if not isinstance(section_values, dict):
-            raise ConfigError(f"make {section} in {chosen} a section with keys below it")
-        section_values.update(keys)
+    _merge(values, _from_environment(os.environ if environment is None else environment), chosen)
     try:
         return Settings.model_validate(values)
     except ValidationError as exc:
         raise ConfigError(_one_line(exc, chosen)) from exc
+
+
+def _merge(values: dict[str, Any], overrides: dict[str, Any], source: Path) -> None:
+    """Override values of the file, section by section."""
+    for key, value in overrides.items():
+        if not isinstance(value, dict):
+            values[key] = value
+            continue
+        section = values.setdefault(key, {})
+        if section is None:
+            section = values[key] = {}
+        if not isinstance(section, dict):
+            raise ConfigError(f"make {key} in {source} a section with keys below it")
+        _merge(section, value, source)
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -189,12 +224,16 @@ def _read(path: Path) -> dict[str, Any]:
 def _secret_key(values: dict[str, Any]) -> str | None:
     """The first key whose value is a secret: the host token, or a URL that contains a password."""
 
-    def value_of(section: str, key: str) -> Any:
-        keys = values.get(section)
-        return keys.get(key) if isinstance(keys, dict) else None
+    def value_of(*keys: str) -> Any:
+        value: Any = values
+        for key in keys:
+            value = value.get(key) if isinstance(value, dict) else None
+        return value
 
     if value_of("web", "token") is not None:
         return "web.token"
+    if value_of("rooms", "livekit", "api_secret") is not None:
+        return "rooms.livekit.api_secret"
     if _URL_WITH_PASSWORD.search(str(value_of("store", "url"))):
         return "store.url"
     if _URL_WITH_PASSWORD.search(str(value_of("webrtc", "ice_servers"))):
@@ -202,18 +241,24 @@ def _secret_key(values: dict[str, Any]) -> str | None:
     return None
 
 
-def _from_environment(environment: Mapping[str, str]) -> dict[str, dict[str, Any]]:
-    sections: dict[str, dict[str, Any]] = {}
+def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
+    """The settings in the environment, as in a file: ``CLASSMOOD_ROOMS__LIVEKIT__URL`` is in two sections."""
+    sections: dict[str, Any] = {}
     for variable, text in environment.items():
         if not variable.startswith(ENV_PREFIX) or "__" not in variable:
             continue
-        section, key = variable[len(ENV_PREFIX) :].lower().split("__", 1)
+        *sections_of_key, key = variable[len(ENV_PREFIX) :].lower().split("__")
         try:
-            # Not YAML for the token: one of digits only would become a number.
-            value = text if key == "token" else yaml.safe_load(text)
+            # Not YAML for keys and tokens: one of digits only would become a number.
+            value = text if key in _TEXTS else yaml.safe_load(text)
         except _YAML_ERRORS as exc:
             raise ConfigError(f"correct {variable}, it is not valid YAML: {_reason(exc)}") from exc
-        sections.setdefault(section, {})[key] = value
+        values = sections
+        for section in sections_of_key:
+            values = values.setdefault(section, {})
+            if not isinstance(values, dict):
+                raise ConfigError(f"unset {variable}, or the variable that sets all of {section}")
+        values[key] = value
     return sections
 
 
