@@ -85,6 +85,11 @@ def main() -> None:
     help="Receive through a real Janus, which sends 15 frames a second in three layers; packets are lost "
     "between Janus and the bot. Stock aiortc is not measured.",
 )
+@click.option(
+    "--livekit",
+    is_flag=True,
+    help="Receive through a real LiveKit server, and measure stock aiortc and LiveKit's native SDK too.",
+)
 def receive(
     tracks: int,
     size: str,
@@ -97,16 +102,31 @@ def receive(
     stock: bool,
     reorder: float,
     janus: bool,
+    livekit: bool,
 ) -> None:
     """CPU time of receiving, compared with stock aiortc."""
     import uvloop
 
     from benchmarks.receive import compare
     from benchmarks.receive_janus import receive as receive_janus
+    from benchmarks.receive_livekit import receive as receive_livekit
     from benchmarks.simulation.faults import Faults
+    from benchmarks.simulation.frame_times import FPS
     from benchmarks.simulation.janus_server import NoJanus
+    from benchmarks.simulation.livekit_build import NoLiveKit
 
     width, height = _pixels(size)
+    if livekit:
+        if fps != FPS or janus:
+            raise click.UsageError(f"leave out --janus, and --fps: with --livekit it is {FPS}")
+        received = receive_livekit(
+            tracks, (width, height), seconds, wanted_fps, loss=loss, reorder=reorder, others=stock
+        )
+        try:
+            _show(uvloop.run(received), as_json)
+        except NoLiveKit as exc:
+            raise click.ClickException(str(exc)) from exc
+        return
     if janus:
         if (fps, layers) != (15, "3"):
             raise click.UsageError(

@@ -86,6 +86,7 @@ class ClipSpec:
         face: Whether it shows a drawn face; else it shows a moving pattern.
         numbered: Whether each frame has its number drawn in and every eighth is a key frame, for senders
             that cannot be asked for key frames.
+        noise: Standard deviation of the camera's noise, grey levels. It makes encoding several times slower.
     """
 
     identity: int
@@ -96,6 +97,7 @@ class ClipSpec:
     layers: int = 3
     face: bool = False
     numbered: bool = False
+    noise: float = 4.0
 
 
 def make_clip(spec: ClipSpec) -> Clip:
@@ -200,7 +202,7 @@ def draw_scenes(spec: ClipSpec, count: int) -> list[Image]:
         coarse = rng.integers(30, 220, (10, 16)).astype(np.uint8)
         scene = np.asarray(cv2.resize(coarse, size, interpolation=cv2.INTER_CUBIC), np.int16)
         shown = [np.roll(scene, number * 2, axis=1) for number in range(count)]
-    noise = rng.normal(0, 4, (spec.height, spec.width)).astype(np.int16)
+    noise = rng.normal(0, spec.noise, (spec.height, spec.width)).astype(np.int16)
     return [
         np.clip(frame + np.roll(noise, number * 7, axis=0), 0, 255).astype(np.uint8)
         for number, frame in enumerate(shown)
