@@ -66,7 +66,7 @@ async def receive(
     costs = {
         kind: round(sum(run.cpu_ms_per_track_s for run in done) / len(done), 2) for kind, done in runs.items()
     }
-    sent, shown = sum(run.sent for run in ours), sum(run.delivered for run in ours)
+    sent, shown = sum(run.sent for run in ours), sum(run.shown for run in ours)
     return {
         "tracks": tracks,
         "size": f"{size[0]}x{size[1]}",

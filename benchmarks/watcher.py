@@ -48,10 +48,16 @@ class Seen:
 
 
 class Watcher:
-    """Follows a room and checks every frame."""
+    """Follows a room and checks every frame.
+
+    Attributes:
+        seen: What was seen.
+        checking: Set to False to only count the frames, so that checking them costs no CPU time.
+    """
 
     def __init__(self, room: Room) -> None:
         self.seen = Seen()
+        self.checking = True
         self._room = room
         self._changed = asyncio.Event()
 
@@ -97,9 +103,11 @@ class Watcher:
             return
 
     def _check_frame(self, track: VideoTrack, frame: RawFrame) -> None:
+        self.seen.frames += 1
+        if not self.checking:
+            return
         luma, now_s, seen = frame.luma(), time.monotonic(), self.seen
         student = read_identity(luma)
-        seen.frames += 1
         if student != seen.participants.get(track.participant_id):
             seen.wrong += 1
             return

@@ -163,11 +163,11 @@ class _Student:
 
     async def send_all(self) -> None:
         """Send every frame at its time, for ever; none is skipped, since each depends on the one before."""
-        phase_s = phase_s(self.number)
-        number = int((time.monotonic() - phase_s) * FPS)
+        offset_s = phase_s(self.number)
+        number = int((time.monotonic() - offset_s) * FPS)
         while True:
             number += 1
-            await asyncio.sleep(max(0.0, number / FPS + phase_s - time.monotonic()))
+            await asyncio.sleep(max(0.0, number / FPS + offset_s - time.monotonic()))
             self._send(number)
 
     def _send(self, number: int) -> None:

@@ -38,7 +38,7 @@ def make_token(
     kind: str | None = None,
     **grants: object,
 ) -> str:
-    """Make a token that lets somebody into a room; ``grants`` are those of LiveKit, such as ``canPublish``."""
+    """Make a token that lets somebody into a room; ``grants`` are LiveKit's, such as ``canPublish``."""
     now_s = int(time.time())
     video = {"roomJoin": True, "room": room, "canUpdateOwnMetadata": True, **grants}
     claims: dict[str, Any] = {"iss": key, "sub": identity, "name": name, "video": video}

@@ -1,4 +1,4 @@
-"""The connection over which the bot writes to the chat: LiveKit accepts data only on one that the bot opens."""
+"""The connection over which the bot writes to the chat: LiveKit accepts data only on one of the bot's own."""
 
 from __future__ import annotations
 

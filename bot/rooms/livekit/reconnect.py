@@ -58,8 +58,8 @@ async def reconnect(join: Callable[[], Awaitable[Joined]], timeouts: ReconnectTi
             without_room_s = float("inf")
             if clock() >= give_up_s:
                 raise RoomUnavailable(
-                    f"check the server and the network: the LiveKit server was lost and did not come back within "
-                    f"{timeouts.server_s:.0f} s"
+                    "check the server and the network: the LiveKit server was lost and did not come back "
+                    f"within {timeouts.server_s:.0f} s"
                 ) from exc
         await asyncio.sleep(_PAUSES_S[min(attempts, len(_PAUSES_S) - 1)])
         attempts += 1

@@ -38,7 +38,10 @@ _log = structlog.get_logger()
 
 _DECODE_THREADS: Final = 2
 _MAX_REPLIES: Final = 200
-_MUST_ANNOUNCE: Final = "ClassMood must be able to inform everybody: give its token the grant canPublishData and start a new class"
+_MUST_ANNOUNCE: Final = (
+    "ClassMood must be able to inform everybody: give its token the grant canPublishData, and start a new "
+    "class"
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,7 @@ MIN_HEIGHT_PX: Final = 120
 """The lowest simulcast layer with at least this height is requested: in smaller ones, faces are too small."""
 
 MAX_ABSENT: Final = 2000
-"""How many students who have left are remembered; those who opted out do not count and are never forgotten."""
+"""How many students who have left are remembered, besides those who opted out."""
 
 _NO: Final = frozenset({"", "0", "false", "no"})
 _PRESENT: Final = frozenset({models.ParticipantInfo.State.JOINED, models.ParticipantInfo.State.ACTIVE})
