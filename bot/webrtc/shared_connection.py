@@ -91,7 +91,7 @@ class SharedConnection:
         Args:
             line: As in SDP, without ``a=``.
         """
-        if self._connection is None:
+        if self._connection is None or not self._transport_answer:
             self._candidates.append(line)
             del self._candidates[:-MAX_USED_CANDIDATES]
             return

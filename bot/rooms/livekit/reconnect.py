@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final, TypeVar
 
 from bot.rooms.contract import RoomUnavailable
-from bot.rooms.livekit.refusals import NoSuchRoom
+from bot.rooms.livekit.refusals import NoSuchRoom, RoomFull
 
 ATTEMPT_TIMEOUT_S: Final = 2.5
 """Time for one attempt to connect to the server, seconds."""
@@ -54,6 +54,9 @@ async def reconnect(join: Callable[[], Awaitable[Joined]], timeouts: ReconnectTi
             without_room_s = min(without_room_s, clock() + timeouts.room_s)
             if clock() >= without_room_s:
                 raise RoomUnavailable("the room is gone: the LiveKit server came back without it") from exc
+        except RoomFull:
+            if clock() >= give_up_s:
+                raise
         except RoomUnavailable as exc:
             without_room_s = float("inf")
             if clock() >= give_up_s:

@@ -18,6 +18,10 @@ class NoSuchRoom(RoomUnavailable):
     """The server has no such room and creates none."""
 
 
+class RoomFull(RoomDenied):
+    """The room is full; this may be over soon."""
+
+
 def refusal(status: int, text: str, room: str) -> RoomError:
     """Return the error for a refused handshake.
 
@@ -33,8 +37,11 @@ def refusal(status: int, text: str, room: str) -> RoomError:
         if "room" in lowered:
             return NoSuchRoom(f"check the room's name: there is no room {room}, and the server creates none")
         return RoomUnavailable("check host, port and path: no LiveKit server answers there")
-    if "limit" in lowered or "max" in lowered:
-        return RoomDenied("the room is full: raise its limit of participants by one for the bot")
+    if "closed by media" in lowered or "limit" in lowered:
+        return RoomFull(
+            "the room is full, or the server cannot take the bot (it does not say which): raise the room's "
+            "limit of participants by one for the bot, or see the server's log"
+        )
     return RoomUnavailable(f"the LiveKit server refused the connection with status {status}: see its log")
 
 
