@@ -172,13 +172,27 @@ def classroom(
 
 @main.command()
 @_options
-def soak(tracks: int, size: str, fps: int, layers: str, seconds: float, loss: float, as_json: bool) -> None:
+@click.option("--livekit", is_flag=True, help="In a room of a real LiveKit server, without loss.")
+def soak(
+    tracks: int, size: str, fps: int, layers: str, seconds: float, loss: float, as_json: bool, livekit: bool
+) -> None:
     """Leaks and mistaken students while students join, leave and replace each other."""
     import uvloop
 
+    from benchmarks.simulation.frame_times import FPS
+    from benchmarks.simulation.livekit_build import NoLiveKit
     from benchmarks.soak import churn
+    from benchmarks.soak_livekit import churn as churn_livekit
 
     width, height = _pixels(size)
+    if livekit:
+        if (fps, layers, loss) != (FPS, "3", 0.0):
+            raise click.UsageError("leave out --fps, --layers and --loss with --livekit")
+        try:
+            _show(uvloop.run(churn_livekit(tracks, seconds, (width, height))), as_json)
+        except NoLiveKit as exc:
+            raise click.ClickException(str(exc)) from exc
+        return
     clip = ClipSpec(0, width, height, fps, seconds=2, layers=int(layers))
     _show(uvloop.run(churn(clip, tracks, seconds, loss)), as_json)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import os
 import sys
 import time
@@ -272,6 +273,7 @@ async def _native(plan: Plan) -> Measurement:
 
 
 if __name__ == "__main__":
+    logging.getLogger("livekit").setLevel(logging.ERROR)
     plan = Plan(**json.loads(sys.argv[1]))
     if plan.receiver == "ours":
         import uvloop

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import sys
 import time
 from collections.abc import Sequence
@@ -283,4 +284,5 @@ async def _run(plan: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
+    logging.getLogger("livekit").setLevel(logging.ERROR)  # it warns of every connection that is closed
     asyncio.run(_run(json.loads(sys.argv[1])))

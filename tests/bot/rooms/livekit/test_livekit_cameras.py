@@ -6,7 +6,15 @@ import asyncio
 
 import pytest
 
-from bot.rooms.contract import EncryptedCamera, Joined, Left, Muted, TrackAdded, TrackRemoved, UnsupportedCodec
+from bot.rooms.contract import (
+    EncryptedCamera,
+    Joined,
+    Left,
+    Muted,
+    TrackAdded,
+    TrackRemoved,
+    UnsupportedCodec,
+)
 from tests.bot.rooms.livekit.livekit_rooms import class_of, joined_names, kinds, next_frame, shown_identity
 from tests.cameras import needs_network
 from tests.livekit_server import LiveKitServer, needs_livekit

@@ -164,7 +164,9 @@ async def test_after_a_loss_everybody_is_the_same_and_opt_outs_hold(livekit: Liv
         assert await shown_identity(recorder, at) == 1
         assert len({event.participant_id for event in recorder.events if isinstance(event, Joined)}) == 2
         assert kinds(recorder, Left) == []
-        added = {event.track.participant_id for event in recorder.events[at:] if isinstance(event, TrackAdded)}
+        added = {
+            event.track.participant_id for event in recorder.events[at:] if isinstance(event, TrackAdded)
+        }
         opted_out = {event.participant_id for event in recorder.events if isinstance(event, OptedOut)}
         assert not added & opted_out
 
