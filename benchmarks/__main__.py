@@ -206,7 +206,7 @@ def soak(
     type=click.FloatRange(4),
     default=10.0,
     show_default=True,
-    help="Seconds that Janus is suspended.",
+    help="Seconds that the server is suspended.",
 )
 @click.option(
     "--cut",
@@ -215,17 +215,19 @@ def soak(
     show_default=True,
     help="Seconds that the network is cut.",
 )
+@click.option("--livekit", is_flag=True, help="With a LiveKit server instead of a Janus.")
 @click.option("--json", "as_json", is_flag=True, help="Print one line of JSON.")
-def outage(tracks: int, halted: float, cut: float, as_json: bool) -> None:
-    """Time to notice and to recover when Janus is killed, suspended or cut off."""
+def outage(tracks: int, halted: float, cut: float, as_json: bool, livekit: bool) -> None:
+    """Time to notice and to recover when the server is killed, suspended or cut off."""
     import uvloop
 
     from benchmarks.outage import measure
     from benchmarks.simulation.janus_server import NoJanus
+    from benchmarks.simulation.livekit_build import NoLiveKit
 
     try:
-        _show(uvloop.run(measure(tracks, halted, cut)), as_json)
-    except NoJanus as exc:
+        _show(uvloop.run(measure(tracks, halted, cut, livekit=livekit)), as_json)
+    except (NoJanus, NoLiveKit) as exc:
         raise click.ClickException(str(exc)) from exc
 
 

@@ -10,8 +10,8 @@ from typing import Final, TypeVar
 from bot.rooms.contract import RoomUnavailable
 from bot.rooms.livekit.refusals import NoSuchRoom, RoomFull
 
-ATTEMPT_TIMEOUT_S: Final = 2.5
-"""Time for one attempt to connect to the server, seconds."""
+ATTEMPT_TIMEOUT_S: Final = 6.0
+"""Time for one attempt to join, seconds. A server that has just started lets everybody in at once."""
 
 _PAUSES_S: Final = (0.1, 0.2, 0.4, 0.8, 1.0)
 

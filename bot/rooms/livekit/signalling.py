@@ -31,6 +31,9 @@ PING_INTERVAL_S: Final = 1.5
 PING_TIMEOUT_S: Final = 2.5
 """With the interval, a hanging server is noticed within 4 s; TCP alone would need minutes."""
 
+CONNECT_TIMEOUT_S: Final = 2.0
+"""Short, because TCP repeats a lost attempt later and later; a new attempt finds a returned network sooner."""
+
 _PROTOCOL: Final = 16
 _CLOSE_TIMEOUT_S: Final = 1.0
 _MAX_MESSAGE_BYTES: Final = 4 << 20
@@ -65,7 +68,9 @@ class Signalling:
         Raises:
             RoomError: the server cannot be reached, or refuses the bot.
         """
-        self._client = ClientSession(timeout=ClientTimeout(total=timeout_s))
+        self._client = ClientSession(
+            timeout=ClientTimeout(timeout_s, sock_connect=min(timeout_s, CONNECT_TIMEOUT_S))
+        )
         try:
             async with asyncio.timeout(timeout_s):
                 return await self._join(self._client, token)
