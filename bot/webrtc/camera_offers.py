@@ -95,6 +95,7 @@ class ServerOffer:
                 _add_line(self.sections[-1], line)
             else:
                 self._session.append(line)
+        self._codecs = _CodecReader()
         self._transport = self._find_transport()
         self.ice_ufrag = next(iter(self._transport.values("ice-ufrag")), "")
 
@@ -114,7 +115,7 @@ class ServerOffer:
         for section in self.sections:
             if section.kind != "video" or section.direction not in _SENT:
                 continue
-            camera = _camera(section)
+            camera = _camera(section, self._codecs.read(section))
             if camera is not None:
                 found[camera.track_id] = camera
         return found
@@ -136,11 +137,33 @@ class ServerOffer:
         bundled: list[str] = []
         media: list[str] = []
         for section in self.sections:
-            lines = ours.lines if section is self._transport else _answer_section(section, shared)
+            lines = ours.lines if section is self._transport else self._answer_section(section, shared)
             if lines[0].split()[1] != "0":  # with port 0, the section is refused
                 bundled.append(section.mid)
             media += lines
         return _join([*session, f"a=group:BUNDLE {' '.join(bundled)}", *media])
+
+    def _answer_section(self, section: Section, transport_lines: list[str]) -> list[str]:
+        """Answer a section that is not the transport's: receive a camera, and nothing else."""
+        codecs = self._codecs.read(section) if section.kind == "video" else []
+        words = section.lines[0].split()
+        profile = words[2] if len(words) > 3 else "UDP/TLS/RTP/SAVPF"
+        if not codecs:
+            return [
+                f"m={section.kind} 0 {profile} 0", "c=IN IP4 0.0.0.0", f"a=mid:{section.mid}", "a=inactive"
+            ]  # fmt: skip
+        numbers = " ".join(str(codec.payloadType) for codec in codecs)
+        return [
+            f"m=video 9 {profile} {numbers}",
+            "c=IN IP4 0.0.0.0",
+            f"a=mid:{section.mid}",
+            "a=recvonly" if section.direction in _SENT else "a=inactive",
+            "a=rtcp-mux",
+            "a=rtcp-rsize",
+            *transport_lines,
+            *(f"a=extmap:{known.id} {known.uri}" for known in _extensions(section)),
+            *_codec_lines(codecs),
+        ]
 
     def _find_transport(self) -> Section:
         for section in self.sections:
@@ -166,10 +189,9 @@ def _is_candidate(line: str) -> bool:
     return line.startswith(("a=candidate:", "a=end-of-candidates"))
 
 
-def _camera(section: Section) -> OfferedCamera | None:
+def _camera(section: Section, codecs: list[RTCRtpCodecParameters]) -> OfferedCamera | None:
     msid = next((value.split() for value in section.values("msid")), [])
     ssrcs = _ssrcs(section)
-    codecs = _codecs(section)
     if len(msid) != 2 or ssrcs is None or not codecs:
         return None
     parameters = RTCRtpReceiveParameters(codecs=codecs, headerExtensions=_extensions(section))
@@ -184,6 +206,20 @@ def _ssrcs(section: Section) -> Ssrcs | None:
         if kind == "FID" and len(numbers) == 2 and all(number.isdecimal() for number in numbers):
             return Ssrcs(int(numbers[0]), int(numbers[1]))
     return Ssrcs(int(named[0]), None) if named and named[0].isdecimal() else None
+
+
+class _CodecReader:
+    """Reads the codecs of the sections of one offer; most sections have the same ones."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[str, ...], list[RTCRtpCodecParameters]] = {}
+
+    def read(self, section: Section) -> list[RTCRtpCodecParameters]:
+        """The codecs of a section, see ``_codecs``."""
+        lines = (*section.values("rtpmap"), *section.values("fmtp"))
+        if lines not in self._known:
+            self._known[lines] = _codecs(section)
+        return self._known[lines]
 
 
 def _codecs(section: Section) -> list[RTCRtpCodecParameters]:
@@ -234,32 +270,14 @@ def _extensions(section: Section) -> list[RTCRtpHeaderExtensionParameters]:
     return found
 
 
-def _answer_section(section: Section, transport_lines: list[str]) -> list[str]:
-    """Answer a section that is not the transport's: receive a camera, and nothing else."""
-    codecs = _codecs(section) if section.kind == "video" else []
-    profile = section.lines[0].split()[2] if len(section.lines[0].split()) > 3 else "UDP/TLS/RTP/SAVPF"
-    if not codecs:
-        return [f"m={section.kind} 0 {profile} 0", "c=IN IP4 0.0.0.0", f"a=mid:{section.mid}", "a=inactive"]
-    numbers = " ".join(str(codec.payloadType) for codec in codecs)
-    lines = [
-        f"m=video 9 {profile} {numbers}",
-        "c=IN IP4 0.0.0.0",
-        f"a=mid:{section.mid}",
-        "a=recvonly" if section.direction in _SENT else "a=inactive",
-        "a=rtcp-mux",
-        "a=rtcp-rsize",
-        *transport_lines,
-    ]
-    lines += [f"a=extmap:{known.id} {known.uri}" for known in _extensions(section)]
+def _codec_lines(codecs: list[RTCRtpCodecParameters]) -> Iterator[str]:
     for codec in codecs:
         number = codec.payloadType
-        lines.append(f"a=rtpmap:{number} {codec.name}/{CLOCK_HZ}")
-        options = ";".join(f"{name}={value}" for name, value in codec.parameters.items() if name)
-        if options:
-            lines.append(f"a=fmtp:{number} {options}")
+        yield f"a=rtpmap:{number} {codec.name}/{CLOCK_HZ}"
+        if options := ";".join(f"{name}={value}" for name, value in codec.parameters.items() if name):
+            yield f"a=fmtp:{number} {options}"
         if codec.name != "rtx":
-            lines += [f"a=rtcp-fb:{number} {kind}" for kind in _FEEDBACK]
-    return lines
+            yield from (f"a=rtcp-fb:{number} {kind}" for kind in _FEEDBACK)
 
 
 def _join(lines: list[str]) -> str:

@@ -18,6 +18,7 @@ from bot.rooms.common.names import BOT_NAME, bot_name
 from bot.rooms.common.room_urls import room_key, shown_url, url_options
 from bot.rooms.contract import Room, RoomUrlError
 from bot.rooms.livekit.access import Access, BadToken, room_of_token
+from bot.rooms.livekit.check import check_server
 from bot.rooms.livekit.room import LiveKitRoom, RoomAddress
 from bot.rooms.registry import RoomContext
 
@@ -53,6 +54,10 @@ class Adapter:
             must_announce=self._settings.privacy.require_announcement,
             on_dropped=self._on_dropped,
         )
+
+    def check(self) -> str:
+        """Ask the server in the settings whether it accepts the key, see ``check_server``."""
+        return check_server(self._settings.rooms.livekit)
 
     def routes(self) -> Iterable[web.AbstractRouteDef]:
         """Return no routes: students join on the room's own page."""

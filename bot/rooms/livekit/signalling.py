@@ -32,7 +32,7 @@ PING_TIMEOUT_S: Final = 2.5
 """With the interval, a hanging server is noticed within 4 s; TCP alone would need minutes."""
 
 CONNECT_TIMEOUT_S: Final = 2.0
-"""Short, because TCP repeats a lost attempt later and later; a new attempt finds a returned network sooner."""
+"""Short, because TCP repeats a lost attempt later and later: a new one finds a returned network sooner."""
 
 _PROTOCOL: Final = 16
 _CLOSE_TIMEOUT_S: Final = 1.0

@@ -62,10 +62,10 @@ async def test_a_token_that_does_not_suffice_says_why(
 
 
 async def test_a_full_room(tmp_path: Path) -> None:
-    async with LiveKitServer(tmp_path, max_participants=1) as server:
-        async with LiveKitStudents(server.url, ROOM) as students:
-            await students.join(1, publish=False)
-            error = await refusal_of(server)
+    server = LiveKitServer(tmp_path, max_participants=1)
+    async with server, LiveKitStudents(server.url, ROOM) as students:
+        await students.join(1, publish=False)
+        error = await refusal_of(server)
     assert isinstance(error, RoomDenied)
     assert "full" in str(error)
 
