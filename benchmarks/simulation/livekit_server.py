@@ -117,7 +117,9 @@ class LiveKitServer:
         Raises:
             RuntimeError: the server reports an error.
         """
-        token = make_token(str(request.get("room", "")), "administrator", roomAdmin=True, roomCreate=True)
+        token = make_token(
+            str(request.get("room", "")), "administrator", roomAdmin=True, roomCreate=True, roomList=True
+        )
         headers = {"Authorization": f"Bearer {token}"}
         url = f"{self._http}/twirp/livekit.RoomService/{method}"
         async with ClientSession() as client, client.post(url, json=request, headers=headers) as response:

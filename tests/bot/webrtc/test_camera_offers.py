@@ -20,7 +20,10 @@ TRANSPORT = (
     "a=ice-ufrag:server\r\na=ice-pwd:password\r\na=fingerprint:sha-256 AA:BB\r\na=setup:actpass\r\n"
     "a=candidate:1 1 udp 2130706431 192.0.2.1 7882 typ host\r\n"
 )
-CHANNEL = f"m=application 9 UDP/DTLS/SCTP webrtc-datachannel\r\nc=IN IP4 0.0.0.0\r\na=mid:0\r\n{TRANSPORT}a=sctp-port:5000\r\n"
+CHANNEL = (
+    "m=application 9 UDP/DTLS/SCTP webrtc-datachannel\r\nc=IN IP4 0.0.0.0\r\na=mid:0\r\n"
+    f"{TRANSPORT}a=sctp-port:5000\r\n"
+)
 ANSWER = (
     "v=0\r\no=- 2 2 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\na=group:BUNDLE 0\r\n"
     "m=application 4000 UDP/DTLS/SCTP webrtc-datachannel\r\nc=IN IP4 198.51.100.7\r\na=mid:0\r\n"
@@ -39,7 +42,8 @@ CODECS = (
 def camera(mid: int, sid: str, ssrcs: str, direction: str = "sendonly", codecs: str = CODECS) -> str:
     numbers = " ".join(line[9:].split()[0] for line in codecs.splitlines() if line.startswith("a=rtpmap:"))
     return (
-        f"m=video 9 UDP/TLS/RTP/SAVPF {numbers}\r\nc=IN IP4 0.0.0.0\r\na=mid:{mid}\r\n{TRANSPORT}a=rtcp-mux\r\n"
+        f"m=video 9 UDP/TLS/RTP/SAVPF {numbers}\r\nc=IN IP4 0.0.0.0\r\na=mid:{mid}\r\n"
+        f"{TRANSPORT}a=rtcp-mux\r\n"
         f"{codecs}a=extmap:3 {ORIENTATION}\r\na=extmap:4 urn:other\r\n{ssrcs}"
         f"a=msid:PA_{sid}|TR_{sid} TR_{sid}\r\na={direction}\r\n"
     )
