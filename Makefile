@@ -1,6 +1,6 @@
 # `make demo` and `make test` install everything they need.
-# Other targets: setup, lint, lock, texts (catalogues of translations), test-fast (about a minute),
-# screenshots (almost four minutes), clean.
+# Other targets: setup, lint, lock, texts (catalogues of translations), test-fast (about a minute), attack (about
+# a minute), screenshots (almost four minutes), clean.
 
 PYTHON ?= python3
 VENV := .venv
@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 ROOT := $(shell [ "$$(id -u)" = 0 ] && command -v apt-get)
 STUDENTS ?= 6
 
-.PHONY: setup demo test test-fast lint lock texts screenshots clean system
+.PHONY: setup demo test test-fast attack lint lock texts screenshots clean system
 
 setup: $(VENV)/.core
 
@@ -21,6 +21,10 @@ test: system $(VENV)/.training lint
 test-fast: $(VENV)/.dev
 	$(BIN)/pytest -n 4 -m "not slow and not browser and not training" \
 		$(addprefix --ignore tests/training/test_,batches.py export.py networks.py train.py) # importing Keras takes 3 s
+
+# Attacks on a server of its own, on loopback only; prints a table. About a minute.
+attack: $(VENV)/.dev
+	$(BIN)/python -m tests.attack
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

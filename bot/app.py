@@ -230,6 +230,9 @@ async def _listening_sockets(settings: WebSettings) -> list[socket.socket]:
     """
     host, port = settings.host, settings.port
     try:
+        if settings.is_every_address and ":" in host and socket.has_dualstack_ipv6():
+            # asyncio would listen on IPv6 only, and the link to 127.0.0.1 would be refused.
+            return [socket.create_server((host, port), family=socket.AF_INET6, dualstack_ipv6=True)]
         # asyncio finds and binds the addresses. Closing its server leaves the duplicated sockets open.
         server = await asyncio.get_running_loop().create_server(
             asyncio.Protocol, host, port, start_serving=False

@@ -9,6 +9,7 @@ import os
 import re
 import stat
 from collections.abc import Mapping
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -23,6 +24,8 @@ ENV_PREFIX = "CLASSMOOD_"
 DEFAULT_PATH = Path("config.yaml")
 _URL_WITH_PASSWORD = re.compile(r":[^:/@\s]+:[^/@\s]+@|://[^:/@\s]+:[^/@\s]+@")
 """``turn:USER:PASSWORD@HOST`` or ``scheme://USER:PASSWORD@HOST``."""
+
+_RELATIVE_SQLITE_URL = re.compile(r"(sqlite[+\w]*:///)(?!/|:memory:|file:)(.+)")
 
 _YAML_ERRORS = (
     yaml.YAMLError,
@@ -74,10 +77,18 @@ class WebSettings(_Section):
     trusted_proxies: tuple[IPvAnyNetwork, ...] = ()
     language: Literal["en", "hi", "es", "de", "fr"] = "en"
 
+    @property
+    def is_every_address(self) -> bool:
+        """Whether the pages listen on every address of this machine."""
+        try:
+            return ip_address(self.host).is_unspecified
+        except ValueError:
+            return False
+
     def local_url(self, port: int | None = None) -> str:
         """URL of the pages on this machine: with ``web.port``, or the given port."""
         host = self.host if ":" not in self.host else f"[{self.host}]"
-        if host in {"0.0.0.0", "[::]"}:  # every address, so also 127.0.0.1
+        if self.is_every_address:
             host = "127.0.0.1"
         return f"http://{host}:{self.port if port is None else port}"
 
@@ -150,24 +161,47 @@ def load_settings(path: Path | None, environment: Mapping[str, str] | None = Non
     """
     chosen = path if path is not None else DEFAULT_PATH
     values: dict[str, Any] = {}
-    if path is not None or chosen.exists():
+    overrides = _from_environment(os.environ if environment is None else environment)
+    from_file = path is not None or chosen.exists()
+    if from_file:
         values = _read(chosen)
-    for section, keys in _from_environment(os.environ if environment is None else environment).items():
+    for section, keys in overrides.items():
         section_values = values.setdefault(section, {})
         if not isinstance(section_values, dict):
             raise ConfigError(f"make {section} in {chosen} a section with keys below it")
         section_values.update(keys)
     try:
-        return Settings.model_validate(values)
+        settings = Settings.model_validate(values)
     except ValidationError as exc:
         raise ConfigError(_one_line(exc, chosen)) from exc
+    return _with_paths_from(chosen.parent, settings, overrides) if from_file else settings
+
+
+def _with_paths_from(
+    folder: Path, settings: Settings, overrides: Mapping[str, Mapping[str, Any]]
+) -> Settings:
+    """Settings whose relative paths begin at the folder of their file, except those of the environment.
+
+    A server and a command that read the same file from different folders then use the same files.
+    """
+    store, web = settings.store, settings.web
+    relative = _RELATIVE_SQLITE_URL.fullmatch(store.url)
+    if relative is not None and "url" not in overrides.get("store", {}):
+        store = store.model_copy(update={"url": f"{relative[1]}{folder / relative[2]}"})
+    if "token_file" not in overrides.get("web", {}):
+        web = web.model_copy(update={"token_file": folder / web.token_file})
+    return settings.model_copy(update={"store": store, "web": web})
 
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as exc:
+        text = path.read_text(encoding="utf-8-sig")
+    except OSError as exc:
         raise ConfigError(f"check the path given with --config: {path} cannot be read ({exc})") from exc
+    except UnicodeDecodeError as exc:
+        raise ConfigError(
+            f"save {path} as UTF-8: it has another encoding, as files written by PowerShell's > have"
+        ) from exc
     try:
         content = yaml.safe_load(text)
     except _YAML_ERRORS as exc:
@@ -210,11 +244,12 @@ def _from_environment(environment: Mapping[str, str]) -> dict[str, dict[str, Any
             continue
         section, key = variable[len(ENV_PREFIX) :].lower().split("__", 1)
         try:
-            # Not YAML for the token: one of digits only would become a number.
-            value = text if key == "token" else yaml.safe_load(text)
+            value = yaml.safe_load(text)
         except _YAML_ERRORS as exc:
             raise ConfigError(f"correct {variable}, it is not valid YAML: {_reason(exc)}") from exc
-        sections.setdefault(section, {})[key] = value
+        # A token of digits stays text, and so does the address "::", which would be a mapping in YAML.
+        is_text = key == "token" or isinstance(value, dict)
+        sections.setdefault(section, {})[key] = text if is_text else value
     return sections
 
 

@@ -1,6 +1,8 @@
 """Exports a run's best weights as the calibrated LiteRT model that ships, with its card.
 
-The graph of ``fer_cnn.tflite`` is softmax(logits / temperature). ``fer_cnn.json`` is its card,
+The graph of ``fer_cnn.tflite`` is softmax(logits / temperature), where the logits are the mean over the crop
+and its mirror image. Its weights have 8 bits, and its activations are quantised as they come (dynamic range):
+that takes a fifth of the time and a quarter of the bytes of 32 bits. ``fer_cnn.json`` is its card,
 ``fer_cnn.md`` the same card for people. The export needs TensorFlow; the exported model does not.
 """
 
@@ -18,6 +20,7 @@ from typing import Any, Final
 import keras
 import numpy as np
 import tensorflow as tf
+from ai_edge_litert.interpreter import Interpreter
 
 from inference.arrays import Floats, Labels
 from inference.emotions import CROP_PX, EMOTIONS
@@ -28,7 +31,7 @@ from training.calibration import fit_temperature, probabilities
 from training.card import markdown
 from training.dataset import load
 from training.errors import RunError
-from training.evaluate import SPLIT_TITLES, Predict, exported_predict, measure_split
+from training.evaluate import SPLIT_TITLES, exported_predict, measure_split
 from training.keras_file import load_keras
 from training.metrics import abstention
 
@@ -50,8 +53,13 @@ _OPTION_DEFAULTS: Final = {
 }  # fmt: skip
 """Options that the card's command names only if they differ from the default."""
 
-TOLERANCE: Final = 1e-3
-"""Largest allowed difference of a probability between the Keras model and the exported model."""
+MIN_AGREEMENT: Final = 0.98
+"""Lowest share of held-back images to which the exported model and the Keras model give the same answer."""
+
+MAX_LOSS: Final = 0.003
+"""Largest loss of accuracy on held-back images by the conversion."""
+
+_BATCH: Final = 64
 
 HIGHEST_RISK: Final = 0.25
 """Highest share of wrong predictions at the card's abstention threshold, on held-back images."""
@@ -98,8 +106,11 @@ def export(model: Path, data: Path, out: Path) -> Exported:
         raise RunError(f"{data} has too few training images for the calibration: use the full data set")
     validation = load(data, "validation")
     crops = to_floats(held_back.images)
-    logits = np.asarray(network.predict(crops, batch_size=256, verbose=0), np.float32)
-    temperature = round(fit_temperature(logits, held_back.labels), 4)
+    logits = _mirrored_logits(network, crops)
+    # Fitted to the converted network: quantisation and mirroring change the confidence, too.
+    converted = np.log(_probabilities(_converted(network, 1.0), crops))
+    temperature = round(fit_temperature(converted, held_back.labels), 4)
+    _check(probabilities(converted, temperature), logits, held_back.labels)
     content = _converted(network, temperature)
     card: dict[str, Any] = {
         "file": MODEL_NAME,
@@ -108,9 +119,9 @@ def export(model: Path, data: Path, out: Path) -> Exported:
         "labels": list(EMOTIONS),
         "input": f"(B, {CROP_PX}, {CROP_PX}, 1) float32, grayscale 0..1",
         "temperature": temperature,
-        "abstention": _abstention(probabilities(logits, temperature), held_back.labels),
+        "abstention": _abstention(probabilities(converted, temperature), held_back.labels),
         "parameters": network.count_params(),
-        "multiply_adds": multiply_adds(network),
+        "multiply_adds": 2 * multiply_adds(network),  # of the crop and of its mirror image
         "command": _command(config),
         "run": _run_options(config),
         "data": {"name": "FER-2013", "note": _DATA_NOTE},
@@ -121,7 +132,6 @@ def export(model: Path, data: Path, out: Path) -> Exported:
         staged.write_bytes(content)
         (Path(staging) / CARD_NAME).write_text(json.dumps(card), encoding="utf-8")
         predict = exported_predict(staged)
-        _check_agreement(predict, crops, probabilities(logits, temperature))
         card["metrics"] = {
             "split": SPLIT_TITLES["validation"],
             **measure_split(predict, validation).as_json(),
@@ -150,25 +160,60 @@ def _abstention(probs: Floats, labels: Labels) -> dict[str, float] | None:
     return None if point is None else {"highest_risk": HIGHEST_RISK, **point.as_json()}
 
 
+def _mirrored(network: keras.Model, images: Any) -> Any:
+    """The mean logits of images and their mirror images: 0.8 points more accurate for twice the time."""
+    return (network(images) + network(keras.ops.flip(images, axis=2))) / 2
+
+
+def _mirrored_logits(network: keras.Model, crops: Floats) -> Floats:
+    images = keras.Input((CROP_PX, CROP_PX, 1))
+    both = keras.Model(images, _mirrored(network, images))
+    return np.asarray(both.predict(crops, batch_size=256, verbose=0), np.float32)
+
+
 def _converted(network: keras.Model, temperature: float) -> bytes:
-    """The network with temperature and softmax as a LiteRT file that takes batches of any size."""
+    """The calibrated network as a LiteRT file that takes batches of any size."""
     # "pictures" is the name of the input in every exported file; it stays.
     images = keras.Input((CROP_PX, CROP_PX, 1), name="pictures")
-    calibrated = keras.Model(images, keras.layers.Softmax()(network(images) / temperature))
+    calibrated = keras.Model(images, keras.layers.Softmax()(_mirrored(network, images) / temperature))
     with tempfile.TemporaryDirectory() as folder, muted():
         calibrated.export(folder, format="tf_saved_model", verbose=False)
-        return bytes(tf.lite.TFLiteConverter.from_saved_model(folder).convert())
+        converter = tf.lite.TFLiteConverter.from_saved_model(folder)
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]  # 8 bits, dynamic range
+        return bytes(converter.convert())
 
 
-def _check_agreement(predict: Predict, crops: Floats, expected: Floats) -> None:
-    for start in range(0, len(crops), 256):
-        rows = slice(start, start + 256)
-        gap = float(np.abs(predict(crops[rows]) - expected[rows]).max())
-        if not gap <= TOLERANCE:  # "not <=" instead of ">": NaN must fail as well
-            raise RunError(
-                f"nothing was written: probabilities of the exported model and of the Keras model differ by "
-                f"{gap:.2g}"
-            )
+def _probabilities(content: bytes, crops: Floats) -> Floats:
+    """What a LiteRT file answers, (N, 7); never exactly 0."""
+    interpreter: Any = Interpreter(model_content=content, num_threads=1)
+    (image,), (output,) = interpreter.get_input_details(), interpreter.get_output_details()
+    rows = []
+    for start in range(0, len(crops), _BATCH):
+        batch = crops[start : start + _BATCH]
+        interpreter.resize_tensor_input(image["index"], batch.shape)
+        interpreter.allocate_tensors()
+        interpreter.set_tensor(image["index"], batch)
+        interpreter.invoke()
+        rows.append(interpreter.get_tensor(output["index"]).copy())
+    return np.asarray(np.maximum(np.concatenate(rows), np.finfo(np.float32).tiny), np.float32)
+
+
+def _check(exported: Floats, logits: Floats, labels: Labels) -> None:
+    """Compare the exported model with the Keras model on held-back images.
+
+    Raises:
+        RunError: a figure is not finite, or the answers or the accuracy differ too much.
+    """
+    if not (np.isfinite(exported).all() and np.isfinite(logits).all()):
+        raise RunError("nothing was written: the network returns figures that are not finite")
+    answers, expected = exported.argmax(axis=1), logits.argmax(axis=1)
+    agreement = float((answers == expected).mean())
+    loss = float((expected == labels).mean() - (answers == labels).mean())
+    if agreement < MIN_AGREEMENT or loss > MAX_LOSS:
+        raise RunError(
+            f"nothing was written: the exported model agrees with the Keras model on {agreement:.1%} of the "
+            f"held-back images and loses {100 * loss:.1f} points of accuracy"
+        )
 
 
 def _run_options(config: dict[str, Any] | None) -> dict[str, Any] | None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any, Concatenate, Final, ParamSpec, TypeVar
 
 import click
-import uvloop
 
 from bot.config import Settings, load_settings
 from bot.logs import set_up_logs
@@ -66,7 +66,11 @@ def class_options(command: _Command) -> _Command:
 
 
 def run(work: Coroutine[Any, Any, _T]) -> _T:
-    """Run a coroutine with uvloop, and return its result."""
+    """Run a coroutine, with uvloop where it exists, and return its result."""
+    try:
+        import uvloop
+    except ImportError:  # there is none for Windows
+        return asyncio.run(work)
     return uvloop.run(work)
 
 

@@ -16,6 +16,7 @@ from inference.classifier import DEFAULT_MODEL
 from inference.engine import read_card
 from reports.document.class_report import load_report
 from reports.document.csv_table import to_csv
+from reports.document.formatting import local
 from reports.document.rendering import to_html, to_json
 from reports.store import Store, StoreError
 
@@ -61,11 +62,11 @@ def report(settings: Settings, class_id: str, kind: str, out: Path | None) -> No
 @click.command(epilog="Example: classmood classes")
 @with_settings
 def classes(settings: Settings) -> None:
-    """List the stored classes, newest first."""
+    """List the stored classes, newest first, with times in this machine's time zone."""
     with Store.open_reading(settings.store.url) as store:
         stored = run(store.classes())
     for info in stored:
-        click.echo(f"{info.id}  {info.started_at:%Y-%m-%d %H:%M}  {info.state.value:<12}  {info.title}")
+        click.echo(f"{info.id}  {local(info.started_at):<26}  {info.state.value:<12}  {info.title}")
     if not stored:
         click.echo("Try `classmood demo`: no class is stored yet.", err=True)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, Protocol
@@ -13,6 +14,20 @@ from aiohttp import web
 from bot import rooms
 from bot.config import Settings
 from bot.rooms.contract import Erasure, Room, RoomUrlError
+
+_PLATFORM_NAMES: Final = {
+    "zoom.us": "Zoom",
+    "zoom.com": "Zoom",
+    "teams.microsoft.com": "Teams",
+    "teams.live.com": "Teams",
+    "meet.google.com": "Google Meet",
+    "webex.com": "Webex",
+}
+_CLOSED_PLATFORM: Final = re.compile(
+    rf"(?:[a-z]+:)?(?://)?(?:[\w-]+\.)*({'|'.join(map(re.escape, _PLATFORM_NAMES))})(?:[:/?#]|$)",
+    re.IGNORECASE,
+)
+"""A meeting link, with or without its scheme."""
 
 _NOT_ADAPTERS: Final = frozenset({"contract", "registry"})
 
@@ -79,6 +94,12 @@ def open_room(url: str, known: Mapping[str, RoomAdapter]) -> Room:
     Raises:
         RoomUrlError: no adapter has this scheme, or the adapter rejects the URL.
     """
+    platform = _CLOSED_PLATFORM.match(url.strip())
+    if platform is not None:
+        raise RoomUrlError(
+            f"leave the room empty and paste the class's student link into the call's chat: "
+            f"{_PLATFORM_NAMES[platform[1].lower()]} lets no program like this one into its meetings"
+        )
     scheme = url.split(":", 1)[0].split("+", 1)[0].lower()
     if ":" not in url or scheme not in known:
         examples = ", ".join(sorted(adapter.example for adapter in known.values()))

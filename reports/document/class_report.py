@@ -95,7 +95,7 @@ def build_report(
     own_markers = [marker for marker in ordered_markers if marker.kind is MarkerKind.HOST]
     length_s = max((window.end_s for window in ordered_windows), default=0.0)
     return ClassReport(
-        info=info,
+        info=info.without_code(),
         windows=ordered_windows,
         markers=ordered_markers,
         pulses=ordered_pulses,

@@ -30,10 +30,13 @@ def clock(seconds: float) -> str:
 
 def local(instant: datetime) -> str:
     """An instant to the minute in this machine's time zone, with its offset: "2026-03-02 14:30 UTC+05:30"."""
-    here = instant.astimezone()
-    hours, minutes = here.strftime("%z")[:3], here.strftime("%z")[3:5]
-    offset = f"{hours}:{minutes}" if here.utcoffset() else ""
-    return f"{here:%Y-%m-%d %H:%M} UTC{offset}"
+    return f"{instant.astimezone():%Y-%m-%d %H:%M} {utc_offset(instant)}"
+
+
+def utc_offset(instant: datetime) -> str:
+    """The distance of this machine's time zone from UTC at an instant: "UTC+05:30"."""
+    offset = instant.astimezone().strftime("%z")
+    return "UTC" if offset == "+0000" else f"UTC{offset[:3]}:{offset[3:5]}"
 
 
 FILTERS: Final[Mapping[str, Callable[..., Any]]] = MappingProxyType(

@@ -42,13 +42,21 @@ def close_to_others(path: Path) -> None:
     Raises:
         StoreError: they belong to another user and are open to more users.
     """
+    for file in open_to_others(path):
+        try:
+            file.chmod(0o600)
+        except PermissionError as exc:
+            raise StoreError(
+                f"run `chmod 600 {file}` as its owner: other users can read the database"
+            ) from exc
+        _log.warning("the database was open to other users: its mode is 600 now", file=file.name)
+
+
+def open_to_others(path: Path) -> list[Path]:
+    """The files of a database that users other than their owner can read or write."""
+    found = []
     for file in (path, *(path.with_name(path.name + suffix) for suffix in ("-wal", "-shm", "-journal"))):
         with suppress(FileNotFoundError):
             if stat.S_IMODE(file.stat().st_mode) & 0o077:
-                try:
-                    file.chmod(0o600)
-                except PermissionError as exc:
-                    raise StoreError(
-                        f"run `chmod 600 {file}` as its owner: other users can read the database"
-                    ) from exc
-                _log.warning("the database was open to other users: its mode is 600 now", file=file.name)
+                found.append(file)
+    return found

@@ -32,6 +32,10 @@ class StoreRefused(StoreError):
     """
 
 
+_PACKAGES: Final = {"MySQLdb": "mysqlclient", "psycopg": "'psycopg[binary]'", "psycopg2": "psycopg2-binary"}
+"""Packages whose name differs from the module's."""
+
+
 @contextmanager
 def translated(name: str) -> Iterator[None]:
     """Convert errors of the database and of the file system into a ``StoreError``.
@@ -56,7 +60,8 @@ def translated(name: str) -> Iterator[None]:
         raise StoreRefused(f"{name}: refused: a text contains characters that cannot be stored") from exc
     except ImportError as exc:
         raise StoreError(
-            f"{name}: run `pip install {exc.name}`: the driver of this database is missing"
+            f"{name}: run `pip install {_PACKAGES.get(exc.name or '', exc.name)}`: the driver of this "
+            "database is missing"
         ) from exc
     except OSError as exc:
         raise StoreError(f"{name}: {exc.strerror}: make its folder writable or change store.url") from exc

@@ -24,6 +24,7 @@ from reports.store.database import (
     reader_engine,
     resolve,
 )
+from reports.store.database_file import open_to_others
 from reports.store.errors import StoreError, translated
 
 
@@ -46,12 +47,14 @@ class Inspection:
         state: How its tables compare with those of this version.
         revision: Revision of its tables; empty if it has none.
         required_revision: Revision that this version of the program works with.
+        open_files: Files of a SQLite database that other users of the machine can read.
     """
 
     name: str
     state: SchemaState
     revision: str
     required_revision: str
+    open_files: tuple[Path, ...] = ()
 
 
 def inspect(url: str) -> Inspection:
@@ -88,7 +91,8 @@ def inspect(url: str) -> Inspection:
         state = SchemaState.OLDER
     else:
         state = SchemaState.NEWER
-    return Inspection(name, state, revision, required)
+    open_files = tuple(open_to_others(Path(name))) if target.get_backend_name() == "sqlite" else ()
+    return Inspection(name, state, revision, required, open_files)
 
 
 def _require_writable(file: Path, exists: bool) -> None:

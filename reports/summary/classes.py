@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final
@@ -83,6 +83,11 @@ class ClassInfo:
     def analyses_faces(self) -> bool:
         """Whether its privacy profile allows face analysis."""
         return analyses_faces(self.jurisdiction)
+
+    def without_code(self) -> ClassInfo:
+        """The class without what leads to its room: a report is shared, and the code may be used again."""
+        room = self.room.replace(self.code, "") if self.code else self.room
+        return replace(self, room=room, code=None, student_url=None)
 
     @property
     def asks_for_cameras(self) -> bool:

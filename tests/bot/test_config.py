@@ -19,17 +19,20 @@ def write(tmp_path: Path, text: str, mode: int = 0o600) -> Path:
 
 
 @pytest.mark.parametrize("text", ["", "web:\n", "{}"])
-def test_empty_file_gives_the_defaults(tmp_path: Path, text: str) -> None:
-    assert load_settings(write(tmp_path, text), {}) == Settings()
+def test_empty_file_gives_the_defaults(tmp_path: Path, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(tmp_path, text)
+    monkeypatch.chdir(tmp_path)
+    assert load_settings(None, {}) == Settings()
 
 
-def test_config_yaml_has_every_key_with_its_default() -> None:
+def test_config_yaml_has_every_key_with_its_default(monkeypatch: pytest.MonkeyPatch) -> None:
     shipped = yaml.safe_load((ROOT / "config.yaml").read_text())
     assert set(shipped) == set(Settings.model_fields)
     for section, field in Settings.model_fields.items():
         assert isinstance(field.default, BaseModel)
         assert set(shipped[section]) == set(type(field.default).model_fields), section
-    assert load_settings(ROOT / "config.yaml", {}) == Settings()
+    monkeypatch.chdir(ROOT)
+    assert load_settings(None, {}) == Settings()
 
 
 def test_every_key_of_config_yaml_has_a_comment() -> None:
@@ -162,3 +165,45 @@ def test_trusted_proxies_are_addresses_or_networks(tmp_path: Path) -> None:
 )
 def test_local_url_reaches_the_pages_on_this_machine(host: str, url: str) -> None:
     assert Settings().web.model_copy(update={"host": host}).local_url(9) == url
+
+
+def test_relative_paths_begin_at_the_folder_of_the_file(tmp_path: Path) -> None:
+    settings = load_settings(write(tmp_path, "web: {port: 9000}"), {})
+    assert settings.web.token_file == tmp_path / "classmood.token"
+    assert settings.store.url == f"sqlite:///{tmp_path / 'classmood.db'}"
+    settings = load_settings(write(tmp_path, "web: {token_file: a/b}\nstore: {url: 'sqlite:///c/d.db'}"), {})
+    assert settings.web.token_file == tmp_path / "a/b"
+    assert settings.store.url == f"sqlite:///{tmp_path / 'c/d.db'}"
+
+
+def test_other_paths_stay_as_they_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    absolute = write(tmp_path, "web: {token_file: /run/token}\nstore: {url: 'sqlite:////var/c.db'}")
+    assert load_settings(absolute, {}).web.token_file == Path("/run/token")
+    assert load_settings(absolute, {}).store.url == "sqlite:////var/c.db"
+    environment = {"CLASSMOOD_WEB__TOKEN_FILE": "here", "CLASSMOOD_STORE__URL": "sqlite:///here.db"}
+    assert load_settings(absolute, environment).web.token_file == Path("here")
+    assert load_settings(absolute, environment).store.url == "sqlite:///here.db"
+    monkeypatch.chdir(tmp_path)
+    assert load_settings(None, {}).web.token_file == Path("/run/token")
+    server = write(tmp_path, "store: {url: 'postgresql://db/mood'}")
+    assert load_settings(server, {}).store.url == "postgresql://db/mood"
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "latin-1"])
+def test_other_encodings_are_named(tmp_path: Path, encoding: str) -> None:
+    path = tmp_path / "settings.yaml"
+    path.write_bytes("web: {port: 9000}  # für uns".encode(encoding))
+    with pytest.raises(ConfigError, match="as UTF-8"):
+        load_settings(path, {})
+
+
+def test_a_byte_order_mark_is_accepted(tmp_path: Path) -> None:
+    path = tmp_path / "settings.yaml"
+    path.write_bytes("web: {port: 9000}".encode("utf-8-sig"))
+    assert load_settings(path, {}).web.port == 9000
+
+
+def test_collected_settings_files(cases: Path) -> None:
+    with pytest.raises(ConfigError, match="as UTF-8"):
+        load_settings(cases / "config_utf16.yaml", {})
+    assert load_settings(cases / "host_any6.yaml", {}).web.local_url() == "http://127.0.0.1:8812"

@@ -64,6 +64,7 @@ def test_before_the_first_start_all_is_ok_and_no_file_is_created(tmp_path: Path)
 
 def test_older_database_is_reported_and_not_migrated(tmp_path: Path) -> None:
     create_at_revision(tmp_path, "0002")
+    (tmp_path / "classes.db").chmod(0o600)
     before = contents(tmp_path)
     finding = finding_for(settings(tmp_path), "database")
     assert finding.verdict is Verdict.OK
@@ -78,6 +79,17 @@ def test_closed_database_of_this_version_is_not_changed(tmp_path: Path) -> None:
     assert finding.verdict is Verdict.OK
     assert "has the tables of this version" in finding.text
     assert contents(tmp_path) == before
+
+
+def test_a_database_that_others_can_read_is_a_warning(tmp_path: Path) -> None:
+    Store.open(settings(tmp_path).store.url).close()
+    file = tmp_path / "classes.db"
+    file.chmod(0o644)
+    finding = finding_for(settings(tmp_path), "database")
+    assert finding.verdict is Verdict.WARN
+    assert finding.text.startswith(f"run `chmod 600 {file}`")
+    file.chmod(0o600)
+    assert finding_for(settings(tmp_path), "database").verdict is Verdict.OK
 
 
 def test_database_in_use_by_a_server_is_read(tmp_path: Path) -> None:
@@ -102,6 +114,7 @@ def test_change_in_the_write_ahead_log_of_a_killed_server_is_read(tmp_path: Path
 def test_empty_file_is_ok_and_a_file_that_is_no_database_is_wrong(tmp_path: Path) -> None:
     file = tmp_path / "classes.db"
     sqlite3.connect(file).close()
+    file.chmod(0o600)
     assert "has no tables yet" in finding_for(settings(tmp_path), "database").text
     file.write_bytes(b"this is no database at all, not even close to one")
     finding = finding_for(settings(tmp_path), "database")

@@ -261,7 +261,7 @@ def test_killed_class_is_recovered_with_all_closed_windows(tmp_path: Path) -> No
     assert "1 class was cut off by a crash and marked as interrupted.\n" in lines
 
     listed = run(tmp_path, "classes").stdout.split()
-    assert listed[3] == "interrupted"
+    assert "interrupted" in listed
     report = json.loads(run(tmp_path, "report", listed[0], "--format", "json").stdout)
     assert [window["start_s"] for window in report["windows"]][:4] == [
         window["start_s"] for window in printed

@@ -116,3 +116,50 @@ def test_stopping_server_ends_its_classes_and_waits_for_no_client(tmp_path: Path
     listed = run(tmp_path, "classes").stdout.splitlines()
     assert len(listed) == 3
     assert all(" ended " in line for line in listed)
+
+
+def test_every_address_includes_both_families(tmp_path: Path) -> None:
+    server = start(tmp_path, "serve", "--port", "0", CLASSMOOD_WEB__HOST="::")
+    try:
+        port = url_port(host_link_line(server))
+        addresses = ["127.0.0.1"]
+        if socket.has_dualstack_ipv6():
+            addresses.append("[::1]")
+        for address in addresses:
+            with urlopen(f"http://{address}:{port}/healthz", timeout=5) as response:
+                assert response.status == 200
+        finding = run(tmp_path, "doctor", CLASSMOOD_WEB__HOST="::", CLASSMOOD_WEB__PORT=port)
+        assert "ClassMood already runs" in finding.stdout
+    finally:
+        server.terminate()
+        server.wait(10)
+
+
+def test_settings_file_means_the_same_from_every_folder(tmp_path: Path) -> None:
+    """A link that `classmood token` prints elsewhere opens the server's pages."""
+    home, elsewhere = tmp_path / "home", tmp_path / "elsewhere"
+    home.mkdir()
+    elsewhere.mkdir()
+    (home / "c.yaml").write_text("web: {port: 0}", encoding="utf-8")
+    server = start(home, "serve", "--config", "c.yaml")
+    try:
+        port = url_port(host_link_line(server))
+        printed = run(elsewhere, "token", "--config", str(home / "c.yaml"))
+        assert printed.returncode == 0, printed.stderr
+        token = printed.stdout.split("token=")[1].split()[0]
+        assert status(port, token) == 200
+        assert list(elsewhere.iterdir()) == []
+    finally:
+        server.terminate()
+        server.wait(10)
+
+
+@pytest.mark.parametrize("after_s", [0.6, 1.0, 1.5, 2.5])
+@pytest.mark.parametrize("command", ["serve", "doctor"])
+def test_ctrl_c_at_any_moment_prints_no_traceback(tmp_path: Path, command: str, after_s: float) -> None:
+    process = start(tmp_path, command, CLASSMOOD_WEB__PORT="0")
+    time.sleep(after_s)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=20)
+    assert "Traceback" not in errors
+    assert process.returncode in (-signal.SIGINT, 0, 1)

@@ -120,8 +120,10 @@ def test_the_documentation_has_the_figures_of_the_card(card: dict[str, Any]) -> 
 
 @pytest.mark.slow
 def test_the_shipped_model_reaches_the_figures_of_its_card(card: dict[str, Any], fer2013: Path) -> None:
-    measured = {"split": "PublicTest", **evaluate(fer2013, "validation").as_json()}
-    assert measured == card["metrics"]
+    measured = evaluate(fer2013, "validation").as_json()
+    for figure in ("accuracy", "macro_f1", "ece", "ferplus_accuracy"):
+        # 8-bit kernels round differently on other processors.
+        assert measured[figure] == pytest.approx(card["metrics"][figure], abs=0.004), figure
 
 
 @pytest.mark.slow

@@ -70,7 +70,20 @@ def test_the_exported_model_predicts_the_same_as_the_network(run: Path, data: Pa
         assert classifier.predict(crops[:size]) == pytest.approx(classifier.predict(crops)[:size], abs=1e-6)
     network = load_keras(run / "best.keras")
     expected = probabilities(np.asarray(network(crops)), exported.card["temperature"])
-    assert classifier.predict(crops) == pytest.approx(expected, abs=1e-4)
+    assert classifier.predict(crops) == pytest.approx(expected, abs=0.05)  # 8 bits
+
+
+def test_the_exported_model_averages_the_mirror_image(data: Path, tmp_path: Path) -> None:
+    """A network that sees only the left half gives the same answer to an image and its mirror image."""
+    images = keras.Input((48, 48, 1))
+    dense = keras.layers.Dense(7)
+    network = keras.Model(images, dense(keras.layers.GlobalAveragePooling2D()(images[:, :, :24])))
+    dense.set_weights([2 * 400 * LEVELS[np.newaxis], -400 * LEVELS**2])
+    network.save(tmp_path / "left.keras")
+    classifier = CnnClassifier.load(export(tmp_path / "left.keras", data, tmp_path / "out").model)
+    crops = np.zeros((1, 48, 48, 1), np.float32)
+    crops[:, :, :24] = LEVELS[6]
+    assert classifier.predict(crops) == pytest.approx(classifier.predict(crops[:, :, ::-1]), abs=1e-3)
 
 
 def test_the_temperature_is_fitted_on_the_held_back_images(run: Path, data: Path, tmp_path: Path) -> None:
@@ -78,7 +91,7 @@ def test_the_temperature_is_fitted_on_the_held_back_images(run: Path, data: Path
     _, held_back = training_parts(data, seed=3)
     assert len(held_back) == 7
     logits = np.asarray(load_keras(run / "best.keras")(to_floats(held_back.images)))
-    assert card["temperature"] == pytest.approx(fit_temperature(logits, held_back.labels), abs=1e-4)
+    assert card["temperature"] == pytest.approx(fit_temperature(logits, held_back.labels), rel=0.05)
 
 
 def test_the_command_in_the_card_has_every_option_of_the_run(run: Path, data: Path, tmp_path: Path) -> None:
@@ -112,7 +125,7 @@ def test_the_card_describes_the_export_and_contains_no_path(run: Path, data: Pat
     card = json.loads(text)
     assert card == exported.card
     assert card["labels"] == list(EMOTIONS)
-    assert (card["parameters"], card["multiply_adds"]) == (14, 7)
+    assert (card["parameters"], card["multiply_adds"]) == (14, 14)
     assert card["command"].startswith(
         "python -m training train --data fer2013.zip --run runs/cnn --arch cnn --epochs 30 --batch 128 "
         "--rate 0.05 --seed 3 && python -m training export "
@@ -147,8 +160,8 @@ def test_the_keras_file_contains_the_weights_of_the_shipped_model() -> None:
     weights = load_keras(MODELS.parents[1] / "training" / "fer_cnn.keras")
     crops = np.random.default_rng(1).random((8, 48, 48, 1)).astype(np.float32)
     temperature = json.loads((MODELS / "fer_cnn.json").read_text())["temperature"]
-    expected = probabilities(np.asarray(weights(crops)), temperature)
-    assert CnnClassifier.load().predict(crops) == pytest.approx(expected, abs=1e-4)
+    logits = (np.asarray(weights(crops)) + np.asarray(weights(crops[:, :, ::-1]))) / 2
+    assert CnnClassifier.load().predict(crops) == pytest.approx(probabilities(logits, temperature), abs=0.05)
 
 
 def test_the_shipped_model_matches_both_cards() -> None:
@@ -190,9 +203,9 @@ def test_a_network_that_returns_nan_is_refused(data: Path, tmp_path: Path) -> No
     network = _brightness_network()
     network.layers[-1].set_weights([np.full((1, 7), np.nan, np.float32), np.zeros(7, np.float32)])
     network.save(tmp_path / "nan.keras")
-    with pytest.raises(RunError, match="probabilities of the exported model and of the Keras model differ"):
+    with pytest.raises(RunError, match="not finite"):
         export(tmp_path / "nan.keras", data, tmp_path / "out")
-    assert list((tmp_path / "out").iterdir()) == []
+    assert not (tmp_path / "out").exists()
 
 
 def test_multiply_adds_equal_a_calculation_by_hand() -> None:

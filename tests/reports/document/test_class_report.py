@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import codecs
 import csv
 import io
 import json
@@ -12,6 +13,7 @@ import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -48,7 +50,7 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 
 def rows(report: ClassReport) -> list[dict[str, str]]:
-    return list(csv.DictReader(io.StringIO(to_csv(report))))
+    return list(csv.DictReader(io.StringIO(to_csv(report).removeprefix("\ufeff"))))
 
 
 def test_a_class_without_windows_has_a_report() -> None:
@@ -180,7 +182,7 @@ def test_csv_columns_are_documented() -> None:
         assert family in (csv_table.__doc__ or "")
 
 
-@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "  =1", "＝1"])
+@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "\tx", "  =1", "＝1"])
 def test_spreadsheets_do_not_read_text_as_a_formula(text: str) -> None:
     assert text_cell(text) == "'" + text
     report = build_report(a_class(title=text), [a_window()], [Marker("c1", 1, text)], [], None)
@@ -193,7 +195,7 @@ def test_json_contains_class_windows_markers_pulses_and_alerts() -> None:
     window, marker, pulse = a_window(), Marker("c1", 1, "é"), PulseRecord("c1", 2, PulseKind.LOST)
     content = json.loads(to_json(build_report(a_class(), [window], [marker], [pulse], None)))
     assert content == {
-        "class": a_class().to_json(),
+        "class": a_class().without_code().to_json(),
         "windows": [window.to_json()],
         "markers": [marker.to_json()],
         "pulses": [pulse.to_json()],
@@ -316,3 +318,34 @@ def test_times_are_in_the_local_time_zone_with_their_offset(
         html = to_html(build_report(a_class(), [a_window()], [], [], None))
     time.tzset()
     assert f"2026-03-02 {shown}" in html
+
+
+def test_reports_do_not_lead_to_the_room() -> None:
+    report = build_report(a_class(code="algebra-9b", room="companion:algebra-9b"), [a_window()], [], [], None)
+    for text in (to_html(report), to_csv(report), to_json(report)):
+        assert "algebra-9b" not in text
+    assert "/c/ABCD" not in to_json(report)
+
+
+def test_csv_says_its_encoding_and_the_clock_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "Asia/Kolkata")
+    time.tzset()
+    try:
+        report = build_report(a_class(title="Été"), [a_window(65)], [], [], None)
+        text = to_csv(report)
+        assert text.encode().startswith(codecs.BOM_UTF8)
+        (row,) = rows(report)
+        began = START + timedelta(seconds=65)
+        assert row["clock_time"] == (began + timedelta(hours=5.5)).strftime("%Y-%m-%d %H:%M:%S")
+        assert row["utc_offset"] == "UTC+05:30"
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+
+
+@pytest.mark.parametrize("title", ["Math;=1+1", "a; @x", "a\t-1", 'a;"=1"', "a\n+1", "=1", " =1"])
+def test_no_cell_is_a_formula_whatever_separates_the_cells(title: str) -> None:
+    cell = text_cell(title)
+    for separator in (";", "\t", "\n"):
+        for part in cell.split(separator):
+            assert not part.strip(' "').startswith(("=", "+", "-", "@"))
