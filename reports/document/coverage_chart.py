@@ -12,7 +12,7 @@ from typing import Final
 
 from reports.document.columns import Column, columns
 from reports.document.palette import ANALYSED, CAMERAS, PRESENT
-from reports.document.svg import FONT, grid_line, text_at
+from reports.document.svg import FONT, grid_line, text_at, xml_text
 from reports.summary.windows import WindowSummary
 from reports.summary.words import N_
 
