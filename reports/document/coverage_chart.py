@@ -12,7 +12,7 @@ from typing import Final
 
 from reports.document.columns import Column, columns
 from reports.document.palette import ANALYSED, CAMERAS, PRESENT
-from reports.document.svg import FONT, grid_line, text_at
+from reports.document.svg import FONT, grid_line, text_at, xml_text
 from reports.summary.windows import WindowSummary
 from reports.summary.words import N_
 
@@ -46,7 +46,7 @@ LAYERS: Final = (
 """From the back to the front."""
 
 
-def coverage_svg(windows: Sequence[WindowSummary]) -> str:
+def coverage_svg(windows: Sequence[WindowSummary], say: Callable[[str], str] = str) -> str:
     """Draw the layers over each other; gaps stay empty."""
     drawn = columns(windows, _MAX_COLUMNS)
     peak = max((column.participants for column in drawn), default=0.0) or 1.0
@@ -56,10 +56,11 @@ def coverage_svg(windows: Sequence[WindowSummary]) -> str:
     def x(at_s: float) -> str:
         return f"{_LEFT + plot_px * min(max(at_s, 0.0), end_s) / end_s:.1f}"
 
-    names = ", ".join(layer.name for layer in LAYERS).capitalize()
+    names = ", ".join(say(layer.name) for layer in LAYERS).capitalize()
+    label = say(N_("%(names)s over time, at most %(peak)s present")) % {"names": names, "peak": f"{peak:.0f}"}
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" class="timeline" role="img" '
-        f'aria-label="{names} over time, at most {peak:.0f} present" width="{_WIDTH}" height="{_HEIGHT}" '
+        f'aria-label="{xml_text(label)}" width="{_WIDTH}" height="{_HEIGHT}" '
         f'viewBox="0 0 {_WIDTH} {_HEIGHT}" {FONT}>'
     ]
     for layer in LAYERS:

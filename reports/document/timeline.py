@@ -28,7 +28,7 @@ from reports.document.timeline_layout import TimelineLayout
 from reports.summary.records import Marker, PulseRecord
 from reports.summary.shares import gaps, mean_shares
 from reports.summary.windows import WindowSummary
-from reports.summary.words import N_
+from reports.summary.words import EMOTION_WORDS, N_
 
 MIN_WIDTH: Final = 240
 MAX_WIDTH: Final = 1600
@@ -101,21 +101,24 @@ def _description(
     layout: TimelineLayout, windows: Sequence[WindowSummary], markers: Sequence[Marker], faces: bool
 ) -> str:
     """The timeline in words, for screen readers."""
+    say = layout.say
     if not windows:
-        return "No windows yet."
-    minutes = layout.columns[-1].end_s / 60
-    sentences = [f"{len(windows)} windows over {minutes:.1f} minutes."]
+        return say(N_("No windows yet."))
+    length = {"count": len(windows), "minutes": f"{layout.columns[-1].end_s / 60:.1f}"}
+    sentences = [say(N_("%(count)s windows over %(minutes)s minutes.")) % length]
     mean = mean_shares(windows)
     if mean is not None:
         largest = sorted(mean, key=lambda label: -mean[label])[:3]
-        listed = ", ".join(f"{label} {100 * mean[label]:.0f} %" for label in largest)
-        sentences.append(f"On average: {listed}.")
+        listed = ", ".join(f"{say(EMOTION_WORDS[label])} {100 * mean[label]:.0f} %" for label in largest)
+        sentences.append(say(N_("On average: %(shares)s.")) % {"shares": listed})
     peak = max(window.participants for window in windows)
     if not peak:
-        sentences.append("Nobody was present.")
+        sentences.append(say(N_("Nobody was present.")))
     elif faces:
-        sentences.append(f"Windows withheld: {sum(window.withheld for window in windows)}.")
+        withheld = sum(window.withheld for window in windows)
+        sentences.append(say(N_("Windows withheld: %(count)s.")) % {"count": withheld})
     else:
-        sentences.append(f"At most {peak} present.")
-    sentences.append(f"Gaps: {gaps(windows)}, markers: {len(markers)}.")
+        sentences.append(say(N_("At most %(count)s present.")) % {"count": peak})
+    counts = {"gaps": gaps(windows), "markers": len(markers)}
+    sentences.append(say(N_("Gaps: %(gaps)s, markers: %(markers)s.")) % counts)
     return " ".join(sentences)

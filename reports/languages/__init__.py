@@ -80,16 +80,16 @@ class Language:
 
 @cache
 def language(code: str) -> Language:
-    """A language by its code. The first call for each reads a file.
+    """A language by its code. The first call for each but English reads files.
 
     Raises:
         KeyError: there is no such language.
     """
     if code not in (*LANGUAGES, PSEUDO):
         raise KeyError(code)
-    direction = Locale.parse(code.partition("-")[0]).text_direction
     if code == "en":
-        return Language(code, direction, {}, {})
+        return Language(code, "ltr", {}, {})
+    direction = Locale.parse(code.partition("-")[0]).text_direction
     # The pseudo-language has the messages of any other language.
     name = "de" if code == PSEUDO else code
     with resources.files(__package__).joinpath(f"{name}.po").open("rb") as file:

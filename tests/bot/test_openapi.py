@@ -74,8 +74,7 @@ def test_routes_without_a_token_are_described_as_such() -> None:
 def test_json_objects_match_their_schemas() -> None:
     indicator = Indicator(
         class_id="c1", at_s=1.0, word=Word.STEADY, level=Level.CALM, since_s=1.0, arrow="level",
-        sure=Sureness.LOW, from_pulses=False,
-        detail="", disagreement="", analysed=6, participants=8,
+        sure=Sureness.LOW, from_pulses=False, detail="", disagreement="", analysed=6, participants=8,
     )  # fmt: skip
     for name, json_object in (
         ("Class", a_class().to_json()),
