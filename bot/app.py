@@ -29,6 +29,7 @@ from inference.classifier import DEFAULT_MODEL, CnnClassifier
 from inference.detector import BlazeFace, FaceDetector
 from inference.engine import read_card
 from inference.tiling import TiledDetector
+from reports.languages import Language, language, load_all
 from reports.store import Store
 from reports.web.application import build_app
 from reports.web.controller import RoomRefused
@@ -66,6 +67,7 @@ class Server:
         store: The database of classes.
         feed: The events of running classes.
         recovered: How many classes a crash had cut off; they are now marked as interrupted.
+        language: The language of the host's pages and of the report.
     """
 
     url: str
@@ -75,6 +77,7 @@ class Server:
     store: Store
     feed: LiveFeed
     recovered: int
+    language: Language
 
 
 def _make_detector(settings: AnalysisSettings) -> FaceDetector:
@@ -137,6 +140,7 @@ async def serving(settings: Settings) -> AsyncIterator[Server]:
     """
     async with AsyncExitStack() as stack:
         access = await asyncio.to_thread(open_host_access, settings.web)
+        await asyncio.to_thread(load_all)
         store = await asyncio.to_thread(Store.open, settings.store.url)
         stack.push_async_callback(asyncio.to_thread, store.close)
         recovered = await store.recover(_utc_now())
@@ -182,6 +186,7 @@ async def serving(settings: Settings) -> AsyncIterator[Server]:
             ],
             ready=sessions.unready,
             jurisdiction=settings.privacy.jurisdiction,
+            language=settings.web.language,
             registry=metrics.registry,
             model_card=await asyncio.to_thread(read_card, DEFAULT_MODEL),
         )
@@ -194,7 +199,9 @@ async def serving(settings: Settings) -> AsyncIterator[Server]:
         stack.callback(feed.close_all)
         stack.push_async_callback(_end_classes, sessions)
         link = f"/?token={access.code}"
-        yield Server(url, url + link, link, sessions, store, feed, len(recovered))
+        yield Server(
+            url, url + link, link, sessions, store, feed, len(recovered), language(settings.web.language)
+        )
 
 
 async def _end_classes(sessions: Sessions) -> None:

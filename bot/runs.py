@@ -119,12 +119,14 @@ async def _run_class(server: Server, run: ClassRun, stop: asyncio.Event, student
             )
             ended = await server.sessions.end(info.id, reason) or info
         await following  # until the last window: the feed of the class is closed now
-    report = await load_report(server.store, info.id, read_card(DEFAULT_MODEL))
+    report = await load_report(server.store, info.id, read_card(DEFAULT_MODEL), server.language.gettext)
     windows = await server.store.windows(info.id)
     click.echo(f"Class {ended.state}: {ended.reason}", err=run.json_lines)
     click.echo(closing_figures(running.timings, windows, students, first_mib), err=run.json_lines)
     if report is not None:
-        path = await asyncio.to_thread(_write, run.reports / f"{info.id}.html", to_html(report))
+        path = await asyncio.to_thread(
+            _write, run.reports / f"{info.id}.html", to_html(report, server.language)
+        )
         click.echo(f"Report:        {path}", err=run.json_lines)
     return ended
 
@@ -133,7 +135,7 @@ def _print_links(server: Server, info: ClassInfo, *, to_stderr: bool) -> None:
     click.echo(f"Live page:     {server.url}/classes/{info.id}", err=to_stderr)
     if info.student_url is not None:
         click.echo(f"Student link:  {info.student_url}", err=to_stderr)
-        if limit := link_limit(info.student_url, info.analyses_faces):
+        if limit := link_limit(info.student_url, info.asks_for_cameras):
             click.echo(limit, err=to_stderr)
 
 

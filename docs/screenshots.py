@@ -31,6 +31,9 @@ _BEGIN_S: Final = 60.0
 """Where the students' script begins, seconds: just before its difficult part, so that the class has recovered
 by the end."""
 
+_ASK_S: Final = 60
+"""When the class is asked, seconds: in the difficult part."""
+
 _MARKER_S: Final = 100
 """When the marker is set, seconds."""
 
@@ -62,6 +65,8 @@ async def main() -> None:
             await page.locator("#start-class").wait_for()  # the host link forwards to the list of classes
             await page.goto(f"{server.url}/classes/{info.id}")
             for second in tqdm(range(CLASS_S), desc="running the class", unit="s"):
+                if second == _ASK_S:
+                    await server.sessions.ask(info.id, "", (), None)
                 if second == _MARKER_S:
                     await server.sessions.mark(info.id, "mitosis")
                 await asyncio.sleep(1)

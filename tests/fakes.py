@@ -12,11 +12,12 @@ import numpy as np
 
 from bot.frames import RawFrame
 from bot.rooms.contract import OptedOut, Room, RoomError, RoomEvent
-from bot.tracks import TrackEnded
+from bot.tracks import SteadySight, TrackEnded
 from inference.arrays import Image
 from inference.batcher import FaceAnalysis
 from inference.detector import NO_FACES, Faces
 from inference.emotions import EMOTIONS
+from reports.summary.asks import Ask
 
 
 def gray_frame(luma: Image) -> av.VideoFrame:
@@ -72,6 +73,7 @@ class FakeTrack:
         self.interval_s = interval_s
         self.ended = False
         self.received = 0
+        self.seen = SteadySight()
 
     async def recv(self) -> RawFrame:
         await asyncio.sleep(self.interval_s)
@@ -87,6 +89,7 @@ class FakeRoom:
 
     Attributes:
         announcements: Texts the bot announced.
+        questions: What the host asked; None for each question that was closed.
         inside: Whether the bot is in the room.
     """
 
@@ -97,6 +100,7 @@ class FakeRoom:
         self.synthetic = False
         self.refuse, self.announces = refuse, announces
         self.announcements: list[str] = []
+        self.questions: list[Ask | None] = []
         self.inside = False
         self._events: asyncio.Queue[RoomEvent | RoomError | None] = asyncio.Queue()
 
@@ -125,6 +129,10 @@ class FakeRoom:
     async def announce(self, text: str) -> bool:
         self.announcements.append(text)
         return self.announces
+
+    async def ask(self, question: Ask | None) -> bool:
+        self.questions.append(question)
+        return True
 
     async def leave_out(self, who: str) -> int:
         self.emit(OptedOut(who))

@@ -18,6 +18,7 @@ import numpy as np
 
 from bot.demo.expressions import EXPRESSIONS, Expression
 from bot.demo.faces import Pose
+from reports.summary.asks import WITH_ME
 from reports.summary.windows import PulseKind
 
 PERIOD_S: Final = 240.0
@@ -29,6 +30,8 @@ BLEND_S: Final = 0.7
 _BLINK_S: Final = 0.25
 _HARD_FROM_S: Final = PERIOD_S / 3
 _HARD_UNTIL_S: Final = 2 * PERIOD_S / 3
+_CALM_TAPS: Final = 2
+"""Taps of a student who only says OK."""
 
 _Odds = Mapping[str, float]
 """How likely each expression is to be the next one."""
@@ -104,6 +107,13 @@ class StudentStory:
             blink=max(0.0, 1 - abs(2 * since_s / _BLINK_S - 1)),
             gaze_x=gaze,
         )
+
+    def answer(self, at_s: float) -> str:
+        """What the student answers to the usual question at a time, seconds since the class began."""
+        into_s = at_s % PERIOD_S
+        if not _HARD_FROM_S <= into_s < _HARD_UNTIL_S:
+            return WITH_ME
+        return "lost" if self.lost else "too_slow" if len(self.taps) > _CALM_TAPS else WITH_ME
 
     def taps_after(self, begin_s: float) -> Iterator[tuple[float, PulseKind]]:
         """All pulses after a time, each as (seconds since the class began, kind).

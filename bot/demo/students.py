@@ -36,8 +36,14 @@ _JOIN_INTERVAL_S: Final = 0.3
 
 _FIRST_RETRY_S: Final = 0.5
 _LONGEST_RETRY_S: Final = 8.0
-_REQUEST_TIMEOUT: Final = aiohttp.ClientTimeout(total=15)
+_REQUEST_TIMEOUT: Final = aiohttp.ClientTimeout(total=30)  # a page waits 20 s for a question
 _REPORT_S: Final = 5.0
+_FIRST_THOUGHT_S, _LONGEST_THOUGHT_S = 0.2, 9.0
+"""How long students think before they answer a question, seconds."""
+
+_ANSWERS_WITHIN_S: Final = 7.0
+"""Students who would think longer than this do not answer, seconds."""
+
 _LEAVE_TIMEOUT_S: Final = 1.2
 """How long leaving may take, even if the server does not answer."""
 
@@ -79,8 +85,16 @@ async def run_students(
             attending = []
             for index, story in enumerate(tell_story(seed, count)):
                 rng = np.random.default_rng([seed, index])
+                slowness = np.random.default_rng([seed, index, 1]).uniform()
                 student = _Student(
-                    f"Student {index + 1}", api, http, stop, story, lambda: loop.time() - start_s, executor
+                    f"Student {index + 1}",
+                    api,
+                    http,
+                    stop,
+                    story,
+                    lambda: loop.time() - start_s,
+                    executor,
+                    _FIRST_THOUGHT_S + _LONGEST_THOUGHT_S * float(slowness) ** 2,
                 )
                 attending.append(tasks.create_task(student.attend(rng, index * _JOIN_INTERVAL_S)))
             await stop.wait()
@@ -104,6 +118,7 @@ class _Student:
         story: StudentStory,
         now_s: Callable[[], float],
         executor: Executor,
+        thinks_s: float,
     ) -> None:
         self._name = name
         self._api = api
@@ -113,6 +128,7 @@ class _Student:
         self._now_s = now_s
         self._executor = executor
         self._token: str | None = None
+        self._answers_after_s = thinks_s
 
     async def attend(self, rng: np.random.Generator, delay_s: float) -> None:
         """Join after a delay and stay until ``stop`` is set; after a broken connection, join again."""
@@ -153,7 +169,7 @@ class _Student:
         try:
             receiving = await self._connect(peer, camera)
             async with asyncio.TaskGroup() as tasks:
-                running = [tasks.create_task(self._tap())]
+                running = [tasks.create_task(self._tap()), tasks.create_task(self._answer_questions())]
                 if not receiving:
                     running.append(tasks.create_task(self._report(broken)))
                 await _first_of(broken, self._stop)
@@ -202,6 +218,24 @@ class _Student:
                 await self._post("pulse", token=self._token, kind=kind.value)
             except (_Refused, aiohttp.ClientError, TimeoutError) as error:
                 _log.info("pulse not sent", error=type(error).__name__)
+
+    async def _answer_questions(self) -> None:
+        """Answer each question of the host after a moment; one in eight students never does."""
+        known = ""
+        while True:
+            try:
+                reply = await self._post("wait", token=self._token, known=known)
+                question = reply["question"]
+                known = "" if question is None else question["id"]
+                if question is not None and self._answers_after_s < _ANSWERS_WITHIN_S:
+                    await asyncio.sleep(self._answers_after_s)
+                    answer = self._story.answer(self._now_s())
+                    if answer not in question["answers"]:
+                        answer = question["answers"][round(self._answers_after_s) % len(question["answers"])]
+                    await self._post("answer", token=self._token, ask_id=known, answer=answer)
+            except (_Refused, aiohttp.ClientError, TimeoutError) as error:
+                _log.info("question not answered", error=type(error).__name__)
+                await asyncio.sleep(_FIRST_RETRY_S)
 
     async def _leave(self) -> None:
         """Leave the class if ``stop`` is set; after a broken connection, keep the token to join again."""

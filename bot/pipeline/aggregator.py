@@ -12,8 +12,8 @@ Rules:
   often weighs no more than one that is sampled seldom.
 * Shares are published over whole privacy groups only (``bot.pipeline.privacy_groups``). A member who is not
   analysed for a moment keeps the last value.
-* A participant has one vote: what they tapped last, for ``VOTE_S`` seconds. Frequent tapping adds no weight.
-  A vote outlives its student's presence: dropping it when they leave would reveal whose it was.
+* A participant has one vote (``bot.pipeline.votes``). Votes end when the host asks the class or has dealt
+  with what they say.
 * The share facing the screen is averaged over the same groups, leaving out each group with a member whose
   face was too small to judge.
 """
@@ -22,7 +22,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Hashable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from statistics import fmean
 from typing import Final
@@ -31,12 +31,10 @@ import numpy as np
 
 from bot.pipeline.observation import Observation
 from bot.pipeline.privacy_groups import HeldValues, PrivacyGroups
+from bot.pipeline.votes import Votes
 from inference.arrays import Floats
 from inference.emotions import EMOTIONS
-from reports.summary.windows import VOTE_S, NotAnalysed, PulseKind, WindowSummary
-
-_Votes = dict[Hashable, tuple[float, PulseKind]]
-"""When and what each participant tapped last."""
+from reports.summary.windows import NotAnalysed, PulseKind, WindowSummary
 
 HOLD_S: Final = 30.0
 """How long a participant who is not analysed keeps the last value, seconds."""
@@ -92,7 +90,6 @@ class _Window:
 
     samples: defaultdict[str, _Samples] = field(default_factory=lambda: defaultdict(_Samples))
     pulses: Counter[PulseKind] = field(default_factory=Counter)
-    votes: _Votes = field(default_factory=dict)
 
 
 class WindowAggregator:
@@ -124,7 +121,7 @@ class WindowAggregator:
         self._present: dict[str, _Presence] = {}
         self._opted_out: set[str] = set()
         self._windows: defaultdict[int, _Window] = defaultdict(_Window)
-        self._votes: _Votes = {}
+        self._votes = Votes()
         self._next = 0
         self._outage_s: tuple[float, float] | None = None  # begin and end of the last one
 
@@ -174,10 +171,9 @@ class WindowAggregator:
         if participant_id in self._present:
             self._remove_from_groups(self._present[participant_id].member)
         self.block(participant_id, NotAnalysed.OPTED_OUT)
-        self._votes.pop(participant_id, None)
+        self._votes.erase(participant_id)
         for window in self._windows.values():
             window.samples.pop(participant_id, None)
-            window.votes.pop(participant_id, None)
 
     def add(self, observation: Observation) -> None:
         """Add an observation; it is dropped if its window is closed or its participant is not present."""
@@ -197,9 +193,25 @@ class WindowAggregator:
 
     def pulse(self, participant_id: str, kind: PulseKind, at_s: float) -> None:
         """A participant tapped a button."""
-        window = self._windows[max(self._next, self._index(at_s))]
-        window.pulses[kind] += 1
-        window.votes[participant_id] = (at_s, kind)
+        self._windows[max(self._next, self._index(at_s))].pulses[kind] += 1
+        self.vote(participant_id, kind, at_s)
+
+    def vote(self, participant_id: str, kind: PulseKind, at_s: float) -> None:
+        """A participant said something that is a vote but no tap: the answer to a question."""
+        self._votes.add(participant_id, kind, at_s)
+
+    def clear_votes(self) -> None:
+        """Discard all votes so far; taps stay counted."""
+        self._votes.clear()
+
+    @property
+    def present(self) -> set[str]:
+        """Who is present and has not opted out."""
+        return {
+            one
+            for one, presence in self._present.items()
+            if presence.left_s is None and presence.block_reason is not NotAnalysed.OPTED_OUT
+        }
 
     def pause(self, at_s: float) -> None:
         """The connection to the room broke: until it is back, windows without data are left out."""
@@ -267,6 +279,7 @@ class WindowAggregator:
             else:
                 reasons[_reason(presence, samples)] += 1
         analysed, not_analysed = len(shares), reasons.total()
+        votes, weights = self._votes.count(end_s)
         published = self._publish(shares, facing, self._began_s + end_s)
         return WindowSummary(
             class_id=self._class_id,
@@ -283,7 +296,8 @@ class WindowAggregator:
             shown=published.shown,
             facing=published.facing,
             pulses={kind.value: window.pulses[kind] for kind in PulseKind},
-            votes=self._count_votes(window, end_s),
+            votes=votes,
+            weights=weights,
         )
 
     def _publish(self, shares: Mapping[str, Floats], facing: Mapping[str, float], at_s: float) -> _Published:
@@ -309,13 +323,6 @@ class WindowAggregator:
         self._groups.remove(member)
         self._held.forget(member)
         self._held_facing.forget(member)
-
-    def _count_votes(self, window: _Window, end_s: float) -> dict[str, int]:
-        """The votes at the end of a window, by kind."""
-        self._votes |= window.votes
-        self._votes = {one: vote for one, vote in self._votes.items() if vote[0] > end_s - VOTE_S}
-        counts = Counter(kind for _, kind in self._votes.values())
-        return {kind.value: counts[kind] for kind in PulseKind}
 
     def _forget_absent(self) -> None:
         """Forget participants who left before the first open window, and whose value is no longer held."""

@@ -17,9 +17,11 @@ from bot.pipeline.aggregator import WindowAggregator
 from bot.pipeline.check_ins import CheckIns
 from bot.pipeline.observation import Observation, ReadingLimits
 from bot.pipeline.privacy_groups import PrivacyGroups
+from bot.pipeline.questions import Questions
 from bot.pipeline.track_worker import ImageReader, observe_track
 from bot.rooms import contract
 from bot.tracks import VideoTrack
+from reports.summary.asks import Ask
 from reports.summary.records import CheckIn, Consent, PulseRecord
 from reports.summary.windows import NotAnalysed, WindowSummary
 
@@ -32,6 +34,10 @@ GRACE_S: Final = 0.25
 """How long after its end a window waits for samples that are still being analysed, seconds."""
 
 
+_DRAINED: Final = contract.Joined | contract.Left | contract.OptedOut | contract.Pulse | contract.Answered
+"""Events that still count when they are queued as the class ends."""
+
+
 class Sink(Protocol):
     """Receives what the pipeline of a class produces."""
 
@@ -40,6 +46,10 @@ class Sink(Protocol):
         ...
 
     async def on_pulse(self, pulse: PulseRecord) -> None: ...
+    async def on_ask(self, ask: Ask) -> None:
+        """A question was opened, got another answer, or was closed."""
+        ...
+
     async def on_consent(self, consent: Consent) -> None: ...
     async def on_check_in(self, check_in: CheckIn) -> None:
         """A participant who opted in to it may need a word."""
@@ -94,7 +104,11 @@ class _Worker:
 
 
 class Supervisor:
-    """Runs the pipeline of one class."""
+    """Runs the pipeline of one class.
+
+    Attributes:
+        questions: The questions to the class.
+    """
 
     def __init__(
         self, room: contract.Room, reader: ImageReader | None, options: PipelineOptions, sink: Sink
@@ -111,6 +125,9 @@ class Supervisor:
         self._check_ins = CheckIns(options.class_id)
         self._workers: dict[str, _Worker] = {}
         self._opted_out: set[str] = set()
+        self.questions = Questions(
+            options.class_id, room, self._aggregator, self._check_ins, sink.on_ask, self._now_s
+        )
         self._publishing = asyncio.Lock()
 
     async def run(self) -> None:
@@ -122,17 +139,21 @@ class Supervisor:
         failure: contract.RoomError | None = None
         try:
             async with asyncio.TaskGroup() as group:
-                ticker = group.create_task(self._close_windows())
+                tickers = [
+                    group.create_task(self._close_windows()),
+                    group.create_task(self.questions.follow()),
+                ]
                 try:
                     async for event in self._room.events():
                         await self._handle(event, group)
                 except contract.RoomError as exc:
                     failure = exc
                 finally:
-                    for task in (ticker, *(worker.task for worker in self._workers.values())):
+                    for task in (*tickers, *(worker.task for worker in self._workers.values())):
                         task.cancel()
                     await self._drain_events(group)
         finally:
+            await self.questions.close()
             await self._publish(self._aggregator.close_last(self._now_s()))
         if failure is not None:
             raise failure
@@ -145,7 +166,7 @@ class Supervisor:
                 async for event in self._room.events():
                     queued.append(event)
         for event in queued:
-            if isinstance(event, contract.Joined | contract.Left | contract.OptedOut | contract.Pulse):
+            if isinstance(event, _DRAINED):
                 await self._handle(event, group)
 
     async def drain_after_leaving(self) -> None:
@@ -157,6 +178,10 @@ class Supervisor:
                         await self._sink.on_erase(event.participant_id, event.on_erased)
                     elif isinstance(event, contract.Joined) and event.consented:
                         await self._sink.on_consent(self._consent(event, self._now_s()))
+
+    def clear_votes(self) -> None:
+        """Discard all votes so far, because the host dealt with them."""
+        self._aggregator.clear_votes()
 
     def _now_s(self) -> float:
         return asyncio.get_running_loop().time() - self._options.began_s
@@ -179,7 +204,8 @@ class Supervisor:
         at_s = self._now_s()
         match event:
             case contract.Joined():
-                self._aggregator.join(event.participant_id, at_s, event.person)
+                if event.attends:
+                    self._aggregator.join(event.participant_id, at_s, event.person)
                 opted_out = event.participant_id in self._opted_out
                 self._check_ins.set_consent(event.participant_id, event.individual and not opted_out)
                 if event.consented:
@@ -196,10 +222,17 @@ class Supervisor:
             case contract.UnsupportedCodec():
                 _log.info("camera in an unsupported codec", codec=event.codec)
                 self._aggregator.block(event.participant_id, NotAnalysed.UNSUPPORTED_CODEC)
+            case contract.EncryptedCamera():
+                self._aggregator.block(event.participant_id, NotAnalysed.UNDECODABLE)
+            case contract.Notice():
+                await self._sink.on_connection(True, event.text)
             case contract.Pulse():
                 self._aggregator.pulse(event.participant_id, event.kind, at_s)
                 self._check_ins.pulse(event.participant_id, event.kind, at_s)
                 await self._sink.on_pulse(PulseRecord(self._options.class_id, at_s, event.kind))
+            case contract.Answered():
+                if event.participant_id not in self._opted_out:
+                    self.questions.answer(event, at_s)
             case contract.OptedOut():
                 self._opt_out(event.participant_id)
                 await self._sink.on_erase(event.participant_id, event.on_erased)
@@ -249,6 +282,7 @@ class Supervisor:
     def _opt_out(self, participant_id: str) -> None:
         self._opted_out.add(participant_id)
         self._aggregator.opt_out(participant_id)
+        self.questions.erase(participant_id)
         self._check_ins.set_consent(participant_id, False)
         for track_id, worker in list(self._workers.items()):
             if worker.participant_id == participant_id:

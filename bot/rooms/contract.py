@@ -5,6 +5,7 @@ RoomError
 +-- RoomUnavailable   the room or its server cannot be reached or no longer exists
 +-- RoomDenied        the room did not admit the bot (wrong PIN, full, requires a token)
 +-- RoomRemoved       the bot was removed from the room
++-- RoomEnded         the room came to its regular end
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from enum import Enum
 from typing import Protocol
 
 from bot.tracks import VideoTrack
+from reports.summary.asks import Ask
 from reports.summary.windows import PulseKind
 
 
@@ -37,6 +39,10 @@ class RoomDenied(RoomError):
 
 class RoomRemoved(RoomError):
     """The bot was removed from the room."""
+
+
+class RoomEnded(RoomError):
+    """The room came to its regular end; the text is a sentence that says how."""
 
 
 class Erasure(Enum):
@@ -62,6 +68,8 @@ class Joined:
         consented: Whether the participant ticked the consent (embedded room).
         person: A key that certainly means the same person, in this class and in later ones of the room. Never
             stored. None if the room cannot be certain, for example if it knows people only by name.
+        attends: Whether they count as present. False for who only answers and taps in a page beside the room,
+            because the room itself counts them already.
     """
 
     participant_id: str
@@ -69,6 +77,7 @@ class Joined:
     individual: bool = False
     consented: bool = False
     person: str | None = None
+    attends: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,11 +119,40 @@ class UnsupportedCodec:
 
 
 @dataclass(frozen=True, slots=True)
+class EncryptedCamera:
+    """A participant's camera is encrypted end to end, so it is not received."""
+
+    participant_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Something that the host should know while the class runs; ``text`` is one line that says what to do."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Pulse:
     """A participant tapped a pulse button."""
 
     participant_id: str
     kind: PulseKind
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """A participant answered the question of ``Room.ask``, or perhaps did.
+
+    Attributes:
+        participant_id: The participant.
+        number: Number of the answer, from 1; the pipeline ignores numbers that the question does not have.
+        by_chat: Whether it was a digit in the chat, which may mean something else while no question is open.
+    """
+
+    participant_id: str
+    number: int
+    by_chat: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,8 +181,8 @@ class Reconnected:
 
 
 RoomEvent = (
-    Joined | Left | TrackAdded | TrackRemoved | Muted | UnsupportedCodec | Pulse | OptedOut
-    | Disconnected | Reconnected
+    Joined | Left | TrackAdded | TrackRemoved | Muted | UnsupportedCodec | EncryptedCamera | Pulse | Answered
+    | OptedOut | Notice | Disconnected | Reconnected
 )  # fmt: skip
 
 
@@ -177,6 +215,19 @@ class Room(AbstractAsyncContextManager["Room"], Protocol):
 
     async def announce(self, text: str) -> bool:
         """Inform everybody in the room; False if the room has no channel for it, such as a chat."""
+        ...
+
+    async def ask(self, question: Ask | None) -> bool:
+        """Ask everybody in the room, in place of any earlier question.
+
+        Answers are published as ``Answered``.
+
+        Args:
+            question: The question; None when it has been closed.
+
+        Returns:
+            Whether the room can ask.
+        """
         ...
 
     async def leave_out(self, who: str) -> int:

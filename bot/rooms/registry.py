@@ -7,7 +7,7 @@ import pkgutil
 import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final, Protocol, runtime_checkable
 
 from aiohttp import web
 
@@ -36,7 +36,7 @@ _INSTEAD: Final = (
     "student link into the call's chat"
 )
 
-_NOT_ADAPTERS: Final = frozenset({"contract", "registry"})
+_NOT_ADAPTERS: Final = frozenset({"common", "contract", "registry"})
 
 
 async def _nothing_stored(_participant_id: str) -> Erasure:
@@ -81,6 +81,19 @@ class RoomAdapter(Protocol):
 
     def routes(self) -> Iterable[web.AbstractRouteDef]:
         """Return the adapter's routes that need no host token; most adapters have none."""
+        ...
+
+
+@runtime_checkable
+class Checkable(Protocol):
+    """An adapter with settings of its own, which ``classmood doctor`` checks."""
+
+    def check(self) -> str:
+        """Check the settings and the server that they name; return what was found. Blocks.
+
+        Raises:
+            RoomError: what to correct.
+        """
         ...
 
 

@@ -12,9 +12,12 @@ from typing import Final
 from bot.metrics import Metrics
 from bot.sessions.class_timings import ClassTimings
 from bot.sessions.recorder import Recorder
+from reports.summary.asks import Ask
+from reports.summary.indications import Alert, Indicator
 from reports.summary.indicators import Indicators
-from reports.summary.records import CheckIn, Consent, PulseRecord
+from reports.summary.records import CheckIn, Consent, Marker, MarkerKind, PulseRecord
 from reports.summary.windows import WindowSummary
+from reports.summary.words import asked
 from reports.web.feed import LiveFeed
 
 _STORE_FIRST_S: Final = 0.5
@@ -34,6 +37,7 @@ class ClassSink:
         metrics: Metrics,
         timings: ClassTimings,
         on_connection: Callable[[bool, str], Awaitable[None]],
+        say: Callable[[str], str] = str,
     ) -> None:
         """Set up.
 
@@ -44,12 +48,14 @@ class ClassSink:
             metrics: The server's metrics.
             timings: The class's timings.
             on_connection: Called with whether the room's connection is up, and why not.
+            say: Translates texts for the host.
         """
         self._class_id = class_id
         self._recorder, self._feed = recorder, feed
         self._metrics, self._timings = metrics, timings
         self._on_connection = on_connection
-        self._indicators = Indicators()
+        self._say = say
+        self._indicators = Indicators(say)
         self._checked_in: set[str] = set()  # participants with a check-in that a page may show
 
     async def on_window(self, window: WindowSummary, behind_s: float) -> None:
@@ -59,15 +65,26 @@ class ClassSink:
         await self._recorder.settle(_STORE_FIRST_S)
         self._feed.publish(window.class_id, "summary", window.to_json())
         self._timings.window(clock() - ended_s)  # includes the wait for the store
-        indicator, alert = self._indicators.add(window)
-        self._feed.publish(window.class_id, "indicator", indicator.to_json())
-        if alert is not None:
-            self._feed.publish(window.class_id, "alert", alert.to_json())
+        self._publish_indicator(*self._indicators.add(window))
 
     async def on_pulse(self, pulse: PulseRecord) -> None:
         self._metrics.pulses.labels(pulse.kind.value).inc()
         self._recorder.pulse(pulse)
         self._feed.publish(pulse.class_id, "pulse", pulse.to_json())
+
+    async def on_ask(self, ask: Ask) -> None:
+        if not ask.open:
+            self._recorder.ask(ask)
+            marker = Marker(self._class_id, ask.at_s, asked(ask, self._say), MarkerKind.ASK)
+            self._recorder.marker_later(marker)
+            await self._recorder.settle(_STORE_FIRST_S)
+            self._feed.publish(self._class_id, "marker", marker.to_json())
+        self._feed.publish(self._class_id, "ask", ask.to_json())
+
+    def calm(self, at_s: float) -> None:
+        """The host dealt with what the word says: publish that at once."""
+        self._indicators.calm(at_s)
+        self._publish_indicator(*self._indicators.settle())
 
     async def on_consent(self, consent: Consent) -> None:
         self._recorder.consent(consent)
@@ -91,6 +108,12 @@ class ClassSink:
 
     def on_cameras(self, change: int) -> None:
         self._metrics.cameras.inc(change)
+
+    def _publish_indicator(self, indicator: Indicator | None, alerts: tuple[Alert, ...]) -> None:
+        if indicator is not None:
+            self._feed.publish(self._class_id, "indicator", indicator.to_json())
+        for alert in alerts:
+            self._feed.publish(self._class_id, "alert", alert.to_json())
 
     async def _remove_check_ins(self, participant_id: str) -> None:
         """Make pages reload the check-ins if one of this participant, now deleted, may be shown."""

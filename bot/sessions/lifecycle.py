@@ -4,23 +4,30 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
 from bot.config import Settings
 from bot.metrics import Metrics
 from bot.pipeline.track_worker import ImageReader
-from bot.rooms.contract import RoomUrlError
+from bot.rooms.contract import Room, RoomUrlError
 from bot.rooms.registry import RoomAdapter, open_room
 from bot.sessions.recorder import Recorder
 from bot.sessions.room_groups import RoomGroups
 from bot.sessions.running_class import JOINING, ClassServices, RunningClass
+from bot.sessions.with_entrance import WithEntrance
+from reports.languages import language
 from reports.store import Store
+from reports.summary.asks import Ask
 from reports.summary.classes import ClassInfo, ClassState
 from reports.summary.records import Marker
 from reports.web.controller import RoomRefused
 from reports.web.feed import LiveFeed
+
+_ENTRANCE_SCHEME: Final = "companion"
+_ENTRANCE: Final = f"{_ENTRANCE_SCHEME}:?entrance=1"
+"""Room URL of the page with the buttons, for a class in another room."""
 
 _STOPPING: Final = "the server is being stopped"
 _STORE_IN_TROUBLE: Final = "the store accepts no writes at present: the log and the host's pages say why"
@@ -62,7 +69,9 @@ class Sessions:
         self._settings, self._metrics = settings, metrics
         self._public_url, self._now = public_url, now
         groups = RoomGroups(settings.privacy.min_group)
-        self._services = ClassServices(recorder, feed, metrics, reader, settings, groups)
+        self._services = ClassServices(
+            recorder, feed, metrics, reader, settings, groups, language(settings.web.language).gettext
+        )
         self._running: dict[str, RunningClass] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._stopping = False
@@ -71,7 +80,7 @@ class Sessions:
     async def start(self, room: str, title: str) -> ClassInfo:
         """Start a class; see ``ClassController``."""
         try:
-            opened = await asyncio.to_thread(open_room, room, self._adapters)
+            opened = await asyncio.to_thread(self._open, room)
         except RoomUrlError as exc:
             raise RoomRefused(str(exc)) from exc
         if self._stopping:
@@ -120,6 +129,23 @@ class Sessions:
         running = self._running.get(class_id)
         return None if running is None else await running.mark(label)
 
+    async def ask(
+        self, class_id: str, question: str, answers: Sequence[str], alert_at_s: float | None
+    ) -> Ask | None:
+        """Ask a class; see ``ClassController``."""
+        running = self._running.get(class_id)
+        return None if running is None else await running.ask(question, answers, alert_at_s)
+
+    def open_question(self, class_id: str) -> Ask | None:
+        """The open question; see ``ClassController``."""
+        running = self._running.get(class_id)
+        return None if running is None else running.open_question()
+
+    async def calm(self, class_id: str) -> Marker | None:
+        """The host dealt with what the word says; see ``ClassController``."""
+        running = self._running.get(class_id)
+        return None if running is None else await running.calm()
+
     async def leave_out(self, class_id: str, who: str) -> int | None:
         """Opt a student out for the host; see ``ClassController``."""
         running = self._running.get(class_id)
@@ -153,6 +179,17 @@ class Sessions:
         if tasks:
             await asyncio.wait(tasks, timeout=within_s)
         await self._recorder.close(0.0)
+
+    def _open(self, url: str) -> Room:
+        """Open a room; one without a page for its students gets an entrance. Reads files.
+
+        Raises:
+            RoomUrlError: the room URL is wrong.
+        """
+        room = open_room(url, self._adapters)
+        if room.code is not None or _ENTRANCE_SCHEME not in self._adapters:
+            return room
+        return WithEntrance(room, open_room(_ENTRANCE, self._adapters))
 
     async def _run(self, running: RunningClass) -> None:
         try:

@@ -13,6 +13,7 @@ from bot.metrics import Metrics
 from bot.rooms.contract import Erasure
 from bot.sessions.write_queue import WriteQueue
 from reports.store import Store, StoreError
+from reports.summary.asks import Ask
 from reports.summary.classes import ClassInfo
 from reports.summary.records import CheckIn, Consent, Marker, PulseRecord
 from reports.summary.windows import WindowSummary
@@ -88,6 +89,14 @@ class Recorder:
             StoreError: it cannot be written; nothing is queued.
         """
         await self._store.add_marker(marker)
+
+    def marker_later(self, marker: Marker) -> None:
+        """Queue a marker that nobody waits for."""
+        self._queue.put(lambda: self._store.add_marker(marker))
+
+    def ask(self, ask: Ask) -> None:
+        """Queue a question with its answers."""
+        self._queue.put(lambda: self._store.put_ask(ask))
 
     def class_state(self, info: ClassInfo, on_written: Callable[[], None]) -> None:
         """Queue a class's new state; ``on_written`` is called when it is stored. Dropped last."""

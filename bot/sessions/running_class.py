@@ -7,6 +7,7 @@ leave the room, store the final state.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -20,25 +21,27 @@ from bot.metrics import Metrics
 from bot.pipeline.observation import ReadingLimits
 from bot.pipeline.supervisor import PipelineOptions, Supervisor
 from bot.pipeline.track_worker import ImageReader
-from bot.rooms.contract import Room, RoomDenied, RoomError, RoomRemoved
+from bot.rooms.contract import Room, RoomDenied, RoomEnded, RoomError, RoomRemoved
 from bot.sessions.class_sink import ClassSink
 from bot.sessions.class_timings import ClassTimings
 from bot.sessions.recorder import Recorder
 from bot.sessions.room_groups import RoomGroups
+from reports.summary.asks import Ask
 from reports.summary.classes import ClassInfo, ClassState
-from reports.summary.records import Marker
+from reports.summary.records import Marker, MarkerKind
+from reports.summary.words import DEALT_WITH, N_
 from reports.web.feed import LiveFeed
 
 _log = structlog.get_logger()
 
-NOTICE: Final = (
+NOTICE: Final = N_(
     "ClassMood has joined this class. It analyses camera images to count visible expressions of the whole "
     "class and how many faces are turned to the screen. Images stay in memory and are never stored. Switch "
     "your camera off if you do not want that."
 )
 """Announced in rooms that have chat."""
 
-NOTICE_WITHOUT_FACES: Final = (
+NOTICE_WITHOUT_FACES: Final = N_(
     "ClassMood has joined this class. It counts who takes part and which buttons are tapped. It does not "
     "analyse camera images."
 )
@@ -63,6 +66,7 @@ class ClassServices:
         reader: Detects and classifies faces; None where faces must not be analysed.
         settings: All settings.
         groups: The privacy groups of recent rooms.
+        say: Translates texts for the host and for everybody in a room's chat.
     """
 
     recorder: Recorder
@@ -71,6 +75,7 @@ class ClassServices:
     reader: ImageReader | None
     settings: Settings
     groups: RoomGroups
+    say: Callable[[str], str] = str
 
 
 class RunningClass:
@@ -92,6 +97,8 @@ class RunningClass:
         self.room_key = room.key
         self._end_requested = asyncio.Event()
         self._end_reason = ""
+        self._pipeline: Supervisor | None = None  # while the class is live
+        self._sink: ClassSink | None = None
         self._began_s = asyncio.get_running_loop().time()  # loop time of second 0; set again when live
         self._started_s = steady_s()
 
@@ -100,7 +107,7 @@ class RunningClass:
         self._end_reason = reason
         self._end_requested.set()
 
-    async def mark(self, label: str) -> Marker:
+    async def mark(self, label: str, kind: MarkerKind = MarkerKind.HOST) -> Marker:
         """Store and publish a marker at this moment; it is at second 0 while the bot is joining.
 
         Raises:
@@ -108,10 +115,33 @@ class RunningClass:
         """
         joining = self.info.state is ClassState.JOINING
         at_s = 0.0 if joining else asyncio.get_running_loop().time() - self._began_s
-        marker = Marker(self.info.id, at_s, label)
+        marker = Marker(self.info.id, at_s, label, kind)
         await self._services.recorder.marker(marker)
         if not self.ended.is_set():  # otherwise the feed is closed
             self._services.feed.publish(self.info.id, "marker", marker.to_json())
+        return marker
+
+    async def ask(self, question: str, answers: Sequence[str], alert_at_s: float | None) -> Ask | None:
+        """Ask the class, see ``Questions.ask``; None if the class is not live."""
+        if self._pipeline is None or self.info.state is not ClassState.LIVE:
+            return None
+        return await self._pipeline.questions.ask(question, answers, alert_at_s)
+
+    def open_question(self) -> Ask | None:
+        """The open question with its answers so far; None without one."""
+        return None if self._pipeline is None else self._pipeline.questions.open_question()
+
+    async def calm(self) -> Marker | None:
+        """The host dealt with what the word says; returns the marker, None if the class is not live.
+
+        Raises:
+            StoreError: the marker cannot be stored; nothing has changed.
+        """
+        if self._pipeline is None or self._sink is None:
+            return None
+        marker = await self.mark(self._services.say(DEALT_WITH), MarkerKind.CALM)
+        self._pipeline.clear_votes()
+        self._sink.calm(marker.at_s)
         return marker
 
     async def leave_out(self, who: str) -> int:
@@ -157,6 +187,8 @@ class RunningClass:
             return ClassState.DENIED, str(exc)
         except RoomRemoved as exc:
             return ClassState.REMOVED, str(exc)
+        except RoomEnded as exc:
+            return ClassState.ENDED, str(exc)
         except RoomError as exc:
             return ClassState.FAILED, str(exc)
         finally:
@@ -167,7 +199,8 @@ class RunningClass:
     async def _follow(self) -> None:
         services, settings = self._services, self._services.settings
         async with AsyncExitStack() as after_leaving, self._room as room:
-            announced = await room.announce(NOTICE if services.reader is not None else NOTICE_WITHOUT_FACES)
+            notice = NOTICE if services.reader is not None else NOTICE_WITHOUT_FACES
+            announced = await room.announce(services.say(notice))
             if settings.privacy.require_announcement and not announced:
                 raise RoomDenied(
                     "use a room with chat, or inform the class yourself and set privacy.require_announcement "
@@ -191,10 +224,15 @@ class RunningClass:
                 metrics=services.metrics,
                 timings=self.timings,
                 on_connection=self._change_connection,
+                say=services.say,
             )
             pipeline = Supervisor(room, services.reader, options, sink)
             after_leaving.push_async_callback(pipeline.drain_after_leaving)
-            await pipeline.run()
+            self._pipeline, self._sink = pipeline, sink
+            try:
+                await pipeline.run()
+            finally:
+                self._pipeline, self._sink = None, None
 
     async def _change_connection(self, up: bool, reason: str) -> None:
         """The room's connection broke or is back."""

@@ -6,7 +6,7 @@ It reads no clock, so the page and the command line produce the same bytes.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -20,10 +20,11 @@ from reports.document.comparison import (
 from reports.document.moments import Moment, moments, too_short
 from reports.document.segments import Segment, segments
 from reports.store import Store
+from reports.summary.asks import Ask
 from reports.summary.classes import ClassInfo
 from reports.summary.indications import Alert
 from reports.summary.indicators import indicate
-from reports.summary.records import Marker, PulseRecord
+from reports.summary.records import Marker, MarkerKind, PulseRecord, calms_s
 from reports.summary.shares import Coverage, coverage, gaps, mean_facing, mean_shares, not_analysed_totals
 from reports.summary.windows import WindowSummary
 
@@ -42,10 +43,11 @@ class ClassReport:
         coverage: Mean over the class; None without windows.
         shares: Mean shares over the class, weighted by the analysed; None when none are published.
         facing: Mean share turned to the screen; None when no window has one.
-        segments: From marker to marker.
+        segments: From marker to marker, of those that the host set.
         moments: The moments that stand out, oldest first.
         too_short: Whether the class is too short for any moment to stand out.
         alerts: The alerts that the host saw, oldest first.
+        asks: The questions to the class with their answers, oldest first.
         around_taps: Expressions around the taps, one row for each kind of pulse that was tapped.
         earlier: Earlier classes of the same title, oldest first.
         not_analysed: Participants not analysed, by reason, summed over the windows.
@@ -66,6 +68,7 @@ class ClassReport:
     moments: tuple[Moment, ...]
     too_short: bool
     alerts: tuple[Alert, ...]
+    asks: tuple[Ask, ...]
     around_taps: tuple[TapComparison, ...]
     earlier: tuple[ComparedClass, ...]
     not_analysed: Mapping[str, int]
@@ -82,11 +85,14 @@ def build_report(
     model_card: Mapping[str, Any] | None,
     alerts: Sequence[Alert] = (),
     earlier: Sequence[ComparedClass] = (),
+    asks: Sequence[Ask] = (),
+    say: Callable[[str], str] = str,
 ) -> ClassReport:
     """Calculate the figures of a class; windows, markers and pulses may be in any order."""
     ordered_windows = tuple(sorted(windows, key=lambda window: window.start_s))
     ordered_markers = tuple(sorted(markers, key=lambda marker: marker.at_s))
     ordered_pulses = tuple(sorted(pulses, key=lambda pulse: pulse.at_s))
+    own_markers = [marker for marker in ordered_markers if marker.kind is MarkerKind.HOST]
     length_s = max((window.end_s for window in ordered_windows), default=0.0)
     return ClassReport(
         info=info.without_code(),
@@ -97,10 +103,11 @@ def build_report(
         coverage=coverage(ordered_windows),
         shares=mean_shares(ordered_windows),
         facing=mean_facing(ordered_windows),
-        segments=segments(ordered_windows, ordered_markers, ordered_pulses, length_s),
-        moments=moments(ordered_windows, ordered_markers),
+        segments=segments(ordered_windows, own_markers, ordered_pulses, length_s),
+        moments=moments(ordered_windows, own_markers, say),
         too_short=too_short(ordered_windows),
         alerts=tuple(alerts),
+        asks=tuple(asks),
         around_taps=compare_around_taps(ordered_windows, ordered_pulses),
         earlier=tuple(earlier),
         not_analysed=not_analysed_totals(ordered_windows),
@@ -110,8 +117,13 @@ def build_report(
     )
 
 
-async def load_report(store: Store, class_id: str, card: Mapping[str, Any] | None) -> ClassReport | None:
-    """The report of a class from its records in the store; None if the class does not exist."""
+async def load_report(
+    store: Store, class_id: str, card: Mapping[str, Any] | None, say: Callable[[str], str] = str
+) -> ClassReport | None:
+    """The report of a class from its records in the store; None if the class does not exist.
+
+    ``say`` translates the texts that are calculated with the figures.
+    """
     info = await store.get_class(class_id)
     if info is None:
         return None
@@ -120,12 +132,15 @@ async def load_report(store: Store, class_id: str, card: Mapping[str, Any] | Non
         compared_class(other, await store.windows(other.id))
         for other in earlier_classes(info, await store.classes(), MAX_EARLIER)
     ]
+    markers = await store.markers(class_id)
     return build_report(
         info,
         windows,
-        await store.markers(class_id),
+        markers,
         await store.pulses(class_id),
         card,
-        (await asyncio.to_thread(indicate, windows)).alerts,
+        (await asyncio.to_thread(indicate, windows, calms_s(markers), say)).alerts,
         earlier,
+        await store.asks(class_id),
+        say,
     )

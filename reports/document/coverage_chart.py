@@ -12,8 +12,9 @@ from typing import Final
 
 from reports.document.columns import Column, columns
 from reports.document.palette import ANALYSED, CAMERAS, PRESENT
-from reports.document.svg import FONT, grid_line, text_at
+from reports.document.svg import FONT, grid_line, text_at, xml_text
 from reports.summary.windows import WindowSummary
+from reports.summary.words import N_
 
 _WIDTH, _HEIGHT = 960, 120
 _LEFT, _RIGHT, _TOP, _BOTTOM = 58, 10, 8, 20
@@ -38,14 +39,14 @@ class Layer:
 
 
 LAYERS: Final = (
-    Layer("cov-present", "present", PRESENT, lambda column: column.participants),
-    Layer("cov-cameras", "camera on", CAMERAS, lambda column: column.cameras_on),
-    Layer("cov-analysed", "analysed", ANALYSED, lambda column: column.analysed),
+    Layer("cov-present", N_("present"), PRESENT, lambda column: column.participants),
+    Layer("cov-cameras", N_("camera on"), CAMERAS, lambda column: column.cameras_on),
+    Layer("cov-analysed", N_("analysed"), ANALYSED, lambda column: column.analysed),
 )
 """From the back to the front."""
 
 
-def coverage_svg(windows: Sequence[WindowSummary]) -> str:
+def coverage_svg(windows: Sequence[WindowSummary], say: Callable[[str], str] = str) -> str:
     """Draw the layers over each other; gaps stay empty."""
     drawn = columns(windows, _MAX_COLUMNS)
     peak = max((column.participants for column in drawn), default=0.0) or 1.0
@@ -55,10 +56,11 @@ def coverage_svg(windows: Sequence[WindowSummary]) -> str:
     def x(at_s: float) -> str:
         return f"{_LEFT + plot_px * min(max(at_s, 0.0), end_s) / end_s:.1f}"
 
-    names = ", ".join(layer.name for layer in LAYERS).capitalize()
+    names = ", ".join(say(layer.name) for layer in LAYERS).capitalize()
+    label = say(N_("%(names)s over time, at most %(peak)s present")) % {"names": names, "peak": f"{peak:.0f}"}
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" class="timeline" role="img" '
-        f'aria-label="{names} over time, at most {peak:.0f} present" width="{_WIDTH}" height="{_HEIGHT}" '
+        f'aria-label="{xml_text(label)}" width="{_WIDTH}" height="{_HEIGHT}" '
         f'viewBox="0 0 {_WIDTH} {_HEIGHT}" {FONT}>'
     ]
     for layer in LAYERS:

@@ -12,7 +12,7 @@ pulses_KIND                 taps in the window, by kind
 markers                     labels of the markers set before the next window, joined by " | "
 shown                       students on whom the shares rest: the members of whole privacy groups
 facing                      share turned to the screen, 0..1; empty when withheld or unknown
-voices_KIND                 votes: students by what they tapped last, in the two minutes before its end
+voices_KIND                 votes: students by what they said last, in the minute before its end
 clock_time, utc_offset      when the window began, in this machine's time zone; its distance from UTC
 ==========================  ==============================================================================
 """

@@ -10,6 +10,7 @@ from reports.document.intervals import margins
 from reports.summary.records import Marker, PulseRecord
 from reports.summary.shares import Coverage, coverage, mean_facing, mean_shares
 from reports.summary.windows import PulseKind, WindowSummary
+from reports.summary.words import N_
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,7 @@ def segments(
     """Cut a class of ``length_s`` seconds; windows, markers and pulses are in time order."""
     starts = [(marker.at_s, marker.label) for marker in markers]
     if not starts or starts[0][0] > 0:
-        starts.insert(0, (0.0, "Beginning" if starts else "Whole class"))
+        starts.insert(0, (0.0, N_("Beginning") if starts else N_("Whole class")))
     cut = []
     for index, (start_s, label) in enumerate(starts):
         is_last = index == len(starts) - 1

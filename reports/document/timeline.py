@@ -7,7 +7,7 @@ however long the class.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from reports.document.svg import FONT, xml_text
@@ -28,6 +28,7 @@ from reports.document.timeline_layout import TimelineLayout
 from reports.summary.records import Marker, PulseRecord
 from reports.summary.shares import gaps, mean_shares
 from reports.summary.windows import WindowSummary
+from reports.summary.words import EMOTION_WORDS, N_
 
 MIN_WIDTH: Final = 240
 MAX_WIDTH: Final = 1600
@@ -46,6 +47,8 @@ def timeline_svg(
     *,
     width: int = 960,
     faces: bool = True,
+    lanes: bool = True,
+    say: Callable[[str], str] = str,
 ) -> str:
     """Draw a class.
 
@@ -55,18 +58,22 @@ def timeline_svg(
         pulses: Drawn as ticks, one lane for each kind.
         width: Pixels; clamped to ``MIN_WIDTH`` and ``MAX_WIDTH``.
         faces: Whether the class has face analysis; if not, the attendance is drawn instead.
+        lanes: Whether the taps are drawn; not in a copy to share.
+        say: Translates the texts.
 
     Returns:
         Well-formed SVG; one user unit is one pixel.
     """
-    layout = TimelineLayout(windows, markers, pulses, min(MAX_WIDTH, max(MIN_WIDTH, width)), faces)
+    layout = TimelineLayout(
+        windows, markers, pulses, min(MAX_WIDTH, max(MIN_WIDTH, width)), faces, lanes, say
+    )
     if faces:
-        title = "Visible expressions over time"
+        title = say(N_("Visible expressions over time"))
         grid = share_grid(layout)
         figures = [*stacked_shares(layout), *withheld_columns(layout), *coverage_strip(layout)]
         entries = share_entries(layout)
     else:
-        title = "Present, taps and markers over time"
+        title = say(N_("Present, taps and markers over time"))
         grid = ()
         figures = list(attendance(layout))
         entries = attendance_entries(layout)
@@ -82,7 +89,7 @@ def timeline_svg(
             *grid,
             *time_axis(layout),
             *figures,
-            *pulse_lanes(layout, pulses),
+            *(pulse_lanes(layout, pulses) if lanes else ()),
             *marker_lines(layout, markers),
             *legend_parts,
             "</svg>",
@@ -94,21 +101,24 @@ def _description(
     layout: TimelineLayout, windows: Sequence[WindowSummary], markers: Sequence[Marker], faces: bool
 ) -> str:
     """The timeline in words, for screen readers."""
+    say = layout.say
     if not windows:
-        return "No windows yet."
-    minutes = layout.columns[-1].end_s / 60
-    sentences = [f"{len(windows)} windows over {minutes:.1f} minutes."]
+        return say(N_("No windows yet."))
+    length = {"count": len(windows), "minutes": f"{layout.columns[-1].end_s / 60:.1f}"}
+    sentences = [say(N_("%(count)s windows over %(minutes)s minutes.")) % length]
     mean = mean_shares(windows)
     if mean is not None:
         largest = sorted(mean, key=lambda label: -mean[label])[:3]
-        listed = ", ".join(f"{label} {100 * mean[label]:.0f} %" for label in largest)
-        sentences.append(f"On average: {listed}.")
+        listed = ", ".join(f"{say(EMOTION_WORDS[label])} {100 * mean[label]:.0f} %" for label in largest)
+        sentences.append(say(N_("On average: %(shares)s.")) % {"shares": listed})
     peak = max(window.participants for window in windows)
     if not peak:
-        sentences.append("Nobody was present.")
+        sentences.append(say(N_("Nobody was present.")))
     elif faces:
-        sentences.append(f"Windows withheld: {sum(window.withheld for window in windows)}.")
+        withheld = sum(window.withheld for window in windows)
+        sentences.append(say(N_("Windows withheld: %(count)s.")) % {"count": withheld})
     else:
-        sentences.append(f"At most {peak} present.")
-    sentences.append(f"Gaps: {gaps(windows)}, markers: {len(markers)}.")
+        sentences.append(say(N_("At most %(count)s present.")) % {"count": peak})
+    counts = {"gaps": gaps(windows), "markers": len(markers)}
+    sentences.append(say(N_("Gaps: %(gaps)s, markers: %(markers)s.")) % counts)
     return " ".join(sentences)

@@ -20,7 +20,7 @@ from reports.document.timeline_layout import (
 )
 from reports.summary.records import Marker, PulseRecord
 from reports.summary.windows import PulseKind
-from reports.summary.words import PULSE_WORDS
+from reports.summary.words import EMOTION_WORDS, N_, PULSE_WORDS
 
 _TICK_STEPS_S: Final = (60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 28800)
 _MIN_TICK_PX: Final = 34
@@ -38,7 +38,7 @@ def time_axis(layout: TimelineLayout) -> Iterable[str]:
         yield grid_line(f"M{x} {layout.axis}v4")
         yield text_at(x, layout.axis + 16, f"{tick * step_s / 60:.0f}", anchor="middle")
     yield grid_line(f"M{LEFT} {layout.axis}H{layout.width - RIGHT}")
-    yield text_at(LEFT - 12, layout.axis + 16, "min", anchor="end")
+    yield text_at(LEFT - 12, layout.axis + 16, layout.say(N_("min")), anchor="end")
 
 
 def share_grid(layout: TimelineLayout) -> Iterable[str]:
@@ -81,7 +81,7 @@ def coverage_strip(layout: TimelineLayout) -> Iterable[str]:
         analysed.append(
             f"M{left:g} {bottom - COVERAGE_PX * column.coverage:.1f}H{right:g}V{bottom}H{left:g}Z"
         )
-    yield text_at(LEFT - 6, layout.coverage + 14, "seen", anchor="end")
+    yield text_at(LEFT - 6, layout.coverage + 14, layout.say(N_("seen")), anchor="end")
     if layout.columns:
         yield f'<path class="tl-all" fill="#e3e6e8" d="{"".join(present)}"/>'
         yield f'<path class="tl-seen" fill="#66717b" d="{"".join(analysed)}"/>'
@@ -93,7 +93,7 @@ def attendance(layout: TimelineLayout) -> Iterable[str]:
     for y, text in ((layout.top, f"{peak:.0f}"), (layout.floor, "0")):
         yield grid_line(f"M{LEFT} {y}H{layout.width - RIGHT}")
         yield text_at(LEFT - 6, y + 4, text, anchor="end")
-    yield text_at(LEFT - 6, (layout.top + layout.floor) / 2 + 4, "present", anchor="end")
+    yield text_at(LEFT - 6, (layout.top + layout.floor) / 2 + 4, layout.say(N_("present")), anchor="end")
     for css_class, fill, counts in (
         ("cov-present", PRESENT, [column.participants for column in layout.columns]),
         ("cov-cameras", CAMERAS, [column.cameras_on for column in layout.columns]),
@@ -112,7 +112,7 @@ def pulse_lanes(layout: TimelineLayout, pulses: Sequence[PulseRecord]) -> Iterab
     """One lane for each kind of pulse, with a tick for each tap."""
     for lane, kind in enumerate(PulseKind):
         y = layout.lanes + lane * LANE_PX
-        yield text_at(LEFT - 6, y + 11, PULSE_WORDS[kind.value], anchor="end", size=11)
+        yield text_at(LEFT - 6, y + 11, layout.say(PULSE_WORDS[kind.value]), anchor="end", size=11)
         # Rounded to two pixels: taps that nobody could tell apart share a tick, which bounds the size.
         xs = sorted({2 * round(layout.x(pulse.at_s) / 2) for pulse in pulses if pulse.kind == kind})
         if xs:
@@ -142,9 +142,9 @@ def marker_lines(layout: TimelineLayout, markers: Sequence[Marker]) -> Iterable[
 
 def share_entries(layout: TimelineLayout) -> list[tuple[str, str]]:
     """Legend of the shares: attributes of the swatch, and text."""
-    entries = [(f'class="emo-{one}" fill="{COLOURS[one]}"', one) for one in STACK]
+    entries = [(f'class="emo-{one}" fill="{COLOURS[one]}"', layout.say(EMOTION_WORDS[one])) for one in STACK]
     if any(column.withheld for column in layout.columns):
-        entries.append(('class="tl-withheld" fill="url(#tl-hatch)"', "withheld for privacy"))
+        entries.append(('class="tl-withheld" fill="url(#tl-hatch)"', layout.say(N_("withheld for privacy"))))
     return entries
 
 
@@ -153,8 +153,8 @@ def attendance_entries(layout: TimelineLayout) -> list[tuple[str, str]]:
     if not any(column.cameras_on for column in layout.columns):
         return []
     return [
-        (f'class="cov-present" fill="{PRESENT}"', "present"),
-        (f'class="cov-cameras" fill="{CAMERAS}"', "camera on"),
+        (f'class="cov-present" fill="{PRESENT}"', layout.say(N_("present"))),
+        (f'class="cov-cameras" fill="{CAMERAS}"', layout.say(N_("camera on"))),
     ]
 
 

@@ -5,7 +5,7 @@ All lengths are in pixels, y grows downwards.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -56,6 +56,7 @@ class TimelineLayout:
         top: Ceiling of the plot; likewise ``floor``.
         coverage: Top of the coverage strip; likewise ``lanes`` of the pulses.
         axis: Height of the time axis.
+        say: Translates the texts.
     """
 
     def __init__(
@@ -65,8 +66,10 @@ class TimelineLayout:
         pulses: Sequence[PulseRecord],
         width: int,
         faces: bool,
+        lanes: bool = True,
+        say: Callable[[str], str] = str,
     ) -> None:
-        self.width = width
+        self.width, self.say = width, say
         self.plot_px = width - LEFT - RIGHT
         ends = [window.end_s for window in windows] + [marker.at_s for marker in markers]
         self.end_s = max([_MIN_LENGTH_S, *ends, *(pulse.at_s for pulse in pulses)])
@@ -77,7 +80,7 @@ class TimelineLayout:
         self.floor = self.top + (SHARES_PX if faces else ATTENDANCE_PX)
         self.coverage = self.floor + 8
         self.lanes = self.coverage + (COVERAGE_PX + 6 if faces else 0)
-        self.axis = self.lanes + len(PulseKind) * LANE_PX + 4
+        self.axis = self.lanes + (len(PulseKind) * LANE_PX if lanes else 0) + 4
 
     def x(self, at_s: float) -> float:
         """Position of a time, given in seconds since the class began."""

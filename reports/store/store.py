@@ -19,6 +19,7 @@ import structlog
 from sqlalchemy import Engine, delete, select
 from sqlalchemy.orm import Session
 
+from reports.store.check_ins import check_ins_of
 from reports.store.database import (
     display_name,
     locked,
@@ -33,7 +34,8 @@ from reports.store.database import (
 from reports.store.database_file import DatabaseFile
 from reports.store.errors import StoreError, StoreRefused, translated
 from reports.store.maintenance import delete_check_ins, delete_expired, delete_participant, mark_interrupted
-from reports.store.tables import CheckInRow, ClassRow, ConsentRow, MarkerRow, PulseRow, WindowRow
+from reports.store.tables import AskRow, CheckInRow, ClassRow, ConsentRow, MarkerRow, PulseRow, WindowRow
+from reports.summary.asks import Ask
 from reports.summary.classes import ClassInfo
 from reports.summary.records import CheckIn, Consent, Marker, PulseRecord
 from reports.summary.windows import WindowSummary
@@ -203,6 +205,16 @@ class Store:
         query = select(MarkerRow).where(MarkerRow.class_id == class_id).order_by(MarkerRow.at_s, MarkerRow.id)
         return await self._read(lambda session: [row.data() for row in session.scalars(query)])
 
+    async def put_ask(self, ask: Ask) -> None:
+        """Store a question, new or with more answers than before."""
+        row = AskRow.of(ask)
+        await self._write(lambda session: _merge(session, row))
+
+    async def asks(self, class_id: str) -> list[Ask]:
+        """The questions to a class, oldest first."""
+        query = select(AskRow).where(AskRow.class_id == class_id).order_by(AskRow.at_s, AskRow.id)
+        return await self._read(lambda session: [row.data() for row in session.scalars(query)])
+
     async def add_pulse(self, pulse: PulseRecord) -> None:
         """Store a tap."""
         row = PulseRow.of(pulse)
@@ -254,28 +266,7 @@ class Store:
 
     async def check_ins(self, class_id: str) -> list[CheckIn]:
         """The check-ins of a class, sorted by the students' names so that the order is no ranking."""
-        query = (
-            select(CheckInRow, ConsentRow.name)
-            .join(
-                ConsentRow,
-                (ConsentRow.class_id == CheckInRow.class_id)
-                & (ConsentRow.participant_id == CheckInRow.participant_id),
-            )
-            .where(CheckInRow.class_id == class_id, ConsentRow.individual)
-        )
-
-        def work(session: Session) -> list[CheckIn]:
-            check_ins = [row.data(name) for row, name in session.execute(query)]
-            return sorted(
-                check_ins,
-                key=lambda check_in: (
-                    (check_in.name or "").casefold(),
-                    check_in.participant_id,
-                    check_in.at_s,
-                ),
-            )
-
-        return await self._read(work)
+        return await self._read(lambda session: check_ins_of(session, class_id))
 
     async def erase_participant(self, class_id: str, participant_id: str) -> None:
         """Delete a participant's consent, name and check-ins; no other row refers to a participant."""
@@ -346,5 +337,5 @@ class Store:
             return work(session)
 
 
-def _merge(session: Session, row: ClassRow | ConsentRow) -> None:
+def _merge(session: Session, row: AskRow | ClassRow | ConsentRow) -> None:
     session.merge(row)

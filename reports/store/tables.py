@@ -30,9 +30,10 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
+from reports.summary.asks import Ask
 from reports.summary.classes import ClassInfo, ClassState
 from reports.summary.json_object import VOTES_KEY
-from reports.summary.records import CheckIn, CheckInKind, Consent, Marker, PulseRecord
+from reports.summary.records import CheckIn, CheckInKind, Consent, Marker, MarkerKind, PulseRecord
 from reports.summary.windows import PulseKind, WindowSummary
 
 if TYPE_CHECKING:
@@ -64,6 +65,7 @@ class Base(DeclarativeBase):
         float: Double(),
         str: Text(),
         dict[str, Any]: JSON(none_as_null=True),
+        list[str]: JSON(none_as_null=True),
     }
 
     @classmethod
@@ -140,6 +142,7 @@ class WindowRow(Base):
     votes: Mapped[dict[str, Any]] = mapped_column(VOTES_KEY)
     facing: Mapped[float | None]
     shown: Mapped[int] = mapped_column(server_default="0")
+    weights: Mapped[dict[str, Any]] = mapped_column(server_default="{}")
 
     @classmethod
     def of(cls, window: WindowSummary) -> Self:
@@ -153,7 +156,7 @@ class WindowRow(Base):
 
 
 class MarkerRow(Base):
-    """A moment that the host marked."""
+    """A moment that has a label."""
 
     __tablename__ = "markers"
 
@@ -161,6 +164,7 @@ class MarkerRow(Base):
     class_id: Mapped[str] = mapped_column(_ID, ForeignKey("classes.id", ondelete="CASCADE"), index=True)
     at_s: Mapped[float]
     label: Mapped[str]
+    kind: Mapped[str] = mapped_column(_WORD, server_default="host")
 
     @classmethod
     def of(cls, marker: Marker) -> Self:
@@ -169,7 +173,33 @@ class MarkerRow(Base):
 
     def data(self) -> Marker:
         """The marker of this row."""
-        return self._to_record(Marker)
+        return self._to_record(Marker, kind=MarkerKind(self.kind))
+
+
+class AskRow(Base):
+    """A question to the class and its answers as counts, without the students."""
+
+    __tablename__ = "asks"
+
+    id: Mapped[str] = mapped_column(_ID, primary_key=True)
+    class_id: Mapped[str] = mapped_column(_ID, ForeignKey("classes.id", ondelete="CASCADE"), index=True)
+    at_s: Mapped[float]
+    closes_s: Mapped[float]
+    question: Mapped[str]
+    answers: Mapped[list[str]]
+    counts: Mapped[dict[str, Any]]
+    silent: Mapped[int]
+    by_chat: Mapped[int]
+    alert_at_s: Mapped[float | None]
+
+    @classmethod
+    def of(cls, ask: Ask) -> Self:
+        """The row of a question; only its answers so far, not that it is open."""
+        return cls._from_record(ask, omit="open", answers=list(ask.answers))
+
+    def data(self) -> Ask:
+        """The question of this row."""
+        return self._to_record(Ask, answers=tuple(self.answers), open=False)
 
 
 class PulseRow(Base):

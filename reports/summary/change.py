@@ -135,6 +135,11 @@ class Change:
             self._recent_s -= old_length_s
             self._add_to_baseline(old_share, old_length_s)
 
+    def restart(self) -> None:
+        """Let the fast mean start again at the baseline, as if the share had just moved back."""
+        self._fast_mean, self.deviation, self.moved = self._baseline, 0.0, 0
+        self.since_s, self._over_limit_since_s = None, None
+
     def _learn(self, length_s: float, share: float) -> None:
         """Collect the first shares; set baseline and noise once they cover ``LEARN_S``."""
         self._first_shares.append(share)

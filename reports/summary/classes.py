@@ -51,8 +51,9 @@ class ClassInfo:
         room: Room URL without secrets.
         state: State of the class.
         reason: The state in plain words; for a final state, why the class ended.
-        code: Code of the embedded room; None for other rooms.
-        student_url: Link for students to the embedded room; None for other rooms.
+        code: Code in the student link; None without one.
+        student_url: Link for students: to the embedded room, or to the page with the buttons of a class that
+            takes place elsewhere. None where the server has no such page.
         started_at: When it was started, UTC.
         ended_at: When it ended, UTC; None while it runs.
         min_group: Fewest analysed participants for whom the shares of a window are published.
@@ -87,6 +88,11 @@ class ClassInfo:
         """The class without what leads to its room: a report is shared, and the code may be used again."""
         room = self.room.replace(self.code, "") if self.code else self.room
         return replace(self, room=room, code=None, student_url=None)
+
+    @property
+    def asks_for_cameras(self) -> bool:
+        """Whether the page behind the student link asks for cameras."""
+        return self.analyses_faces and self.room.startswith("companion:")
 
     def to_json(self) -> dict[str, Any]:
         """The JSON object of the API."""

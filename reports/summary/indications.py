@@ -9,6 +9,15 @@ from typing import Any
 from reports.summary.json_object import json_object
 
 
+class Level(StrEnum):
+    """What a word asks of the host, from least to most; ``NONE`` when there is nothing to say yet."""
+
+    NONE = "none"
+    CALM = "calm"
+    CAUTION = "caution"
+    ACT = "act"
+
+
 class Word(StrEnum):
     """The word of an indicator."""
 
@@ -20,6 +29,7 @@ class Word(StrEnum):
     TENSER = "tenser"
     CALMER = "calmer"
     LOST = "lost"
+    TOO_FAST = "too_fast"
     TOO_SLOW = "too_slow"
     OK = "ok"
 
@@ -36,6 +46,7 @@ class AlertKind(StrEnum):
     """The change that an alert announces."""
 
     LOST = "lost"
+    TOO_FAST = "too_fast"
     TOO_SLOW = "too_slow"
     TENSION = "tension"
     QUIET = "quiet"
@@ -49,6 +60,8 @@ class Indicator:
         class_id: The class.
         at_s: End of the window, seconds since the class began.
         word: The word.
+        level: What it asks of the host.
+        since_s: Since when word and level are the same, seconds since the class began.
         arrow: ``up``, ``down`` or ``level``, compared with the class's own baseline.
         sure: How well the figures support the word.
         from_pulses: Whether the word comes from the students' votes instead of their faces.
@@ -61,6 +74,8 @@ class Indicator:
     class_id: str
     at_s: float
     word: Word
+    level: Level
+    since_s: float
     arrow: str
     sure: Sureness
     from_pulses: bool
@@ -83,12 +98,14 @@ class Alert:
         at_s: When it was raised, seconds since the class began.
         kind: The change.
         evidence: The figures behind it, in one line.
+        ended_s: When its cause ended, seconds since the class began; None while it lasts.
     """
 
     class_id: str
     at_s: float
     kind: AlertKind
     evidence: str
+    ended_s: float | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The JSON object of the API."""

@@ -7,22 +7,24 @@ always agree.
   class's own baseline (``reports.summary.change``). If tension has moved, the word is *tenser* or *calmer*;
   otherwise, if liveliness has moved, *livelier* or *quieter*; otherwise *steady*. Without published shares
   the word stays for ``UNSEEN_S`` seconds, then it is *unseen*.
-* Votes: what each student tapped last, within ``VOTE_S`` seconds. The verdict is *lost* or *too slow* when at
-  least ``max(3, 15 %)`` of the students vote so (all of them, if there are fewer than three) and at least
-  half as many as vote *OK*. It is *OK* when that many vote so, and more than twice as many as vote *lost* or
-  *too slow*. A verdict holds until its votes fall below half the required number, or until enough students,
-  and more of them, vote for the other trouble. The percentage is of the peak attendance within ``VOTE_S``
-  seconds, because a vote outlives a student who leaves. While nobody is present there is no verdict.
-* Votes outrank faces: *lost* and *too slow* always become the word. *OK* becomes the word when the faces look
-  tenser or quieter, or show nothing, and it holds their alert back. ``disagreement`` then says what the faces
-  show.
+* Votes: what each student said last, within ``VOTE_S`` seconds, see ``reports.summary.verdict``. Shares are
+  of the peak attendance within ``VOTE_S`` seconds, because a vote outlives a student who leaves. While nobody
+  is present there is no verdict.
+* Votes outrank faces: a trouble that is the verdict always becomes the word. *OK* becomes the word when the
+  faces look tenser or quieter, or show nothing, and it holds their alert back. ``disagreement`` then says
+  what the faces show. Where faces show nothing, the first *lost* becomes the word too.
+* Level: *act* for a trouble that is the verdict; *caution* when a recent vote is *lost*, when another trouble
+  has half the needed votes, or when the faces look tenser or quieter and the sureness is not low; otherwise
+  *calm*. *None* without figures.
+* The host can say "I dealt with it" (``calm``). Votes until then no longer count, alerts end, and the fast
+  means of the faces start again at their baselines.
 * Sureness is the lowest of three levels: the share of participants who were analysed (high from 2/3, medium
   from 1/3), the deviation (high from 1.5 times the limit), and the age of the baseline (high from 10
   minutes). It is low when the number of analysed participants is less than half or more than twice its
   running mean, because other people are then being compared.
-* Alerts: the verdict is *lost* or *too slow*, tension has risen, or liveliness has fallen. There is at most
-  one alert in ``ALERT_EVERY_S`` seconds and one for each episode, and none from faces when the sureness is
-  low.
+* Alerts: the verdict is a trouble, tension has risen, or liveliness has fallen. There is at most one alert in
+  ``ALERT_EVERY_S`` seconds and one for each episode, and none from faces when the sureness is low. An alert
+  ends with the episode.
 
 Limits: many students who are lost do not tap. A word says that shares have moved by more than their noise,
 not why. Students who come or go change the means too.
@@ -32,14 +34,16 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from typing import Final
 
 from reports.summary.change import Change
-from reports.summary.indications import Alert, AlertKind, Indications, Indicator, Sureness, Word
+from reports.summary.indications import Alert, AlertKind, Indications, Indicator, Level, Sureness, Word
 from reports.summary.shares import liveliness, tension
+from reports.summary.verdict import TROUBLES, is_clear, needed_votes, verdict
 from reports.summary.windows import VOTE_S, PulseKind, WindowSummary
-from reports.summary.words import PULSE_WORDS
+from reports.summary.words import N_, PULSE_WORDS
 
 ALERT_EVERY_S: Final = 300.0
 """Least time between two alerts, seconds."""
@@ -50,9 +54,6 @@ OLD_BASELINE_S: Final = 600.0
 UNSEEN_S: Final = 20.0
 """How long the word from faces stays without a window that has shares, seconds."""
 
-_MIN_SHARE_OF_VOTES, _MIN_VOTES = 0.15, 3
-"""Votes that a verdict needs: as a share of the students, and as a number."""
-
 _LEVELS = (Sureness.LOW, Sureness.MEDIUM, Sureness.HIGH)
 _MOVED_WORDS = {
     ("tension", 1): Word.TENSER,
@@ -61,76 +62,118 @@ _MOVED_WORDS = {
     ("liveliness", -1): Word.QUIETER,
 }
 _UNEASY = (Word.TENSER, Word.QUIETER)
+_DISAGREEMENTS: Final = {
+    Word.STEADY: N_("Faces look as usual; what students say counts."),
+    Word.LIVELIER: N_("Faces look livelier; what students say counts."),
+    Word.QUIETER: N_("Faces look quieter; what students say counts."),
+    Word.TENSER: N_("Faces look tenser; what students say counts."),
+    Word.CALMER: N_("Faces look calmer; what students say counts."),
+}
+_MOVED_DETAILS: Final = {
+    ("tension", 1): N_("tension %(points)s points over the class's baseline for %(time)s"),
+    ("tension", -1): N_("tension %(points)s points under the class's baseline for %(time)s"),
+    ("liveliness", 1): N_("liveliness %(points)s points over the class's baseline for %(time)s"),
+    ("liveliness", -1): N_("liveliness %(points)s points under the class's baseline for %(time)s"),
+}
+
+_RECENT: Final = 0.5
+"""Weight from which a single vote is recent."""
+
 _NO_FIGURES = (Word.UNSEEN, Word.SETTLING)
+_ALERTS_BY_VOTES = (AlertKind.LOST, AlertKind.TOO_FAST, AlertKind.TOO_SLOW)
 
 
-def indicate(windows: Sequence[WindowSummary]) -> Indications:
-    """The indicator and all alerts of a class; windows in any order, one counted for each start."""
-    indicators = Indicators()
-    now, alerts = None, []
-    ordered = sorted({window.start_s: window for window in windows}.items())
-    for _, window in ordered:
-        now, alert = indicators.add(window)
-        if alert is not None:
-            alerts.append(alert)
-    return Indications(now, tuple(alerts))
-
-
-def pulse_verdict(
-    votes: Mapping[str, int], peak_attendance: int, previous: PulseKind | None
-) -> PulseKind | None:
-    """The verdict of the students' votes; None when there are too few votes or they disagree.
+def indicate(
+    windows: Sequence[WindowSummary], calms_s: Iterable[float] = (), say: Callable[[str], str] = str
+) -> Indications:
+    """The indicator and all alerts of a class.
 
     Args:
-        votes: Votes by kind.
-        peak_attendance: The most students who were present within the last ``VOTE_S`` seconds.
-        previous: The verdict before this window; it needs only half the votes to hold.
+        windows: In any order; one is counted for each start.
+        calms_s: When the host dealt with what the word said, seconds since the class began.
+        say: Translates the figures in words.
     """
-    lost, slow, ok = (votes.get(kind, 0) for kind in (PulseKind.LOST, PulseKind.TOO_SLOW, PulseKind.OK))
-
-    def enough(count: int, kind: PulseKind) -> bool:
-        share = math.ceil(_MIN_SHARE_OF_VOTES * peak_attendance)
-        needed = max(min(_MIN_VOTES, peak_attendance), share, 1)
-        return count >= (needed / 2 if previous is kind else needed)
-
-    troubles = [(lost, PulseKind.LOST), (slow, PulseKind.TOO_SLOW)]
-    supported = [(count, kind) for count, kind in troubles if enough(count, kind) and 2 * count >= ok]
-    if supported:
-        return max(supported, key=lambda counted: counted[0])[1]
-    return PulseKind.OK if enough(ok, PulseKind.OK) and ok > 2 * (lost + slow) else None
+    indicators = Indicators(say)
+    now, alerts = None, dict[float, Alert]()
+    for calm_s in sorted(calms_s):
+        indicators.calm(calm_s)
+    for _, window in sorted({window.start_s: window for window in windows}.items()):
+        now, changed = indicators.add(window)
+        alerts |= {alert.at_s: alert for alert in changed}
+    calmed, ended = indicators.settle()
+    alerts |= {alert.at_s: alert for alert in ended}
+    return Indications(calmed or now, tuple(alerts.values()))
 
 
 class Indicators:
     """Follows one class, window by window."""
 
-    def __init__(self) -> None:
-        """Start without windows."""
+    def __init__(self, say: Callable[[str], str] = str) -> None:
+        """Start without windows; ``say`` translates the figures in words."""
+        self._say = say
         self._changes = {"tension": Change(), "liveliness": Change()}
         self._usual_analysed = 0.0  # running mean of the analysed participants
         self._last_shares_s = -math.inf  # end of the last window that had shares
         self._attendance: deque[tuple[float, int]] = deque()  # end and participants of the last windows
         self._peak_attendance = 0
         self._verdict: PulseKind | None = None
-        self._announced: set[AlertKind] = set()  # episodes that last
+        self._active: dict[AlertKind, Alert] = {}  # alerts whose episode lasts
         self._next_alert_s = 0.0
+        self._calms_s: list[float] = []  # after the last window, in order
+        self._last: WindowSummary | None = None
+        self._shown: tuple[Word, Level, float] | None = None  # word, level, and since when
 
-    def add(self, window: WindowSummary) -> tuple[Indicator, Alert | None]:
-        """Add the next window; returns its indicator, and an alert if one is due."""
+    def add(self, window: WindowSummary) -> tuple[Indicator, tuple[Alert, ...]]:
+        """Add the next window; returns its indicator, and the alerts that began or ended in it."""
+        ended = self._apply_calms(window.end_s)
         shares = window.expressions
         if shares is not None:
             self._last_shares_s = window.end_s
             self._changes["tension"].add(window.start_s, window.length_s, tension(shares))
             self._changes["liveliness"].add(window.start_s, window.length_s, liveliness(shares))
+        self._last = window
         self._update_verdict(window)
         word, measure = self._faces_word(window.end_s)
         sure = self._sureness(window, word, measure)
         indicator = self._indicator(window, word, measure, sure)
-        alert = self._alert(window, sure if measure else Sureness.LOW)
+        changed = self._alerts(window, sure if measure else Sureness.LOW)
         if shares is not None:
             known_s = max(self._changes["tension"].known_s, window.length_s)
             weight = min(1.0, window.length_s / min(known_s, OLD_BASELINE_S))
             self._usual_analysed += weight * (window.analysed - self._usual_analysed)
-        return indicator, alert
+        return indicator, (*ended, *changed)
+
+    def calm(self, at_s: float) -> None:
+        """The host dealt with what the word says; applied with the next window, or by ``settle``."""
+        self._calms_s.append(at_s)
+
+    def settle(self) -> tuple[Indicator | None, tuple[Alert, ...]]:
+        """Apply ``calm`` without waiting for a window.
+
+        Returns:
+            The indicator, None without windows or when nothing was waiting; and the alerts that ended.
+        """
+        if self._last is None or not self._calms_s:
+            return None, ()
+        at_s = self._calms_s[-1]
+        ended = self._apply_calms(math.inf)
+        window = replace(self._last, votes={}, weights={})
+        word, measure = self._faces_word(window.end_s)
+        indicator = self._indicator(window, word, measure, self._sureness(window, word, measure))
+        self._shown = (indicator.word, indicator.level, at_s)
+        return replace(indicator, at_s=max(at_s, indicator.at_s), since_s=at_s), ended
+
+    def _apply_calms(self, before_s: float) -> tuple[Alert, ...]:
+        """Reset verdict and faces for every ``calm`` before a time; returns the alerts that ended by it."""
+        ended: list[Alert] = []
+        while self._calms_s and self._calms_s[0] < before_s:
+            at_s = self._calms_s.pop(0)
+            self._verdict = None
+            for change in self._changes.values():
+                change.restart()
+            ended += [replace(alert, ended_s=at_s) for alert in self._active.values()]
+            self._active.clear()
+        return tuple(ended)
 
     def _update_verdict(self, window: WindowSummary) -> None:
         """Set the peak attendance and the verdict of the window's votes."""
@@ -138,8 +181,8 @@ class Indicators:
         while self._attendance[0][0] <= window.end_s - VOTE_S:
             self._attendance.popleft()
         self._peak_attendance = max(sum(window.votes.values()), *(count for _, count in self._attendance))
-        verdict = pulse_verdict(window.votes, self._peak_attendance, self._verdict)
-        self._verdict = verdict if window.participants else None
+        found = verdict(window, self._peak_attendance, self._verdict)
+        self._verdict = found if window.participants else None
 
     def _faces_word(self, end_s: float) -> tuple[Word, str]:
         """The word from the faces, and the measure that has moved (empty when none has)."""
@@ -173,21 +216,25 @@ class Indicators:
         if measure:
             arrow = "up" if self._changes[measure].moved > 0 else "down"
         disagreement, from_pulses = "", False
-        verdict = self._verdict
-        outranks = verdict in (PulseKind.LOST, PulseKind.TOO_SLOW) or (
-            verdict is PulseKind.OK and word in (*_UNEASY, *_NO_FIGURES)
-        )
-        if verdict is not None and outranks:
-            if word not in _NO_FIGURES and (verdict is PulseKind.OK or word not in _UNEASY):
-                disagreement = f"Faces look {_as_usual(word)}; the taps count."
-            share = window.votes.get(verdict, 0) / max(self._peak_attendance, 1)
-            sure = Sureness.HIGH if share >= 2 * _MIN_SHARE_OF_VOTES else Sureness.MEDIUM
-            word, arrow, from_pulses = Word(verdict.value), "level", True
-            detail = self._votes_detail(window, verdict)
+        said = self._said(window, word)
+        if said is not None:
+            if word not in _NO_FIGURES and (said is PulseKind.OK or word not in _UNEASY):
+                disagreement = self._say(_DISAGREEMENTS[word])
+            share = window.votes.get(said, 0) / max(self._peak_attendance, 1)
+            sure = Sureness.HIGH if is_clear(share) else Sureness.MEDIUM
+            word, arrow, from_pulses = Word(said.value), "level", True
+            detail = self._votes_detail(window, said)
+        elif window.votes.get(PulseKind.LOST, 0):
+            detail = f"{self._votes_detail(window, PulseKind.LOST)}; {detail}"
+        level = self._level(window, word, sure)
+        if self._shown is None or self._shown[:2] != (word, level):
+            self._shown = (word, level, window.end_s)
         return Indicator(
             class_id=window.class_id,
             at_s=window.end_s,
             word=word,
+            level=level,
+            since_s=self._shown[2],
             arrow=arrow,
             sure=sure,
             from_pulses=from_pulses,
@@ -197,66 +244,102 @@ class Indicators:
             participants=window.participants,
         )
 
+    def _said(self, window: WindowSummary, faces: Word) -> PulseKind | None:
+        """What the students say that becomes the word instead of what the faces show."""
+        if self._verdict in TROUBLES:
+            return self._verdict
+        if self._verdict is PulseKind.OK:
+            return PulseKind.OK if faces in (*_UNEASY, *_NO_FIGURES) else None
+        if faces in _NO_FIGURES and window.votes.get(PulseKind.LOST, 0) and window.participants:
+            return PulseKind.LOST
+        return None
+
+    def _level(self, window: WindowSummary, word: Word, sure: Sureness) -> Level:
+        if self._verdict in TROUBLES:
+            return Level.ACT
+        needed = needed_votes(self._peak_attendance)
+        troubled = window.weight(PulseKind.LOST) >= _RECENT or any(
+            window.weight(kind) >= needed / 2 for kind in TROUBLES
+        )
+        if (troubled and window.participants) or (word in _UNEASY and sure is not Sureness.LOW):
+            return Level.CAUTION
+        return Level.NONE if word in _NO_FIGURES else Level.CALM
+
     def _detail(self, window: WindowSummary, word: Word, measure: str) -> str:
         if measure:
             return self._moved_detail(measure, window.end_s)
         if word is Word.UNSEEN:
-            return "too few faces are analysed for a word"
+            return self._say(N_("too few faces are analysed for a word"))
         if word is Word.SETTLING:
-            return "learning what is usual for this class: about three minutes"
-        parts = [f"{name} {_points(change.deviation)}" for name, change in self._changes.items()]
-        return f"{', '.join(parts)} points from the class's baseline"
+            return self._say(N_("learning what is usual for this class: about three minutes"))
+        steady = N_("tension %(tension)s, liveliness %(liveliness)s points from the class's baseline")
+        return self._say(steady) % {name: _points(one.deviation) for name, one in self._changes.items()}
 
     def _moved_detail(self, measure: str, end_s: float) -> str:
         change = self._changes[measure]
-        side = "over" if change.moved > 0 else "under"
         lasting_s = end_s - (end_s if change.since_s is None else change.since_s)
-        moved = f"{measure} {_points(change.deviation)} points {side} the class's baseline"
-        return f"{moved} for {_duration(lasting_s)}"
+        moved = self._say(_MOVED_DETAILS[measure, change.moved])
+        return moved % {"points": _points(change.deviation), "time": self._duration(lasting_s)}
+
+    def _duration(self, seconds: float) -> str:
+        if seconds < 90:
+            return self._say(N_("%(count)s s")) % {"count": f"{seconds:.0f}"}
+        return self._say(N_("%(count)s min")) % {"count": f"{seconds / 60:.0f}"}
 
     def _votes_detail(self, window: WindowSummary, kind: PulseKind) -> str:
         count = window.votes.get(kind, 0)
-        nouns, verb = "student" if self._peak_attendance == 1 else "students", "says" if count == 1 else "say"
-        vote = f"{count} of {self._peak_attendance} {nouns} {verb} {PULSE_WORDS[kind.value]}"
-        return f"{vote}, last {VOTE_S / 60:.0f} min"
-
-    def _alert(self, window: WindowSummary, sure: Sureness) -> Alert | None:
-        """The alert that is due; ``sure`` is the sureness of a shift of the faces, low without one."""
-        active = {
-            AlertKind.LOST: self._verdict is PulseKind.LOST,
-            AlertKind.TOO_SLOW: self._verdict is PulseKind.TOO_SLOW,
-            AlertKind.TENSION: self._changes["tension"].moved > 0,
-            AlertKind.QUIET: self._changes["liveliness"].moved < 0,
+        if self._peak_attendance == 1:
+            text = N_("1 of 1 student says %(word)s, last %(minutes)s min")
+        elif count == 1:
+            text = N_("1 of %(all)s students says %(word)s, last %(minutes)s min")
+        else:
+            text = N_("%(count)s of %(all)s students say %(word)s, last %(minutes)s min")
+        return self._say(text) % {
+            "count": count,
+            "all": self._peak_attendance,
+            "word": self._say(PULSE_WORDS[kind.value]),
+            "minutes": f"{VOTE_S / 60:.0f}",
         }
-        self._announced &= {kind for kind, is_active in active.items() if is_active}
+
+    def _faces_detail(self, window: WindowSummary) -> str:
+        text = N_("1 of 1 face") if window.participants == 1 else N_("%(seen)s of %(all)s faces")
+        return self._say(text) % {"seen": window.analysed, "all": window.participants}
+
+    def _alerts(self, window: WindowSummary, sure: Sureness) -> tuple[Alert, ...]:
+        """The alerts that end, and the one that is due; ``sure`` is the sureness of a shift of the faces."""
+        lasting = {kind: self._verdict is PulseKind(kind.value) for kind in _ALERTS_BY_VOTES}
+        lasting[AlertKind.TENSION] = self._changes["tension"].moved > 0
+        lasting[AlertKind.QUIET] = self._changes["liveliness"].moved < 0
+        ended = [
+            replace(self._active.pop(kind), ended_s=window.end_s)
+            for kind in tuple(self._active)
+            if not lasting[kind]
+        ]
+        due = self._due(window, [kind for kind, lasts in lasting.items() if lasts], sure)
+        return (*ended, *due)
+
+    def _due(self, window: WindowSummary, kinds: Sequence[AlertKind], sure: Sureness) -> tuple[Alert, ...]:
+        """The alert to raise now for one of the ``kinds`` whose cause lasts; at most one."""
         if window.end_s < self._next_alert_s:
-            return None
+            return ()
         faces_allowed = sure is not Sureness.LOW and self._verdict is not PulseKind.OK
-        for kind, is_active in active.items():
-            by_pulses = kind in (AlertKind.LOST, AlertKind.TOO_SLOW)
-            if not is_active or kind in self._announced or not (by_pulses or faces_allowed):
+        for kind in kinds:
+            by_votes = kind in _ALERTS_BY_VOTES
+            if kind in self._active or not (by_votes or faces_allowed):
                 continue
-            self._announced.add(kind)
             self._next_alert_s = window.end_s + ALERT_EVERY_S
-            if by_pulses:
+            if by_votes:
                 evidence = self._votes_detail(window, PulseKind(kind.value))
             else:
                 measure = "tension" if kind is AlertKind.TENSION else "liveliness"
-                faces = f"{window.analysed} of {window.participants} face" + "s" * (window.participants != 1)
-                evidence = f"{self._moved_detail(measure, window.end_s)}, {faces}"
-            return Alert(window.class_id, window.end_s, kind, evidence)
-        return None
+                evidence = f"{self._moved_detail(measure, window.end_s)}, {self._faces_detail(window)}"
+            alert = Alert(window.class_id, window.end_s, kind, evidence)
+            self._active[kind] = alert
+            return (alert,)
+        return ()
 
 
 def _points(share: float) -> str:
     """A difference of shares in percentage points, with its sign."""
     points = round(100 * share)
     return f"{points:+d}".replace("-", "−") if points else "0"
-
-
-def _as_usual(word: Word) -> str:
-    return "as usual" if word is Word.STEADY else word.value
-
-
-def _duration(seconds: float) -> str:
-    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"

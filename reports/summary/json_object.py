@@ -30,4 +30,6 @@ def _value(name: str, value: object) -> object:
         return value.isoformat()
     if isinstance(value, StrEnum):
         return value.value
+    if isinstance(value, tuple):
+        return list(value)
     return dict(value) if isinstance(value, Mapping) else value

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -10,17 +11,39 @@ from reports.summary.json_object import json_object
 from reports.summary.windows import PulseKind
 
 
+class MarkerKind(StrEnum):
+    """Why there is a marker."""
+
+    HOST = "host"
+    ASK = "ask"
+    CALM = "calm"
+
+
 @dataclass(frozen=True, slots=True)
 class Marker:
-    """A moment that the host marked. ``at_s``: seconds since the class began."""
+    """A moment of the class that has a label.
+
+    Attributes:
+        class_id: The class.
+        at_s: When, seconds since the class began.
+        label: Its text.
+        kind: ``host``: the host set it. ``ask``: the host asked the class; the label has the answers.
+            ``calm``: the host dealt with what the word said.
+    """
 
     class_id: str
     at_s: float
     label: str
+    kind: MarkerKind = MarkerKind.HOST
 
     def to_json(self) -> dict[str, Any]:
         """The JSON object of the API."""
         return json_object(self)
+
+
+def calms_s(markers: Iterable[Marker]) -> list[float]:
+    """When the host dealt with what the word said, seconds since the class began."""
+    return [marker.at_s for marker in markers if marker.kind is MarkerKind.CALM]
 
 
 @dataclass(frozen=True, slots=True)

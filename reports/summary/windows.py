@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final
 
@@ -29,11 +29,15 @@ class PulseKind(StrEnum):
 
     LOST = "lost"
     OK = "ok"
+    TOO_FAST = "too_fast"
     TOO_SLOW = "too_slow"
 
 
-VOTE_S: Final = 120.0
+VOTE_S: Final = 60.0
 """How long a tap counts as its student's vote, seconds."""
+
+FRESH_S: Final = 20.0
+"""How long a vote has its full weight, seconds; after that it fades until ``VOTE_S``."""
 
 _TIME_PLACES: Final = 3
 _TOLERANCE: Final = 1e-6
@@ -64,8 +68,11 @@ class WindowSummary:
         facing: Share of the ``shown`` participants who were turned to the screen, 0..1, over the privacy
             groups in which it is known of every member. None when there is no such group.
         pulses: Taps in the window, by kind; every ``PulseKind`` is a key.
-        votes: Participants by what they tapped last, counting taps within ``VOTE_S`` seconds before the end
-            of the window; every ``PulseKind`` is a key. Participants who have left since are included.
+        votes: Participants by what they said last, counting taps and answers within ``VOTE_S`` seconds
+            before the end of the window; every ``PulseKind`` is a key. Participants who have left since are
+            included.
+        weights: The votes weighted by their age (``vote_weight``), in tenths; empty in windows stored by
+            versions without weights, whose votes then have their full weight.
     """
 
     class_id: str
@@ -80,6 +87,7 @@ class WindowSummary:
     facing: float | None = None
     pulses: Mapping[str, int]
     votes: Mapping[str, int]
+    weights: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Round times and shares; drop ``facing`` from a suppressed window."""
@@ -93,6 +101,8 @@ class WindowSummary:
         object.__setattr__(self, "shown", self.shown if shares is not None else 0)
         object.__setattr__(self, "start_s", round(self.start_s, _TIME_PLACES))
         object.__setattr__(self, "length_s", round(self.length_s, _TIME_PLACES))
+        weights = {kind: round(weight, 1) for kind, weight in self.weights.items()}
+        object.__setattr__(self, "weights", weights)
 
     @property
     def end_s(self) -> float:
@@ -109,9 +119,18 @@ class WindowSummary:
         """Whether there were participants whose shares are not published."""
         return self.suppressed and self.participants > 0
 
+    def weight(self, kind: PulseKind) -> float:
+        """The weighted votes for ``kind``."""
+        return float(self.weights.get(kind, 0.0) if self.weights else self.votes.get(kind, 0))
+
     def to_json(self) -> dict[str, Any]:
         """The JSON object of the API."""
         return json_object(self) | {"suppressed": self.suppressed}
+
+
+def vote_weight(age_s: float) -> float:
+    """Weight of a vote of this age: 1 for ``FRESH_S`` seconds, then falling evenly to 0 at ``VOTE_S``."""
+    return min(1.0, max(0.0, (VOTE_S - age_s) / (VOTE_S - FRESH_S)))
 
 
 def whole_hundredths(shares: Mapping[str, float]) -> dict[str, float]:

@@ -20,6 +20,7 @@ from reports.document.class_report import ClassReport, load_report
 from reports.document.csv_table import to_csv
 from reports.document.rendering import to_html, to_json
 from reports.summary.indicators import indicate
+from reports.summary.records import calms_s
 from reports.summary.words import KIND_PHRASES
 from reports.web.context import CLASS_ID, CONTEXT, find_class, no_such_class
 from reports.web.controller import RoomRefused
@@ -45,9 +46,9 @@ _STYLE: Final = re.compile(r"<style>(.*?)</style>", re.DOTALL)
 
 async def start_class(request: web.Request) -> web.Response:
     """POST /api/classes: start a class."""
-    body = await _json_object(request)
-    room = _text(body, "room", ROOM_CHARS, DEFAULT_ROOM)
-    title = _text(body, "title", TITLE_CHARS, "")
+    body = await json_body(request)
+    room = text_field(body, "room", ROOM_CHARS, DEFAULT_ROOM)
+    title = text_field(body, "title", TITLE_CHARS, "")
     try:
         info = await request.app[CONTEXT].controller.start(room, title)
     except RoomRefused as exc:
@@ -103,8 +104,8 @@ async def show_indicators(request: web.Request) -> web.Response:
     """GET /api/classes/ID/indicators: the current indicator and all alerts so far."""
     info = await find_class(request)
     context = request.app[CONTEXT]
-    windows = await context.store.windows(info.id)
-    indications = await asyncio.to_thread(indicate, windows)
+    windows, markers = await context.store.windows(info.id), await context.store.markers(info.id)
+    indications = await asyncio.to_thread(indicate, windows, calms_s(markers), context.language.gettext)
     return json_answer(indications.to_json())
 
 
@@ -128,7 +129,7 @@ async def list_check_ins(request: web.Request) -> web.Response:
 async def leave_out(request: web.Request) -> web.Response:
     """POST /api/classes/ID/leave-out: opt a student out of the analysis at the host's request."""
     info = await find_class(request)
-    who = _text(await _json_object(request), "who", LABEL_CHARS, None)
+    who = text_field(await json_body(request), "who", LABEL_CHARS, None)
     count = await request.app[CONTEXT].controller.leave_out(info.id, who)
     if count is None:
         raise web.HTTPConflict(text="the class is not running: nobody is analysed any more")
@@ -142,7 +143,7 @@ async def leave_out(request: web.Request) -> web.Response:
 async def add_marker(request: web.Request) -> web.Response:
     """POST /api/classes/ID/markers: set a marker at the present time."""
     info = await find_class(request)
-    label = _text(await _json_object(request), "label", LABEL_CHARS, None)
+    label = text_field(await json_body(request), "label", LABEL_CHARS, None)
     if len(await request.app[CONTEXT].store.markers(info.id)) >= MAX_MARKERS:
         raise web.HTTPConflict(text=f"the class already has {MAX_MARKERS} markers, the most a class can have")
     marker = await request.app[CONTEXT].controller.mark(info.id, label)
@@ -153,11 +154,26 @@ async def add_marker(request: web.Request) -> web.Response:
 
 async def report_html(request: web.Request) -> web.Response:
     """GET /api/classes/ID/report.html: the self-contained report."""
-    response = await _report(request, to_html, "text/html", "html")
+    language = request.app[CONTEXT].language
+    return _with_styles(await _report(request, lambda report: to_html(report, language), "text/html", "html"))
+
+
+def _with_styles(response: web.Response) -> web.Response:
+    """Allow the style sheets in the page by their hashes."""
     styles = (hashlib.sha256(style.encode()).digest() for style in _STYLE.findall(response.text or ""))
     allowed = " ".join(f"'sha256-{base64.b64encode(style).decode()}'" for style in styles)
     response.headers["Content-Security-Policy"] = _REPORT_CSP.format(styles=allowed or "'none'")
     return response
+
+
+async def report_to_share(request: web.Request) -> web.Response:
+    """GET /api/classes/ID/report-to-share.html: a copy of the report without the room and small counts."""
+    language = request.app[CONTEXT].language
+    return _with_styles(
+        await _report(
+            request, lambda report: to_html(report, language, shared=True), "text/html", "share.html"
+        )
+    )
 
 
 async def report_csv(request: web.Request) -> web.Response:
@@ -181,11 +197,11 @@ async def _report(
 ) -> web.Response:
     context = request.app[CONTEXT]
     class_id = request.match_info["class_id"]
-    report = await load_report(context.store, class_id, context.model_card)
+    report = await load_report(context.store, class_id, context.model_card, context.language.gettext)
     if report is None:
         raise no_such_class()
     text = await asyncio.to_thread(renderer, report)
-    disposition = "attachment" if ending == "csv" else "inline"
+    disposition = "inline" if ending in ("html", "json") else "attachment"
     return web.Response(
         text=text,
         content_type=content_type,
@@ -193,7 +209,7 @@ async def _report(
     )
 
 
-async def _json_object(request: web.Request) -> dict[str, Any]:
+async def json_body(request: web.Request) -> dict[str, Any]:
     """Read the body, which must be a JSON object.
 
     Raises:
@@ -205,7 +221,7 @@ async def _json_object(request: web.Request) -> dict[str, Any]:
     return parse_json_object(await read_body(request))
 
 
-def _text(body: dict[str, Any], key: str, max_chars: int, default: str | None) -> str:
+def text_field(body: dict[str, Any], key: str, max_chars: int, default: str | None) -> str:
     """A text field of 1 to ``max_chars`` characters, on one line.
 
     Args:
@@ -265,6 +281,7 @@ ROUTES: Final = (
     web.post("/api/host-links", make_link),
     web.post(f"{_CLASS}/leave-out", leave_out),
     web.get(f"{_CLASS}/report.html", report_html),
+    web.get(f"{_CLASS}/report-to-share.html", report_to_share),
     web.get(f"{_CLASS}/report.csv", report_csv),
     web.get(f"{_CLASS}/report.json", report_json),
 )

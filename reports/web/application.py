@@ -15,8 +15,9 @@ from aiohttp import hdrs, web, web_response
 from aiohttp.typedefs import Handler
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest
 
+from reports.languages import language as find_language
 from reports.store import Store, StoreError
-from reports.web import api, pages, stream
+from reports.web import api, asks, pages, stream
 from reports.web.auth import InvalidLink, auth_middleware, target_without_token
 from reports.web.context import CONTEXT, HostContext
 from reports.web.controller import ClassController
@@ -60,6 +61,7 @@ def build_app(
     ready: Callable[[], str | None] = lambda: None,
     model_card: Mapping[str, Any] | None = None,
     jurisdiction: str = "none",
+    language: str = "en",
     heartbeat_s: float = 4.0,
     registry: CollectorRegistry = REGISTRY,
 ) -> web.Application:
@@ -74,6 +76,7 @@ def build_app(
         ready: Returns why no class can be started; None if one can.
         model_card: What the report says about the model.
         jurisdiction: The privacy profile in use.
+        language: The language of the host's pages and of the report.
         heartbeat_s: Seconds between heartbeats on a live stream.
         registry: The metrics that /metrics serves.
     """
@@ -82,12 +85,21 @@ def build_app(
     guard = auth_middleware(keys, open_routes, local_routes)
     app = web.Application(client_max_size=MAX_BODY_BYTES, middlewares=[_answer_errors, guard])
     app[CONTEXT] = HostContext(
-        store, controller, feed, keys, ready, model_card, jurisdiction, heartbeat_s, registry
+        store,
+        controller,
+        feed,
+        keys,
+        ready,
+        model_card,
+        jurisdiction,
+        find_language(language),
+        heartbeat_s,
+        registry,
     )
     open_routes.update(app.router.add_routes(_OPEN_ROUTES))
     open_routes.update(app.router.add_routes(extra_routes))
     local_routes.update(app.router.add_routes([web.get("/metrics", _metrics)]))
-    app.router.add_routes([*api.ROUTES, *stream.ROUTES, *pages.ROUTES])
+    app.router.add_routes([*api.ROUTES, *asks.ROUTES, *stream.ROUTES, *pages.ROUTES])
     app.on_startup.append(_read_files)
     app.on_response_prepare.append(_add_headers)
     app.on_shutdown.append(_close_feed)
@@ -145,7 +157,13 @@ async def _answer_errors(request: web.Request, handler: Handler) -> web.StreamRe
         failure = _Failure(500, "internal error: see the server log")
     if not _wants_page(request):
         return json_error(failure.message, failure.status, failure.headers)
-    page = render("error.html", status=failure.status, said=failure.message, target=failure.target)
+    page = render(
+        "error.html",
+        request.app[CONTEXT].language,
+        status=failure.status,
+        said=failure.message,
+        target=failure.target,
+    )
     return web.Response(text=page, content_type="text/html", status=failure.status, headers=failure.headers)
 
 

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler, Middleware
 
+from reports.web.context import CONTEXT
 from reports.web.host_keys import COOKIE_S, HostKeys
 from reports.web.templating import render
 
@@ -107,7 +108,8 @@ async def _sign_in(keys: HostKeys, request: web.Request, code: str) -> web.Respo
     # A page that refreshes itself, not a redirect: browsers do not send a SameSite=Strict cookie when they
     # follow a redirect from another site, such as the web mail in which the link was clicked.
     response = web.Response(
-        text=render("welcome.html", target=target_without_token(request)), content_type="text/html"
+        text=render("welcome.html", request.app[CONTEXT].language, target=target_without_token(request)),
+        content_type="text/html",
     )
     if await _is_signed_in(keys, request):
         return response

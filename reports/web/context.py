@@ -9,6 +9,7 @@ from typing import Any, Final
 from aiohttp import web
 from prometheus_client import CollectorRegistry
 
+from reports.languages import Language
 from reports.store import Store
 from reports.summary.classes import ClassInfo
 from reports.web.controller import ClassController
@@ -28,6 +29,7 @@ class HostContext:
         ready: Returns why no class can be started; None if one can.
         model_card: The model's card, if there is one.
         jurisdiction: The privacy profile of this server.
+        language: The language of the host's pages and of the report.
         heartbeat_s: Seconds between heartbeats on a live stream.
         registry: The metrics that /metrics serves.
     """
@@ -39,6 +41,7 @@ class HostContext:
     ready: Callable[[], str | None]
     model_card: Mapping[str, Any] | None
     jurisdiction: str
+    language: Language
     heartbeat_s: float
     registry: CollectorRegistry
 

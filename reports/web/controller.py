@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
+from reports.summary.asks import Ask
 from reports.summary.classes import ClassInfo
 from reports.summary.records import Marker
 
@@ -33,6 +35,30 @@ class ClassController(Protocol):
 
     async def end(self, class_id: str) -> ClassInfo | None:
         """End a class and wait until its data is stored; None if there is no such class. Idempotent."""
+        ...
+
+    async def ask(
+        self, class_id: str, question: str, answers: Sequence[str], alert_at_s: float | None
+    ) -> Ask | None:
+        """Ask a class, in place of an open question; the usual question ends all earlier votes.
+
+        Args:
+            class_id: The class.
+            question: The host's own question; empty for the usual one.
+            answers: The answers to an own question.
+            alert_at_s: The alert that the question is about; None if it is about none.
+
+        Returns:
+            The question; None if the class is not live.
+        """
+        ...
+
+    def open_question(self, class_id: str) -> Ask | None:
+        """The open question with its answers so far; None without one."""
+        ...
+
+    async def calm(self, class_id: str) -> Marker | None:
+        """The host dealt with what the word says: votes end, and a marker is set; None if it is not live."""
         ...
 
     async def leave_out(self, class_id: str, who: str) -> int | None:

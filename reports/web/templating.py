@@ -10,6 +10,7 @@ from jinja2 import Environment
 from reports.assets import StaticFiles, read_static, read_templates
 from reports.document.formatting import FILTERS
 from reports.document.templating import styles
+from reports.languages import Language, load_all
 
 
 @cache
@@ -23,10 +24,15 @@ def static_files() -> StaticFiles:
 @cache
 def environment() -> Environment:
     """The templates, all compiled. The first call reads files; ``render`` then reads none."""
+    load_all()
     folder = resources.files("reports.web").joinpath("templates")
     return read_templates(folder, FILTERS, {"static": static_files().url})
 
 
-def render(template: str, **values: object) -> str:
-    """Fill in a template."""
-    return environment().get_template(template).render(**values)
+def render(template: str, language: Language, **values: object) -> str:
+    """Fill in a template in a language."""
+    return (
+        environment()
+        .get_template(template)
+        .render(_=language.gettext, language=language.code, direction=language.direction, **values)
+    )

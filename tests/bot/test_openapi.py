@@ -14,7 +14,9 @@ from bot.config import Settings
 from bot.openapi import description_route, read_description
 from bot.rooms.registry import RoomContext, adapters
 from reports.store import Store
-from reports.summary.indications import Alert, AlertKind, Indicator, Sureness, Word
+from reports.summary.asks import Ask
+from reports.summary.indications import Alert, AlertKind, Indicator, Level, Sureness, Word
+from reports.summary.records import Marker
 from reports.web import application as host_web
 from reports.web.feed import LiveFeed
 from tests.reports.builders import FakeController, a_class, a_window
@@ -71,14 +73,16 @@ def test_routes_without_a_token_are_described_as_such() -> None:
 
 def test_json_objects_match_their_schemas() -> None:
     indicator = Indicator(
-        class_id="c1", at_s=1.0, word=Word.STEADY, arrow="level", sure=Sureness.LOW, from_pulses=False,
-        detail="", disagreement="", analysed=6, participants=8,
+        class_id="c1", at_s=1.0, word=Word.STEADY, level=Level.CALM, since_s=1.0, arrow="level",
+        sure=Sureness.LOW, from_pulses=False, detail="", disagreement="", analysed=6, participants=8,
     )  # fmt: skip
     for name, json_object in (
         ("Class", a_class().to_json()),
         ("Window", a_window().to_json()),
         ("Window", a_window(happy=None).to_json()),
         ("Indicator", indicator.to_json()),
+        ("Ask", Ask("a", "c1", 1.0, 31.0, "", ("with_me", "lost"), {"lost": 1}, 2).to_json()),
+        ("Marker", Marker("c1", 1.0, "Quiz").to_json()),
         ("Alert", Alert("c1", 1.0, AlertKind.LOST, "3 of 9").to_json()),
     ):
         schema = DESCRIPTION["components"]["schemas"][name]

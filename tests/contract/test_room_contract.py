@@ -18,6 +18,7 @@ import pytest
 from bot.config import Settings
 from bot.rooms.contract import Joined, Left, RoomUrlError, TrackAdded, TrackRemoved
 from bot.rooms.registry import RoomAdapter, RoomContext, adapters, open_room
+from reports.summary.asks import Ask
 from tests.cameras import needs_network
 from tests.contract.room_setups import RoomSetup
 from tests.room_recorder import RoomRecorder, wait_for_track_end
@@ -137,3 +138,10 @@ async def test_leaving_ends_events_tracks_tasks_and_threads(adapter: RoomAdapter
         assert not [name for name in names if name.startswith(prefixes)]
         left = [thread.name for thread in set(threading.enumerate()) - threads if "decod" in thread.name]
         assert not left
+
+
+async def test_a_room_takes_a_question_and_its_end(adapter: RoomAdapter, tmp_path: Path) -> None:
+    question = Ask("a1", "c", 0.0, 30.0, "Which?", ("this", "that"), open=True)
+    async with join(adapter, tmp_path) as (recorder, _setup):
+        assert isinstance(await recorder.room.ask(question), bool)
+        assert isinstance(await recorder.room.ask(None), bool)

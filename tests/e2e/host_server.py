@@ -13,6 +13,8 @@ from playwright.async_api import Browser, Page
 
 from inference.classifier import DEFAULT_MODEL
 from inference.engine import read_card
+from reports.languages import language as find_language
+from reports.languages import load_all
 from reports.store import Store
 from reports.summary.classes import ClassInfo
 from reports.summary.indicators import Indicators
@@ -56,9 +58,9 @@ class HostServer:
         """Add a window to the running class: store and publish it as the class sink does."""
         await self._store_window(window)
         self.feed.publish(window.class_id, "summary", window.to_json())
-        indicator, alert = self.indicators.add(window)
+        indicator, alerts = self.indicators.add(window)
         self.feed.publish(window.class_id, "indicator", indicator.to_json())
-        if alert is not None:
+        for alert in alerts:
             self.feed.publish(window.class_id, "alert", alert.to_json())
 
     async def page(self, path: str, width: int = 1100, height: int = 900, scheme: str = "light") -> Page:
@@ -81,8 +83,9 @@ class HostServer:
 
 
 @asynccontextmanager
-async def serve_host(folder: Path) -> AsyncIterator[HostServer]:
+async def serve_host(folder: Path, language: str = "en") -> AsyncIterator[HostServer]:
     """Run a server whose store is in ``folder``, with a browser."""
+    await asyncio.to_thread(load_all)
     store = await asyncio.to_thread(Store.open, f"sqlite:///{folder / 'classes.db'}")
     feed, keys = LiveFeed(), memory_keys("token")
     app = await asyncio.to_thread(
@@ -91,6 +94,7 @@ async def serve_host(folder: Path) -> AsyncIterator[HostServer]:
         controller=FakeController(store, feed),
         feed=feed,
         keys=keys,
+        language=language,
         model_card=await asyncio.to_thread(read_card, DEFAULT_MODEL),
     )
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=1)
@@ -99,7 +103,7 @@ async def serve_host(folder: Path) -> AsyncIterator[HostServer]:
         await web.TCPSite(runner, "127.0.0.1", 0).start()
         async with chromium() as browser:
             url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-            yield HostServer(url, store, feed, browser, Indicators(), keys)
+            yield HostServer(url, store, feed, browser, Indicators(find_language(language).gettext), keys)
     finally:
         await runner.cleanup()
         await asyncio.to_thread(store.close)

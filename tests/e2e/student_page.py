@@ -48,7 +48,7 @@ async def is_accessible(page: Page) -> None:
         await page.emulate_media(color_scheme=scheme)
         result = await Axe().run(page)
         violations = [(rule["id"], [node["html"] for node in rule["nodes"]]) for rule in result["violations"]]
-        assert violations == []
+        assert violations == [], violations
     assert await page.evaluate("document.documentElement.scrollWidth") == 320
     assert viewport is not None
     await page.set_viewport_size(viewport)

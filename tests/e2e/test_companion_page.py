@@ -19,7 +19,7 @@ async def test_a_student_joins_leaves_joins_again_and_is_erased(served_room: Ser
     await page.fill("#name", "Ada")
     await page.check("#consent")
     await expect(page.locator("#preview")).to_be_visible()
-    assert await is_above(page, "#preview", "#join")
+    assert await is_above(page, "#join", "#preview")
     await is_accessible(page)
     assert served_room.events == [], "nothing is sent before the student joins"
     await page.click("#join")
@@ -207,7 +207,9 @@ async def test_check_ins_need_a_separate_consent_that_can_be_withdrawn(
     await page.goto(served_room.url)
     await expect(page.locator("#individual")).not_to_be_checked()
     await page.check("#consent")
+    await page.click("#join-more summary")
     await page.check("#individual")
+    await expect(page.locator("#name-hint")).to_have_text("(needed for check-ins, stored for 48 hours)")
     await is_accessible(page)
     await page.click("#join")
     await expect(page.locator("#in-class")).to_be_hidden()

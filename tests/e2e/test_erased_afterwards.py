@@ -31,6 +31,7 @@ async def test_a_student_erases_themselves_after_the_class(tmp_path: Path, reloa
         page = await browser.new_page()
         await page.goto(f"{server.url}/c/{info.code}")
         await page.check("#consent")
+        await page.click("#join-more summary")
         await page.check("#individual")
         await page.fill("#name", "Adelheid")
         await page.click("#join")

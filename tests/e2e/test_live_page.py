@@ -6,7 +6,7 @@ import pytest
 from playwright.async_api import expect
 
 from reports.summary.records import CheckIn, CheckInKind, Consent
-from reports.summary.words import TERMS, WORD_MEANINGS, WORDS
+from reports.summary.words import TERM_WORDS, TERMS, WORD_MEANINGS, WORDS
 from tests.e2e.chromium import needs_chromium
 from tests.e2e.host_server import HostServer
 from tests.e2e.live_page_classes import LIVE, accessibility_violations, add_running_class, steady
@@ -23,6 +23,8 @@ async def test_a_host_who_opens_the_page_late_sees_the_whole_class(host_server: 
     await expect(page.locator("#word")).to_have_text("Tenser")
     await expect(page.locator("#arrow")).to_have_attribute("aria-label", "up")
     await expect(page.locator("#sure")).to_contain_text("sure")
+    await expect(page.locator("#now")).to_have_attribute("data-level", "caution")
+    await expect(page.locator("#since")).to_contain_text("since 15:")
     await expect(page.locator("#coverage")).to_have_text("14 of 18 faces seen")
     await expect(page.locator("#word-detail")).to_contain_text("points over the class's baseline")
     await expect(page.locator("#newest-alert")).to_contain_text("Faces look tenser tension +")
@@ -46,8 +48,8 @@ async def test_word_alert_and_pulses_update_live_without_layout_shift(host_serve
     await host_server.publish_window(a_window(900, lost=3))
     await expect(page.locator("#word")).to_have_text("Lost")
     await expect(page.locator("#word-source")).to_have_text("Students say")
-    await expect(page.locator("#disagreement")).to_have_text("Faces look as usual; the taps count.")
-    await expect(page.locator("#newest-alert")).to_contain_text("3 of 18 students say lost, last 2 min")
+    await expect(page.locator("#disagreement")).to_have_text("Faces look as usual; what students say counts.")
+    await expect(page.locator("#newest-alert")).to_contain_text("3 of 18 students say lost, last 1 min")
     await expect(page.locator("[data-pulse=lost]")).to_have_text("3")
     for index in range(1, 4):
         await host_server.publish_window(a_window(900 + 5 * index, tense=0.3, analysed=3, shown=False))
@@ -89,7 +91,7 @@ async def test_the_page_explains_the_current_word_and_lists_all_words(host_serve
     await expect(page.get_by_text(TERMS["baseline"])).to_be_hidden()
     await page.locator("#words summary").focus()
     await page.keyboard.press("Enter")
-    for term in (*TERMS, *WORDS.values()):
+    for term in (*TERM_WORDS.values(), *WORDS.values()):
         await expect(page.locator("#words dt").get_by_text(term, exact=True)).to_be_visible()
     assert await accessibility_violations(page) == []
 
@@ -117,7 +119,7 @@ async def test_without_face_analysis_no_face_figures_are_shown(host_server: Host
     cameras_off = steady(60, analysed=0, camera_off=9, shown=False)
     await add_running_class(host_server, cameras_off, info=a_class(jurisdiction="eu-education"))
     page = await host_server.page(LIVE)
-    await expect(page.locator("#word-line")).to_contain_text("Taps: Few")
+    await expect(page.locator("#word-line")).to_contain_text("Students: Silent")
     await expect(page.locator("#coverage")).to_have_text("9 present")
     await expect(page.locator("#timeline svg")).to_be_visible()
     await expect(page.locator("#timeline .tl-withheld")).to_have_count(0)
@@ -147,7 +149,8 @@ async def test_a_dropped_stream_reconnects_and_loads_what_it_missed(host_server:
     await expect(page.locator("#connection")).to_have_text("connected", timeout=15_000)
     await expect(page.locator("#as-of")).to_have_text("at 10:30")
     await expect(page.locator("body.stale")).to_have_count(0)
-    await expect(page.locator("[data-pulse=ok]")).to_have_text("6")
+    await expect(page.locator("[data-pulse=ok]")).to_have_text("1")
+    await expect(page.locator("[data-pulse=silent]")).to_have_text("17")
     await expect(page.locator("#failed")).to_be_empty()
     await host_server.publish_window(a_window(630, ok=1))
     await expect(page.locator("#as-of")).to_have_text("at 10:35")

@@ -35,7 +35,7 @@ def ninety_minutes() -> list[WindowSummary]:
             reasons = dict(window.not_analysed) | {"camera_off": 37}
             window = replace(window, expressions=None, analysed=3, cameras_on=3, not_analysed=reasons)
         if 1000 <= index < 1012:
-            window = replace(window, pulses=dict(window.pulses) | {"lost": 1}, votes={"lost": 12})
+            window = replace(window, pulses=dict(window.pulses) | {"lost": 1}, votes={"lost": 12}, weights={})
         windows.append(window)
     return windows
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from inference.emotions import EMOTIONS
 from reports.store import Store
+from reports.summary.asks import USUAL_ANSWERS, Ask
 from reports.summary.classes import ClassInfo, ClassState
-from reports.summary.records import Marker
+from reports.summary.records import Marker, MarkerKind
 from reports.summary.windows import NotAnalysed, PulseKind, WindowSummary
 from reports.web.controller import RoomRefused
 from reports.web.feed import LiveFeed
@@ -67,6 +69,7 @@ def a_window(
         shown=0 if shares is None else analysed,
         pulses=dict.fromkeys((kind.value for kind in PulseKind), 0),
         votes=dict.fromkeys((kind.value for kind in PulseKind), 0),
+        weights=dict.fromkeys((kind.value for kind in PulseKind), 0.0),
     )
     return replace(window, **changes)  # type: ignore[arg-type]
 
@@ -82,6 +85,7 @@ class FakeController:
     def __init__(self, store: Store, feed: LiveFeed) -> None:
         self.store, self.feed = store, feed
         self.started = 0
+        self.open: Ask | None = None
 
     async def start(self, room: str, title: str) -> ClassInfo:
         if not room.startswith("companion:"):
@@ -104,6 +108,25 @@ class FakeController:
     async def leave_out(self, class_id: str, who: str) -> int | None:
         info = await self.store.get_class(class_id)
         return None if info is None or not info.running else int(who == "Ada")
+
+    async def ask(
+        self, class_id: str, question: str, answers: Sequence[str], alert_at_s: float | None
+    ) -> Ask | None:
+        info = await self.store.get_class(class_id)
+        if info is None or not info.running:
+            return None
+        given = tuple(answers) or tuple(USUAL_ANSWERS)
+        counts = dict.fromkeys(given, 0)
+        self.open = Ask("a1", class_id, 20.0, 50.0, question, given, counts, 8, 0, alert_at_s, open=True)
+        self.feed.publish(class_id, "ask", self.open.to_json())
+        return self.open
+
+    def open_question(self, class_id: str) -> Ask | None:
+        return self.open
+
+    async def calm(self, class_id: str) -> Marker | None:
+        marker = await self.mark(class_id, "Dealt with it")
+        return None if marker is None else replace(marker, kind=MarkerKind.CALM)
 
     async def mark(self, class_id: str, label: str) -> Marker | None:
         info = await self.store.get_class(class_id)

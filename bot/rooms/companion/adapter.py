@@ -1,7 +1,8 @@
 """The adapter of the embedded room: opens a room for each class and serves the student page.
 
 Room URLs: ``companion:`` for a new code, ``companion:CODE`` for a given one, with ``?synthetic=1`` if the
-students are drawn.
+students are drawn, and ``?entrance=1`` if the class takes place in another room and the page has only its
+buttons.
 """
 
 from __future__ import annotations
@@ -56,8 +57,8 @@ class Adapter:
         """
         code, _, query = url.partition(":")[2].partition("?")
         options = parse_qs(query, keep_blank_values=True)
-        synthetic = options.pop("synthetic", ["0"])
-        if options or synthetic not in (["0"], ["1"]):
+        synthetic, entrance = (options.pop(name, ["0"]) for name in ("synthetic", "entrance"))
+        if options or any(value not in (["0"], ["1"]) for value in (synthetic, entrance)):
             raise RoomUrlError(f"{url!r}: the only option of an embedded room is ?synthetic=1")
         if code and not _CODE.fullmatch(code):
             raise RoomUrlError(f"{url!r}: a code is 4 to 32 letters, digits and dashes: companion:CODE")
@@ -75,6 +76,7 @@ class Adapter:
             known_students,
             synthetic=synthetic == ["1"],
             receives=self._settings.privacy.analyses_faces,
+            entrance=entrance == ["1"],
             wanted_fps=self._wanted_fps,
             on_dropped=self._on_dropped,
         )

@@ -29,15 +29,16 @@ class Presence:
         closed: Whether the class has ended; closing connections then publishes no events.
     """
 
-    def __init__(self, rejoin_s: float) -> None:
+    def __init__(self, rejoin_s: float, attends: bool = True) -> None:
         """Start with no students.
 
         Args:
             rejoin_s: Seconds within which a student with a broken connection must come back.
+            attends: Whether the students count as present, see ``Joined``.
         """
         self.students: list[Student] = []
         self.closed = False
-        self._rejoin_s = rejoin_s
+        self._rejoin_s, self._attends = rejoin_s, attends
         self._events: asyncio.Queue[RoomEvent | None] = asyncio.Queue()  # see MAX_WAITING_EVENTS
 
     async def events(self) -> AsyncIterator[RoomEvent]:
@@ -101,16 +102,20 @@ class Presence:
         student.cameraless = student.peer is None
         if not student.present or student.individual is not request.individual:
             student.present, student.individual = True, request.individual
-            self.publish(
-                contract.Joined(
-                    student.participant_id, request.name, request.individual, True, student.person
-                )
-            )
+            self.publish_joined(student, request.name)
         if unsupported is not None:
             student.reported_off = True
             self.publish(contract.UnsupportedCodec(student.participant_id, unsupported.codec))
         elif student.cameraless or student.reported_off:
             self._report_camera(student, off=student.cameraless)
+
+    def publish_joined(self, student: Student, name: str | None = None) -> None:
+        """Publish that a student joined, or has changed what they agree to."""
+        self.publish(
+            contract.Joined(
+                student.participant_id, name, student.individual, True, student.person, self._attends
+            )
+        )
 
     def set_camera(self, student: Student, on: bool) -> None:
         """Publish that a student switched their camera on or off, if that is a change."""

@@ -7,6 +7,7 @@ Refusal
 +-- RoomEnded      404   there is no such class, or it has ended
 +-- Away           409   the student left and must join again first
 +-- Erased         410   the student was erased
++-- NoQuestion     422   the question is closed, or has no such answer
 +-- TooFast        429   too many requests of one student or one address
 +-- RoomFull       503   too many students or too many unprocessed events
 +-- CannotReceive  503   this machine cannot receive video
@@ -63,6 +64,12 @@ class Erased(Refusal):
     """The student was erased."""
 
     status = 410
+
+
+class NoQuestion(Refusal):
+    """The question is closed, or has no such answer."""
+
+    status = 422
 
 
 class TooFast(Refusal):
@@ -163,6 +170,34 @@ def parse_pulse(body: bytes) -> tuple[str, PulseKind]:
     if not isinstance(kind, str) or kind not in set(PulseKind):
         raise BadRequest(f"kind must be one of {', '.join(PulseKind)}")
     return _token(fields), PulseKind(kind)
+
+
+def parse_answer(body: bytes) -> tuple[str, str, str]:
+    """Parse the body of an answer: the student's token, the identifier of the question, and the answer.
+
+    Raises:
+        BadRequest: a field is wrong.
+        NotJson: the body is not a JSON object.
+    """
+    fields = parse_json_object(body)
+    ask_id, answer = fields.get("ask_id"), fields.get("answer")
+    if not isinstance(ask_id, str) or not isinstance(answer, str):
+        raise BadRequest("ask_id and answer must be texts: the id of the question, and one of its answers")
+    return _token(fields), ask_id, answer
+
+
+def parse_wait(body: bytes) -> tuple[str, str]:
+    """Parse the body of a page that waits: the student's token, and the question that the page shows.
+
+    Raises:
+        BadRequest: a field is wrong.
+        NotJson: the body is not a JSON object.
+    """
+    fields = parse_json_object(body)
+    known = fields.get("known", "")
+    if not isinstance(known, str):
+        raise BadRequest("known must be the id of a question, or empty")
+    return _token(fields), known
 
 
 def parse_withdrawal(body: bytes) -> str:

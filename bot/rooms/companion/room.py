@@ -12,10 +12,11 @@ from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from types import TracebackType
-from typing import Final
+from typing import Any, Final
 
 from bot.config import WebrtcSettings
 from bot.rooms import contract
+from bot.rooms.companion.bulletin import Bulletin
 from bot.rooms.companion.known_students import KnownStudents
 from bot.rooms.companion.presence import Presence, now_s
 from bot.rooms.companion.rate_limiter import RateLimiter
@@ -25,6 +26,7 @@ from bot.rooms.companion.requests import (
     CannotReceive,
     Erased,
     JoinRequest,
+    NoQuestion,
     RoomEnded,
     RoomFull,
     TooFast,
@@ -35,9 +37,10 @@ from bot.rooms.contract import Erasure, RoomEvent
 from bot.tracks import LatestFrameTrack
 from bot.webrtc.batch_ticks import BatchTicks
 from bot.webrtc.offers import NoCamera, OfferError, UnsupportedVideo
-from bot.webrtc.peer import NoNetwork, PeerError, ReceivingPeer
+from bot.webrtc.peer import NoNetwork, PeerError, PeerState, ReceivingPeer
 from bot.webrtc.pixel_budget import PAGE, PixelBudget
 from bot.webrtc.receive_options import ReceiveOptions
+from reports.summary.asks import Ask
 from reports.summary.windows import PulseKind
 
 MAX_STUDENTS: Final = 200
@@ -65,6 +68,8 @@ class CompanionRoom:
         public_url: The room's URL.
         key: The same for every spelling of the code.
         synthetic: Whether its students are drawn.
+        receives: Whether it receives cameras.
+        entrance: Whether it has only the buttons of a class in another room.
     """
 
     def __init__(
@@ -76,6 +81,7 @@ class CompanionRoom:
         *,
         synthetic: bool,
         receives: bool = True,
+        entrance: bool = False,
         wanted_fps: float | None = None,
         on_dropped: Callable[[int], None] = lambda _count: None,
     ) -> None:
@@ -88,6 +94,7 @@ class CompanionRoom:
             known_students: The students of earlier classes under this code.
             synthetic: Whether its students are drawn.
             receives: Whether cameras are received; if not, students take part without a camera.
+            entrance: Whether the class takes place in another room, and this one has only its buttons.
             wanted_fps: Frames a second to receive from each camera; None for all.
             on_dropped: Called with the number of encoded frames that were dropped.
         """
@@ -101,9 +108,10 @@ class CompanionRoom:
             settings, self._threads, BatchTicks(), wanted_fps, on_dropped, PixelBudget(PAGE)
         )
         self._known = known_students
-        self._presence = Presence(settings.rejoin_s)
+        self._presence = Presence(settings.rejoin_s, attends=not entrance)
+        self._bulletin = Bulletin()
         self._joining = 0  # students being admitted who are not present yet
-        self._receives = receives
+        self.receives, self.entrance = receives and not entrance, entrance
         self._remover: asyncio.Task[None] | None = None
         self._rejoins, self._reports = RateLimiter(*_REJOINS), RateLimiter(*_REPORTS)
 
@@ -123,6 +131,7 @@ class CompanionRoom:
         """Refuse further students and close every connection."""
         self._presence.closed = True  # before the first await: a student may be joining
         self._open_rooms.pop(self._code_key, None)
+        self._bulletin.post(None)
         if self._remover is not None:
             self._remover.cancel()
             await asyncio.wait([self._remover])
@@ -136,6 +145,41 @@ class CompanionRoom:
     async def announce(self, text: str) -> bool:
         """Announce nothing: the page shows every student the notice before the consent."""
         return True
+
+    async def ask(self, question: Ask | None) -> bool:
+        """Show a question on every page; None closes it."""
+        self._bulletin.post(question)
+        return True
+
+    async def wait(self, token: str, known: str) -> dict[str, Any] | None:
+        """Wait until a page has another question to show than ``known``, see ``Bulletin.wait``.
+
+        Raises:
+            Refusal: the student is not in the room, or the class has ended meanwhile.
+        """
+        student = self._presence.find_present(token)
+        self._check_rate(student, self._reports)
+        question = await self._bulletin.wait(known)
+        if self._presence.closed:
+            raise RoomEnded("the class has ended")
+        refuse_erased(student)
+        return question
+
+    def answer(self, token: str, ask_id: str, answer: str) -> None:
+        """Publish a student's answer to the open question.
+
+        Raises:
+            Refusal: the question is closed or has no such answer, or the student is not in the room.
+        """
+        student = self._presence.find_present(token)
+        self._check_rate(student, self._reports)
+        question = self._bulletin.question
+        if question is None or question.id != ask_id:
+            raise NoQuestion("this question is closed: wait for the next one")
+        if answer not in question.answers:
+            raise NoQuestion("choose one of the answers of the question")
+        number = question.answers.index(answer) + 1
+        self._presence.publish(contract.Answered(student.participant_id, number))
 
     async def join(self, request: JoinRequest) -> Admission:
         """Let a student in for the first time, or again with their token.
@@ -192,13 +236,14 @@ class CompanionRoom:
         student = self._presence.find_present(token)
         self._check_rate(student, self._reports)
         student.individual = False
-        self._presence.publish(contract.Joined(student.participant_id, None, False, True, student.person))
+        self._presence.publish_joined(student)
 
-    def report_camera(self, token: str, on: bool) -> bool:
+    def report_camera(self, token: str, on: bool) -> tuple[bool, str | None]:
         """Accept a page's report whether its camera is on, which is also its sign of life.
 
         Returns:
-            Whether there is a connection; a page that lost its connection should join again.
+            Whether there is a connection; a page that lost its connection should join again. And what the
+            camera shows, a ``Sight``, or ``no_frames`` if nothing arrives; None if that is not known.
 
         Raises:
             Refusal: the student is not in the room, or their page sends too many requests.
@@ -206,7 +251,10 @@ class CompanionRoom:
         student = self._presence.find_present(token)
         self._check_rate(student, self._reports)
         self._presence.set_camera(student, on)
-        return student.peer is not None
+        peer = student.peer
+        if peer is None or not on:
+            return peer is not None, None
+        return True, "no_frames" if peer.state is PeerState.SILENT else peer.camera.seen.sight
 
     async def leave(self, token: str) -> None:
         """Remove a student, who may come back with their token.
@@ -261,7 +309,7 @@ class CompanionRoom:
         sdp: str | None = None
         unsupported: UnsupportedVideo | None = None
         try:
-            if request.sdp is not None and self._receives:
+            if request.sdp is not None and self.receives:
                 camera = LatestFrameTrack(secrets.token_hex(8), student.participant_id)
                 peer = ReceivingPeer(camera, self._options, self._presence.connection_changed)
                 sdp = await peer.answer(request.sdp)

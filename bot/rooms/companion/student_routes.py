@@ -6,28 +6,33 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from typing import Final
+from urllib.parse import quote
 
-from aiohttp import web
+from aiohttp import hdrs, web
 
 from bot.config import Settings
 from bot.ice_servers import parse_ice_server
 from bot.rooms.companion import templating
 from bot.rooms.companion.client_address import client_address
+from bot.rooms.companion.qr_code import qr_svg
 from bot.rooms.companion.rate_limiter import RateLimiter
 from bot.rooms.companion.requests import (
     RoomEnded,
     TooFast,
     UnknownToken,
+    parse_answer,
     parse_camera,
     parse_join,
     parse_pulse,
     parse_token,
+    parse_wait,
     parse_withdrawal,
     token_in,
 )
 from bot.rooms.companion.room import CompanionRoom
 from bot.rooms.companion.student import participant_id_of
 from bot.rooms.contract import Erasure
+from reports.languages import choose
 from reports.web.requests import RequestRefused, read_body
 from reports.web.responses import json_answer, json_error, no_store, retry_after, static_answer
 
@@ -41,6 +46,7 @@ _UNKNOWN_CODES: Final = (120, 1.0)
 """Limit for requests of one client address with unknown codes, so that codes cannot be guessed."""
 
 _RETRY_AFTER_S: Final = 2
+_MAX_CODE_CHARS: Final = 32
 
 _Handler = Callable[[CompanionRoom, bytes], Awaitable[web.Response]]
 
@@ -76,8 +82,11 @@ class StudentRoutes:
         api = "/api/companion/{code}"
         return (
             web.get("/c/{code}", self._show_page),
+            web.get("/c/{code}/qr.svg", self._show_qr_code),
             web.post(f"{api}/offer", self._handle(_offer, self._joins)),
             web.post(f"{api}/pulse", self._handle(_pulse, self._requests)),
+            web.post(f"{api}/answer", self._handle(_answer, self._requests)),
+            web.post(f"{api}/wait", self._handle(_wait, self._requests)),
             web.post(f"{api}/camera", self._handle(_camera, self._requests)),
             web.post(f"{api}/individual", self._handle(_individual, self._requests)),
             web.post(f"{api}/leave", self._handle(_leave, None)),
@@ -87,26 +96,37 @@ class StudentRoutes:
 
     async def _show_page(self, request: web.Request) -> web.Response:
         await asyncio.to_thread(templating.environment)  # the first call reads files
+        language = choose(request.query.get("lang"), request.headers.get(hdrs.ACCEPT_LANGUAGE, ""))
         try:
             room = self._find_room(request)
         except TooFast as refusal:
             raise web.HTTPTooManyRequests(text=str(refusal), headers=_headers(refusal)) from refusal
         except RoomEnded:
-            page = templating.render("no_class.html", code=request.match_info["code"])
+            page = templating.render("no_class.html", language, code=request.match_info["code"])
             return web.Response(status=404, text=page, content_type="text/html")
         privacy = self._settings.privacy
         page = templating.render(
             "student.html",
+            language,
             code=room.code,
             synthetic=room.synthetic,
-            faces=privacy.analyses_faces,
+            faces=room.receives,
+            analyses_faces=privacy.analyses_faces,
+            entrance=room.entrance,
             min_group=privacy.min_group,
             fps=f"{self._wanted_fps:g}",
             retention_days=privacy.retention_days,
             individual_hours=privacy.individual_hours,
-            ice_servers=json.dumps(self._ice_servers() if privacy.analyses_faces else []),
+            ice_servers=json.dumps(self._ice_servers() if room.receives else []),
         )
         return web.Response(text=page, content_type="text/html", headers=no_store())
+
+    async def _show_qr_code(self, request: web.Request) -> web.Response:
+        """The QR code of the student link; also for unknown codes, so that it tells nothing about them."""
+        origin = self._settings.web.public_url or str(request.url.origin())
+        code = request.match_info["code"][:_MAX_CODE_CHARS]
+        svg = await asyncio.to_thread(qr_svg, f"{origin.rstrip('/')}/c/{quote(code, safe='')}")
+        return web.Response(body=svg, content_type="image/svg+xml", headers=no_store())
 
     def _ice_servers(self) -> list[dict[str, str]]:
         return [parse_ice_server(url).for_browsers() for url in self._settings.webrtc.ice_servers]
@@ -211,9 +231,18 @@ async def _pulse(room: CompanionRoom, body: bytes) -> web.Response:
     return json_answer({"ok": True})
 
 
+async def _answer(room: CompanionRoom, body: bytes) -> web.Response:
+    room.answer(*parse_answer(body))
+    return json_answer({"ok": True})
+
+
+async def _wait(room: CompanionRoom, body: bytes) -> web.Response:
+    return json_answer({"question": await room.wait(*parse_wait(body))})
+
+
 async def _camera(room: CompanionRoom, body: bytes) -> web.Response:
-    receiving = room.report_camera(*parse_camera(body))
-    return json_answer({"ok": True, "receiving": receiving})
+    receiving, sight = room.report_camera(*parse_camera(body))
+    return json_answer({"ok": True, "receiving": receiving, "sight": sight})
 
 
 async def _individual(room: CompanionRoom, body: bytes) -> web.Response:

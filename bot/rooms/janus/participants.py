@@ -147,6 +147,15 @@ class Participants:
                 self._emit(contract.OptedOut(participant.participant_id))
         return len(participants)
 
+    def answer(self, number: int, display: str | None, username: str) -> None:
+        """A member of the chat wrote a digit: the answer of the participant with that name.
+
+        If no participant has the member's display name, or several do, it counts as that of the chat member.
+        """
+        named = self._identities.present_with_name(display)
+        participant_id = named[0].participant_id if len(named) == 1 else f"chat-{username}"
+        self._emit(contract.Answered(participant_id, number, by_chat=True))
+
     def _add(self, member: RoomMember) -> Participant | None:
         """Add a member, unless already present, and return the participant; None for the bot itself."""
         # The name is compared too: a restarted server may give a lost bot's feed to somebody else.

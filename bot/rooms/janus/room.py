@@ -16,11 +16,12 @@ import structlog
 
 from bot.config import WebrtcSettings
 from bot.rooms import contract
+from bot.rooms.common.announcer import Announcer
+from bot.rooms.common.chat_commands import HOW_TO_OPT_OUT, OPTED_OUT, answer_in, is_opt_out
+from bot.rooms.common.event_queue import EventQueue
 from bot.rooms.contract import RoomDenied, RoomEvent, RoomUnavailable
-from bot.rooms.janus.announcer import Announcer
 from bot.rooms.janus.camera import Reception
 from bot.rooms.janus.connection import RoomConnection
-from bot.rooms.janus.events import EventQueue
 from bot.rooms.janus.messages import JanusError, JanusRefused
 from bot.rooms.janus.participants import Participants
 from bot.rooms.janus.reconnect import ATTEMPT_TIMEOUT_S, DEFAULT_TIMEOUTS, ReconnectTimeouts, reconnect
@@ -28,15 +29,12 @@ from bot.rooms.janus.textroom import ChatMessage
 from bot.rooms.janus.videoroom import Feed, Notification, RoomAddress, RoomMember, as_room_error
 from bot.webrtc.batch_ticks import BatchTicks
 from bot.webrtc.receive_options import ReceiveOptions
+from reports.summary.asks import Ask
+from reports.summary.words import N_, chat_question
 
 _log = structlog.get_logger()
 
-OPT_OUT_COMMANDS: Final = frozenset({"stop", "/stop", "/optout"})
-HOW_TO_OPT_OUT: Final = "To opt out, write /optout here."
-OPTED_OUT: Final = (
-    "You have opted out: your camera is no longer received, and your data in the current window is discarded."
-)
-NOT_FOUND: Final = (
+NOT_FOUND: Final = N_(
     "Use the same name in the chat and for your camera and write /optout again, "
     "or switch your camera off: no camera has your chat name."
 )
@@ -68,6 +66,7 @@ class JanusRoom:
         key: str | None = None,
         receives: bool = True,
         must_announce: bool = False,
+        say: Callable[[str], str] = str,
         timeouts: ReconnectTimeouts = DEFAULT_TIMEOUTS,
         on_dropped: Callable[[int], None] = lambda _frames: None,
     ) -> None:
@@ -80,12 +79,14 @@ class JanusRoom:
             key: Identifies the room on its server; the public URL by default.
             receives: Whether cameras are received.
             must_announce: Whether to leave a room if somebody there cannot be informed about the bot.
+            say: Translates what the bot says in the chat.
             timeouts: How long to wait for a lost server, room or chat.
             on_dropped: Called with the number of encoded frames dropped.
         """
         self.code: str | None = None
         self.public_url, self.key = address.public_url, key or address.public_url
         self.synthetic = False
+        self._say = say
         self._address, self._settings, self._timeouts = address, settings, timeouts
         self._temporal = temporal_layer(samples_per_s)
         self._threads = ThreadPoolExecutor(_DECODE_THREADS, thread_name_prefix="decode")
@@ -145,7 +146,7 @@ class JanusRoom:
 
     async def announce(self, text: str) -> bool:
         """Send the text and how to opt out to everybody in the chat, now or later; False without a chat."""
-        notice, connection = f"{text} {HOW_TO_OPT_OUT}", self._connection
+        notice, connection = f"{text} {self._say(HOW_TO_OPT_OUT)}", self._connection
         has_chat = connection is not None and await connection.has_chat()
         self._announcer.set_notice(notice)  # even without a chat: the room may have one after a reconnect
         if connection is None or not has_chat:
@@ -156,6 +157,10 @@ class JanusRoom:
         self._announcer.mark_informed(connection.chat_members)
         self._has_announced = True
         return True
+
+    async def ask(self, question: Ask | None) -> bool:
+        """Ask in the chat; a digit there is an answer. Nothing is said when the question closes."""
+        return question is not None and await self.send(chat_question(question, self._say))
 
     async def leave_out(self, who: str) -> int:
         """Opt out everybody with this display name, as if they had written ``/optout`` in the chat."""
@@ -242,11 +247,15 @@ class JanusRoom:
         self._participants.on_participant_list(confirmed, listed)
 
     def on_chat_message(self, message: ChatMessage) -> None:
-        """A member sent a chat message; everything except an opt-out is ignored."""
-        if message.text.strip().casefold() not in OPT_OUT_COMMANDS:
+        """A member sent a chat message; everything except an opt-out and a single digit is ignored."""
+        number = answer_in(message.text)
+        if number is not None:
+            self._participants.answer(number, message.display, message.username)
+            return
+        if not is_opt_out(message.text):
             return
         opted_out = self._participants.opt_out(message.display, message.username)
-        self._reply_in_chat(OPTED_OUT if opted_out else NOT_FOUND, message.username)
+        self._reply_in_chat(self._say(OPTED_OUT if opted_out else NOT_FOUND), message.username)
 
     def on_chat_member_joined(self, username: str) -> None:
         """A member joined the chat and gets the notice."""

@@ -1,5 +1,5 @@
 // Runs the action of a button; if it fails, the page shows the reason in one line.
-import { byId } from "./page.js";
+import { byId, t } from "./page.js";
 
 /** Run an action; its button is disabled meanwhile. */
 export async function attempt(button, action) {
@@ -8,7 +8,7 @@ export async function attempt(button, action) {
   try {
     await action();
   } catch (error) {
-    byId("failed").textContent = `That did not work: ${error.message}.`;
+    byId("failed").textContent = t("That did not work: {why}.", { why: error.message });
   } finally {
     button.disabled = false;
   }

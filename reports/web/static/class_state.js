@@ -1,6 +1,6 @@
 // The state of the class and of the connection. When the class ends, the texts switch to the past tense.
 import { showFigures } from "./figures.js";
-import { byId, page, setText, words } from "./page.js";
+import { byId, page, setText, t, words } from "./page.js";
 import { isOver, switchWordToPast } from "./word.js";
 
 let ended = words.finals.includes(byId("state").dataset.state);
@@ -19,6 +19,8 @@ export function showState(info) {
   byId("marker-form").hidden = ended;
   byId("leave-out").hidden = ended;
   byId("running-actions").hidden = ended;
+  byId("act-row").hidden = ended;
+  byId("own-question").hidden = ended;
   byId("invite").hidden = ended || !info.student_url;
   if (info.student_url) {
     byId("student-link").href = info.student_url;
@@ -27,7 +29,7 @@ export function showState(info) {
   if (ended) {
     switchPageToPast();
     byId("end-dialog").close();
-    showConnection("ended", "class over");
+    showConnection("ended", t("class over"));
     page.dispatchEvent(new Event("ended"));
   }
 }

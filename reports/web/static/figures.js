@@ -1,20 +1,12 @@
-// The windows of the class. Shows coverage, shares and reasons of the newest one, and the pulses of all.
+// The windows of the class. Shows coverage, shares, reasons and what students say, all of the newest one.
 import { clock } from "./common.js";
-import { byId, page, setText, words } from "./page.js";
+import { byId, page, setText, t, words } from "./page.js";
 import { isOver } from "./word.js";
 
 const windows = new Map(); // start_s -> window
-let newTaps = []; // pulses since the newest window, which no window counts yet
 
 export function addWindow(window) {
   windows.set(window.start_s, window);
-  const end = window.start_s + window.length_s;
-  newTaps = newTaps.filter((tap) => tap.at_s >= end);
-}
-
-export function addTap(pulse) {
-  newTaps.push(pulse);
-  showPulses();
 }
 
 /** The newest window; null before the first one. */
@@ -31,15 +23,19 @@ export function showFigures() {
   const coverage = coverageText(window);
   setText("coverage", coverage);
   setText("coverage-bar", `${coverage}.`);
-  setText("as-of", `at ${clock(window.start_s + window.length_s)}`);
+  setText("as-of", t("at {time}", { time: clock(window.start_s + window.length_s) }));
   showShares(window);
   showReasons(window);
-  showPulses();
+  showVotes(window);
 }
 
 function coverageText({ analysed, participants }) {
-  if (!participants || page.dataset.faces === "no") return `${participants} present`;
-  return `${analysed} of ${participants} ${participants === 1 ? "face" : "faces"} seen`;
+  if (!participants || page.dataset.faces === "no") {
+    return t("{count} present", { count: participants });
+  }
+  const seen = participants === 1 ? t("{analysed} of 1 face seen", { analysed })
+    : t("{analysed} of {participants} faces seen", { analysed, participants });
+  return seen;
 }
 
 function showShares(window) {
@@ -58,22 +54,23 @@ function showShare(row, share) {
 
 function sharesNote(window) {
   const facing = window.facing === null
-    ? "Turned to the screen: unknown, because some faces were too small."
-    : "Turned to the screen: where heads point, not a measure of attention.";
+    ? t("Turned to the screen: unknown, because some faces were too small.")
+    : t("Turned to the screen: where heads point, not a measure of attention.");
   const minimum = Number(page.dataset.minGroup);
-  const students = window.shown === 1 ? "1 student" : `${window.shown} students`;
-  const groups = minimum > 1 ? ` in fixed groups of at least ${minimum}` : "";
-  return `Average over ${students}${groups}. ${facing}`;
+  const average = minimum > 1
+    ? t("Average over {count} students in fixed groups of at least {minimum}.", { count: window.shown, minimum })
+    : t("Average over the faces analysed: {count}.", { count: window.shown });
+  return `${average} ${facing}`;
 }
 
 function withheldNote(window) {
-  if (!window.participants) return "Nobody was present.";
+  if (!window.participants) return t("Nobody was present.");
   const minimum = Number(page.dataset.minGroup);
-  if (window.analysed < minimum) return `Not shown: fewer than ${minimum} faces were analysed.`;
+  if (window.analysed < minimum) return t("Not shown: fewer than {minimum} faces were analysed.", { minimum });
   const shownBefore = [...windows.values()].some((other) => !other.suppressed);
   return shownBefore
-    ? "Not shown: figures are averages over fixed groups, and in each group a face is missing or somebody left."
-    : `Not shown yet: the first groups of ${minimum} students are formed a minute or so after they join.`;
+    ? t("Not shown: figures are averages over fixed groups, and in each group a face is missing or somebody left.")
+    : t("Not shown yet: the first groups of {minimum} students are formed a minute or so after they join.", { minimum });
 }
 
 function showReasons(window) {
@@ -90,19 +87,25 @@ function showReasons(window) {
   if (!rows.length) {
     const row = document.createElement("li");
     row.className = "none";
-    const verb = isOver() ? "was" : "is";
-    row.textContent = window.participants ? `Everyone present ${verb} analysed.` : `Nobody ${verb} present.`;
+    const [everyone, nobody] = isOver()
+      ? [t("Everyone present was analysed."), t("Nobody was present.")]
+      : [t("Everyone present is analysed."), t("Nobody is present.")];
+    row.textContent = window.participants ? everyone : nobody;
     rows.push(row);
   }
+  // With few students these cards would stay empty: the word says why.
+  const few = window.suppressed && window.participants < Number(page.dataset.minGroup);
+  document.body.classList.toggle("few", few);
   byId("not-analysed").replaceChildren(...rows);
   setText("why", reasons.map(([reason, count]) => `${count} ${words.reasons[reason] ?? reason}`).join(", "));
 }
 
-function showPulses() {
+// Votes of the newest window: who said something within the last minute, and who has said nothing.
+function showVotes(window) {
+  const said = Object.values(window.voices).reduce((sum, count) => sum + count, 0);
+  const counts = { ...window.voices, silent: Math.max(0, window.participants - said) };
   for (const cell of byId("pulses").querySelectorAll("dd")) {
-    const kind = cell.dataset.pulse;
-    let total = newTaps.filter((tap) => tap.kind === kind).length;
-    for (const window of windows.values()) total += window.pulses[kind] ?? 0;
-    cell.textContent = String(total);
+    cell.textContent = String(counts[cell.dataset.pulse] ?? 0);
+    cell.parentElement.classList.toggle("some", counts[cell.dataset.pulse] > 0);
   }
 }

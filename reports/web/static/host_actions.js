@@ -3,7 +3,7 @@ import { attempt } from "./attempt.js";
 import { catchUp } from "./catch_up.js";
 import { showState } from "./class_state.js";
 import { call } from "./common.js";
-import { api, byId, setText } from "./page.js";
+import { api, byId, setText, t } from "./page.js";
 
 /** Open the dialog on a click, and run the action if the answer is yes. */
 function onConfirmed(dialog, button, action) {
@@ -33,10 +33,10 @@ byId("copy-link").addEventListener("click", async () => {
   const link = byId("student-link");
   try {
     await navigator.clipboard.writeText(link.href);
-    setText("copied", "copied");
+    setText("copied", t("copied"));
   } catch {
     // Without HTTPS, browsers block the clipboard: select the link, so that Ctrl+C copies it.
     getSelection().selectAllChildren(link);
-    setText("copied", "selected: press Ctrl+C to copy it");
+    setText("copied", t("selected: press Ctrl+C to copy it"));
   }
 });

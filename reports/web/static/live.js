@@ -2,12 +2,14 @@
 import "./host_actions.js";
 import "./leave_out.js";
 import "./view.js";
+import "./chime.js";
 import { showAlerts } from "./alerts.js";
+import { showAsk } from "./asks.js";
 import { catchUp } from "./catch_up.js";
 import { readCheckIns } from "./check_ins.js";
 import { hasEnded, showConnection, showState } from "./class_state.js";
-import { addTap, addWindow, showFigures } from "./figures.js";
-import { api, byId, page, RETRY_MS } from "./page.js";
+import { addWindow, showFigures } from "./figures.js";
+import { api, byId, page, RETRY_MS, t } from "./page.js";
 import { drawTimeline } from "./timeline.js";
 import { showIndicator } from "./word.js";
 
@@ -22,14 +24,14 @@ function connect() {
   stream = new EventSource(`${api}/live`);
   heardAt = Date.now();
   stream.addEventListener("open", () => {
-    showConnection("open", "connected");
+    showConnection("open", t("connected"));
     byId("failed").textContent = ""; // errors from while the connection was lost
     // After the stream is open: an event between loading and opening would be missed.
     catchUp().catch(() => {});
   });
   stream.addEventListener("error", () => {
     if (hasEnded()) return;
-    showConnection("lost", "connection lost, trying again…");
+    showConnection("lost", t("connection lost, trying again…"));
     // The browser reconnects by itself, except after an error answer.
     if (stream.readyState === EventSource.CLOSED) setTimeout(reconnect, RETRY_MS);
   });
@@ -45,7 +47,7 @@ function connect() {
   });
   onEvent("indicator", showIndicator);
   onEvent("alert", (alert) => showAlerts([alert]));
-  onEvent("pulse", addTap);
+  onEvent("ask", showAsk);
   onEvent("marker", () => catchUp().catch(() => {}));
   onEvent("check_in", () => readCheckIns().catch(() => {}));
   onEvent("resync", () => catchUp().catch(() => {})); // the server no longer has the missed events
@@ -61,7 +63,7 @@ function onEvent(name, handler) {
 // A frozen server or a lost network does not close the connection: the browser would notice it after minutes.
 setInterval(() => {
   if (hasEnded() || stream?.readyState !== EventSource.OPEN || Date.now() - heardAt < SILENT_MS) return;
-  showConnection("lost", "no answer from the server, trying again…");
+  showConnection("lost", t("no answer from the server, trying again…"));
   stream.close();
   reconnect();
 }, CHECK_MS);
@@ -72,8 +74,8 @@ async function reconnect() {
     await catchUp();
     connect();
   } catch (error) {
-    if (error.status === 401) showConnection("lost", "signed out: open a new host link");
-    else if (error.status === 404) showConnection("lost", "this class was deleted");
+    if (error.status === 401) showConnection("lost", t("signed out: open a new host link"));
+    else if (error.status === 404) showConnection("lost", t("this class was deleted"));
     else setTimeout(reconnect, RETRY_MS);
   }
 }
@@ -81,9 +83,9 @@ async function reconnect() {
 page.addEventListener("ended", () => stream?.close());
 
 if (hasEnded()) {
-  showConnection("ended", "class over");
+  showConnection("ended", t("class over"));
   catchUp().catch((error) => {
-    byId("failed").textContent = `The class could not be loaded: ${error.message}.`;
+    byId("failed").textContent = t("The class could not be loaded: {why}.", { why: error.message });
   });
 } else {
   connect();

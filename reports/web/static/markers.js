@@ -1,7 +1,7 @@
 // The markers of the class, and the form that sets one.
 import { attempt } from "./attempt.js";
 import { call, clock } from "./common.js";
-import { api, byId, onShortcut, setText } from "./page.js";
+import { api, byId, onShortcut, setText, t } from "./page.js";
 
 export function showMarkers(markers) {
   const rows = markers.map((marker) => {
@@ -11,6 +11,7 @@ export function showMarkers(markers) {
     at.textContent = clock(marker.at_s);
     label.textContent = marker.label;
     row.append(at, label);
+    row.dataset.kind = marker.kind;
     return row;
   });
   byId("markers").replaceChildren(...rows);
@@ -20,9 +21,9 @@ byId("marker-form").addEventListener("submit", (event) => {
   event.preventDefault();
   const input = byId("marker-label");
   attempt(byId("add-marker"), async () => {
-    const marker = await call("POST", `${api}/markers`, { label: input.value.trim() || "Marker" });
+    const marker = await call("POST", `${api}/markers`, { label: input.value.trim() || t("Marker") });
     input.value = "";
-    setText("marker-result", `Marked at ${clock(marker.at_s)}: ${marker.label}`);
+    setText("marker-result", t("Marked at {time}: {label}", { time: clock(marker.at_s), label: marker.label }));
   });
 });
 

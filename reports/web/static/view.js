@@ -1,5 +1,7 @@
 // How much the page shows: quiet mode (only the word, the coverage and the marker form) and the small window.
-import { byId, onShortcut, page } from "./page.js";
+import { byId, onShortcut } from "./page.js";
+import { popOut } from "./pop_out.js";
+import { recall, remember } from "./remembered.js";
 
 const QUIET_KEY = "classmood-quiet";
 
@@ -8,27 +10,10 @@ const isQuiet = () => document.body.classList.contains("quiet");
 function setQuiet(quiet) {
   document.body.classList.toggle("quiet", quiet);
   byId("quiet").setAttribute("aria-pressed", String(quiet));
-  try {
-    localStorage.setItem(QUIET_KEY, quiet ? "1" : "");
-  } catch {
-    // The browser does not allow storage: quiet mode will be off the next time.
-  }
+  remember(QUIET_KEY, quiet);
 }
 
-function wasQuiet() {
-  try {
-    return localStorage.getItem(QUIET_KEY) === "1";
-  } catch {
-    return false;
-  }
-}
-
-if (wasQuiet()) setQuiet(true);
+if (recall(QUIET_KEY)) setQuiet(true);
 byId("quiet").addEventListener("click", () => setQuiet(!isQuiet()));
 onShortcut("q", () => setQuiet(!isQuiet()));
-
-byId("pop-out")?.addEventListener("click", () => {
-  const address = `${location.pathname}?view=small`;
-  const opened = window.open(address, `classmood-${page.dataset.classId}`, "popup,width=320,height=660");
-  if (!opened) location.assign(address); // pop-ups are blocked: use this window
-});
+byId("pop-out")?.addEventListener("click", popOut);

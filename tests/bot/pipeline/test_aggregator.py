@@ -18,8 +18,9 @@ def test_an_empty_class_has_empty_windows() -> None:
         "class_id": "c", "start_s": 0.0, "length_s": 5.0, "participants": 0, "cameras_on": 0, "analysed": 0,
         "not_analysed": {reason.value: 0 for reason in NotAnalysed},
         "expressions": None, "shown": 0, "facing": None, "suppressed": True,
-        "pulses": {"lost": 0, "ok": 0, "too_slow": 0},
-        "voices": {"lost": 0, "ok": 0, "too_slow": 0},
+        "pulses": {"lost": 0, "ok": 0, "too_fast": 0, "too_slow": 0},
+        "weights": {"lost": 0.0, "ok": 0.0, "too_fast": 0.0, "too_slow": 0.0},
+        "voices": {"lost": 0, "ok": 0, "too_fast": 0, "too_slow": 0},
     }  # fmt: skip
 
 

@@ -109,8 +109,8 @@ def everything_published(windows: list[WindowSummary], plan: list[Step], least: 
     """The bytes an attacker gets to see."""
     indicators, events = Indicators(), []
     for window in windows:
-        indicator, alert = indicators.add(window)
-        events += [window.to_json(), indicator.to_json(), None if alert is None else alert.to_json()]
+        indicator, alerts = indicators.add(window)
+        events += [window.to_json(), indicator.to_json(), *(alert.to_json() for alert in alerts)]
     pulses = [
         PulseRecord("c", 5.0 * number + 2, step.pulse)
         for number, step in enumerate(plan)

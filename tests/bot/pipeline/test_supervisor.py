@@ -23,6 +23,7 @@ from bot.rooms.contract import (
     TrackRemoved,
     UnsupportedCodec,
 )
+from reports.summary.asks import Ask
 from reports.summary.records import CheckIn, Consent, PulseRecord
 from reports.summary.windows import PulseKind, WindowSummary
 from tests.fakes import FakeRoom, FakeTrack, ScriptedReader, no_face, one_face
@@ -43,6 +44,7 @@ class RecordingSink:
         self.windows: list[WindowSummary] = []
         self.behind_s: list[float] = []
         self.pulses: list[PulseRecord] = []
+        self.asks: list[Ask] = []
         self.consents: list[Consent] = []
         self.erased: list[str] = []
         self.check_ins: list[CheckIn] = []
@@ -53,6 +55,9 @@ class RecordingSink:
     async def on_window(self, window: WindowSummary, behind_s: float) -> None:
         self.windows.append(window)
         self.behind_s.append(behind_s)
+
+    async def on_ask(self, ask: Ask) -> None:
+        self.asks.append(ask)
 
     async def on_pulse(self, pulse: PulseRecord) -> None:
         self.pulses.append(pulse)
@@ -88,9 +93,9 @@ class RunningPipeline:
         }
         self.room, self.sink = FakeRoom(), RecordingSink()
         options = pipeline_options(window_s)
-        self.task = asyncio.create_task(
-            Supervisor(self.room, ScriptedReader(script), options, self.sink).run()
-        )
+        supervisor = Supervisor(self.room, ScriptedReader(script), options, self.sink)
+        self.questions = supervisor.questions
+        self.task = asyncio.create_task(supervisor.run())
 
     async def windows(self, count: int = 1) -> list[WindowSummary]:
         await wait_until(lambda: len(self.sink.windows) >= count)

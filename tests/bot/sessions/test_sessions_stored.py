@@ -304,7 +304,7 @@ async def test_indicator_and_alert_of_the_feed_equal_those_computed_from_the_sto
     await setup.sessions.end(info.id)
     assert latest["indicator"]["word"] == "lost"
     assert latest["alert"]["kind"] == "lost"
-    assert latest["alert"]["evidence"] == "1 of 1 student says lost, last 2 min"
+    assert latest["alert"]["evidence"] == "1 of 1 student says lost, last 1 min"
     stored = indicate(await setup.store.windows(info.id))
     assert [alert.to_json() for alert in stored.alerts] == [latest["alert"]]
 

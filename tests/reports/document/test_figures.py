@@ -68,8 +68,8 @@ def test_moments_name_their_reason_and_the_marker_before_them() -> None:
         windows[n] = simulated_window(5 * n, tense=0.5)
     for n in range(240, 252):  # 20:00 to 21:00
         windows[n] = simulated_window(5 * n, lively=0.05)
-    for n in range(300, 324):  # five students tap at 25:00; their votes count for two minutes
-        counts = {"lost": 5, "ok": 0, "too_slow": 0}
+    for n in range(300, 324):  # five students tap at 25:00; their votes count for a minute
+        counts = {"lost": 5, "ok": 0, "too_fast": 0, "too_slow": 0}
         windows[n] = replace(windows[n], votes=counts, pulses=counts if n == 300 else windows[n].pulses)
     markers = [Marker("c1", 590, "Quiz"), Marker("c1", 1190, "مراجعة")]
     selected = moments(windows, markers)
@@ -155,7 +155,7 @@ def test_a_compared_class_has_mean_figures_and_taps_per_hour() -> None:
         pytest.approx(0.2),
         pytest.approx(0.3),
     )
-    assert compared.taps_per_hour == {"lost": pytest.approx(10), "ok": 0, "too_slow": 0}
+    assert compared.taps_per_hour == {"lost": pytest.approx(10), "ok": 0, "too_fast": 0, "too_slow": 0}
     empty = compared_class(a_class(), [])
     assert (empty.tension, empty.coverage, empty.taps_per_hour) == (None, None, None)
 

@@ -41,14 +41,16 @@ def a_window(
         facing=facing,
         pulses=dict.fromkeys(KINDS, 0) | pulses,
         votes=dict.fromkeys(KINDS, 0) | pulses,
+        weights=dict.fromkeys(KINDS, 0.0) | pulses,
     )
 
 
 def with_votes_from_taps(windows: Sequence[WindowSummary]) -> list[WindowSummary]:
-    """The same windows with votes, as if every tap of the last two minutes came from another student."""
+    """The same windows with votes, as if every tap of the last minute came from another student."""
     return [
         replace(
             window,
+            weights={},
             votes={
                 kind: sum(
                     other.pulses[kind]

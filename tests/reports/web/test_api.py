@@ -25,7 +25,7 @@ async def test_class_is_started_marked_ended_and_deleted(host: Host) -> None:
     assert await host.json("GET", path, 200) == started
     assert await host.json("GET", "/api/classes", 200) == [started]
     marker = await host.json("POST", f"{path}/markers", 201, json={"label": "Quiz"})
-    assert marker == {"class_id": started["id"], "at_s": 12.5, "label": "Quiz"}
+    assert marker == {"class_id": started["id"], "at_s": 12.5, "label": "Quiz", "kind": "host"}
     assert await host.json("GET", f"{path}/markers", 200) == [marker]
     ended = await host.json("POST", f"{path}/end", 200)
     assert ended["state"] == "ended"

@@ -1,10 +1,13 @@
 // The separate consent to check-ins. It needs a name, and the student can withdraw it at any time.
 import { el, send, token } from "./page.js";
+import { t } from "./texts.js";
 
 function show() {
   const agreed = el("individual").checked;
   el("name").required = agreed;
-  el("name-hint").textContent = agreed ? "(needed for check-ins)" : "(optional, not stored)";
+  el("name-hint").textContent = agreed
+    ? t("(needed for check-ins, stored for {hours} hours)", { hours: document.body.dataset.individualHours })
+    : t("(optional, not stored)");
   el("individual-in-class").hidden = !agreed;
 }
 
@@ -19,16 +22,16 @@ el("leave").addEventListener("click", clearConsent); // a student who comes back
 el("withdraw").addEventListener("click", async () => {
   el("withdraw").disabled = true;
   try {
-    const { status, answer } = await send("/individual", { token: token(), individual: false });
+    const { status } = await send("/individual", { token: token(), individual: false });
     if (status !== 200) {
-      el("pulse-note").textContent = `Check-ins are still on: ${answer.error ?? "the server had an error, try again"}.`;
+      el("pulse-note").textContent = t("Check-ins are still on: try again.");
       return;
     }
     clearConsent();
     el("in-class-title").focus(); // the button that had the focus is gone
-    el("pulse-note").textContent = "Check-ins are off. Your name and your check-ins are deleted.";
+    el("pulse-note").textContent = t("Check-ins are off. Your name and your check-ins are deleted.");
   } catch {
-    el("pulse-note").textContent = "Check-ins are still on: there is no connection. Try again.";
+    el("pulse-note").textContent = t("Check-ins are still on: there is no connection. Try again.");
   } finally {
     el("withdraw").disabled = false;
   }

@@ -3,27 +3,31 @@
 import { openCamera, stopCamera } from "./camera.js";
 import { makeOffer, newConnection } from "./connection.js";
 import {
-  ERASE_PENDING, address, canSend, el, eraseStored, forgetToken, page, permanentCameraTrouble, send, setStatus,
+  ERASE_PENDING, address, canSend, el, eraseStored, forgetToken, page, permanentCameraTrouble, said, send, setStatus,
   show, showLiveStatus, storeToken, token,
 } from "./page.js";
+import { watchPulses } from "./pulses.js";
+import { stopQuestions, waitForQuestions } from "./questions.js";
+import { t } from "./texts.js";
 
 const DISCONNECTED_MS = 3000; // time for a connection to recover before it is replaced
 const RETRY_MS = [500, 1000, 2000, 4000, 8000, 15000];
 const MANY_FAILURES = 4; // reached after about ten seconds; the page then says how to turn the camera off
 const MANY_FAILED_CONNECTIONS = 3; // reached after about forty seconds; the page then turns the camera off
 const REPORT_MS = 5000;
+const REPORT_TIMEOUT_MS = 7000; // a frozen server is noticed twelve seconds after the report before
 const NUMBER_CHARS = 6; // same as NUMBER_CHARS in student.py
 const NOT_IN_CLASS = new Set(["ended", "erased", "left", "idle"]);
 
-const RETRYING = "The connection is lost. Trying again…";
-const RETRYING_LONG = `${RETRYING} If the class is over, close this page to turn your camera off.`;
-const LEFT = "You left the class. Your camera is off. You can join again.";
-const LEFT_OUT = "You are left out of this class: nothing about you is analysed or counted. Your camera is off.";
+const RETRYING = t("The connection is lost. Trying again…");
+const RETRYING_LONG = `${RETRYING} ${t("If the class is over, close this page to turn your camera off.")}`;
+const LEFT = t("You left the class. Your camera is off. You can join again.");
+const LEFT_OUT = t("You are left out of this class: nothing about you is analysed or counted. Your camera is off.");
 const OTHER_TAB =
-  "You are now taking part in another tab of this browser. This tab has left the class, and its camera is off. You can join again here.";
+  t("You are now taking part in another tab of this browser. This tab has left the class, and its camera is off. You can join again here.");
 const CANNOT_CONNECT =
-  "the browser could not connect it. Turn it on to try again, or open the link in another browser.";
-const NETWORK_BLOCKS_VIDEO = "this network blocks video. Turn the camera on to try again, or use another network.";
+  t("the browser could not connect it. Turn it on to try again, or open the link in another browser.");
+const NETWORK_BLOCKS_VIDEO = t("this network blocks video. Turn the camera on to try again, or use another network.");
 
 const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
@@ -57,6 +61,7 @@ function finish(state, message) {
   page.attempt += 1;
   disconnect();
   stopCamera();
+  stopQuestions();
   clearInterval(page.reportTimer);
   if (state === "erased") forgetToken(); // in other states it is still needed, for erasing after the class
   setStatus(message, "idle");
@@ -66,7 +71,7 @@ function finish(state, message) {
 // Handle the statuses that mean the same for every request.
 // False if the status is an error that the caller must show.
 function handleStatus(status) {
-  if (status === 404) finish("ended", "The class has ended. Your camera is off.");
+  if (status === 404) finish("ended", t("The class has ended. Your camera is off."));
   else if (status === 410) finish("erased", LEFT_OUT);
   else if (status === 409) join();
   else if (status === 403) {
@@ -81,24 +86,13 @@ async function report() {
   if (page.state !== "live") return;
   try {
     const on = page.cameraWanted && Boolean(page.stream);
-    const { status, answer } = await send("/camera", { token: token(), on });
+    const { status, answer } = await send("/camera", { token: token(), on }, "POST", REPORT_TIMEOUT_MS);
+    page.sight = answer.sight ?? null;
+    if (status === 200 && page.state === "live" && page.connection?.connectionState === "connected") showLiveStatus();
     // This answer arrives many seconds before the browser notices that the server closed the connection.
     if (handleStatus(status) && page.connection && answer.receiving === false) rejoin();
   } catch {
     rejoin(); // there is no network
-  }
-}
-
-async function pulse(button) {
-  const note = el("pulse-note");
-  try {
-    const { status, answer } = await send("/pulse", { token: token(), kind: button.dataset.kind });
-    if (status === 200) note.textContent = `Sent: ${button.textContent}`;
-    else if (status === 429) note.textContent = "Not sent: you can tap once a second. Tap again.";
-    else if (!handleStatus(status)) note.textContent = answer.error ?? "That did not work: try again.";
-  } catch {
-    note.textContent = "Not sent: there was no connection. Tap again.";
-    rejoin();
   }
 }
 
@@ -122,7 +116,7 @@ function watchConnection(connection) {
     if (state === "connected" && page.state === "live") showLiveStatus();
     else if (state === "failed" || state === "closed") rejoin();
     else if (state === "disconnected") {
-      setStatus("The connection is unstable…", "waiting");
+      setStatus(t("The connection is unstable…"), "waiting");
       page.disconnectTimer = setTimeout(rejoin, DISCONNECTED_MS);
       report();
     }
@@ -147,7 +141,7 @@ async function join() {
   show();
   for (let failures = 0; ; failures += 1) {
     if (failures >= MANY_FAILURES) setStatus(RETRYING_LONG, "waiting");
-    else setStatus(failures || rejoining ? RETRYING : "Joining…", "waiting");
+    else setStatus(failures || rejoining ? RETRYING : t("Joining…"), "waiting");
     // The random factor keeps the pages of a class from trying again all at the same moment.
     if (failures) await sleep(RETRY_MS[Math.min(failures, RETRY_MS.length) - 1] * (0.75 + Math.random() / 2));
     if (attempt !== page.attempt) return;
@@ -190,7 +184,7 @@ async function tryToJoin(attempt) {
     if (status !== 200 && status !== 422) return refused(status, answer);
     if (!answer.sdp) disconnect();
     else if (!(await applyAnswer(connection, answer))) return attempt !== page.attempt;
-    enterClass(status === 422 ? answer.error : "");
+    enterClass(status === 422 ? said(answer, "") : "");
     return true;
   } catch {
     if (connection === page.connection) disconnect();
@@ -236,7 +230,7 @@ async function applyAnswer(connection, answer) {
 // Show a refusal and return true; if it is only temporary, return false so that joining is tried again.
 function refused(status, answer) {
   if (status === 429 || (status >= 500 && page.state === "waiting")) return false;
-  finish("left", answer.error ?? "Joining did not work: reload the page and try again.");
+  finish("left", said(answer, t("Joining did not work: reload the page and try again.")));
   el("status").dataset.state = "trouble";
   return true;
 }
@@ -252,7 +246,9 @@ function enterClass(trouble) {
   show();
   // The Join button is gone: if it had the focus, move the focus to the heading.
   if (document.activeElement === document.body) el("in-class-title").focus();
-  report();
+  if (page.stream && !page.connection) afterCameraChange(); // allowed while the page joined without it
+  else report();
+  waitForQuestions(handleStatus);
 }
 
 // ---- leaving -----------------------------------------------------------------------------------
@@ -282,12 +278,12 @@ async function erase() {
   try {
     const { status, answer } = await send("/me", { token: token() }, "DELETE");
     if (status === 200 || status === 202) {
-      const stored = status === 202 ? ERASE_PENDING : "Nothing is stored about you any more.";
-      finish("erased", `You were erased from this class. Your camera is off. ${stored}`);
+      const stored = status === 202 ? ERASE_PENDING : t("Nothing is stored about you any more.");
+      finish("erased", `${t("You were erased from this class. Your camera is off.")} ${stored}`);
       el("status").focus(); // the button that had the focus is gone
-    } else if (!handleStatus(status)) setStatus(answer.error ?? "Erasing did not work: try again.", "trouble");
+    } else if (!handleStatus(status)) setStatus(said(answer, t("Erasing did not work: try again.")), "trouble");
   } catch {
-    setStatus("Erasing did not work because there is no connection: try again.", "trouble");
+    setStatus(t("Erasing did not work because there is no connection: try again."), "trouble");
   }
 }
 
@@ -307,7 +303,7 @@ el("consent").addEventListener("change", async () => {
   else if (NOT_IN_CLASS.has(page.state)) {
     stopCamera();
     page.cameraTrouble = permanentCameraTrouble();
-    setStatus("You are not in the class. Your camera is off.", "idle");
+    setStatus(t("You are not in the class. Your camera is off."), "idle");
     show();
   }
 });
@@ -317,9 +313,9 @@ el("join-form").addEventListener("submit", async (event) => {
   if (!el("consent").checked || page.state === "joining") return;
   page.state = "joining";
   tabs?.postMessage(token());
-  el("join-more").after(el("status"));
+  el("question").before(el("status"));
   show();
-  if (!page.stream) await openCamera(afterCameraChange);
+  if (!page.stream && !page.asking) await openCamera(afterCameraChange);
   await join();
 });
 
@@ -334,9 +330,7 @@ el("erase").addEventListener("click", () => el("erase-dialog").showModal());
 el("erase-confirm").addEventListener("click", erase);
 el("erase-kept").addEventListener("click", eraseAfterwards);
 el("erase-cancel").addEventListener("click", () => el("erase-dialog").close());
-for (const button of document.querySelectorAll(".pulses button")) {
-  button.addEventListener("click", () => pulse(button));
-}
+watchPulses(handleStatus, rejoin);
 
 window.addEventListener("pagehide", () => {
   const oldToken = token();
@@ -349,4 +343,5 @@ window.addEventListener("pageshow", (event) => {
 });
 window.addEventListener("online", () => rejoin());
 
+el("too-old").remove();
 show();

@@ -4,10 +4,12 @@ import asyncio
 
 import pytest
 
-from bot.rooms.contract import Joined, Left, OptedOut, RoomDenied, TrackAdded
-from bot.rooms.janus.adapter import DEFAULT_NAME, parse_address
+from bot.rooms.common.names import BOT_NAME
+from bot.rooms.contract import Answered, Joined, Left, OptedOut, RoomDenied, TrackAdded
+from bot.rooms.janus.adapter import parse_address
 from bot.rooms.janus.reconnect import ReconnectTimeouts
 from bot.rooms.janus.room import JanusRoom
+from reports.summary.asks import ASK_S, USUAL_ANSWERS, Ask
 from tests.bot.rooms.janus.janus_rooms import FAST_SETTINGS, record
 from tests.cameras import needs_network
 from tests.janus_server import PIN, PIN_ROOM, SILENT_ROOM, JanusServer, needs_janus
@@ -22,7 +24,7 @@ async def test_the_chat_gets_the_notice_and_so_does_everybody_who_joins_later(se
     async with ChatStudent(server.url, "Ada", PIN_ROOM, PIN) as ada, record(url) as recorder:
         assert await recorder.room.announce("A bot is here.") is True
         heard = await ada.next_message()
-        assert heard.display == DEFAULT_NAME
+        assert heard.display == BOT_NAME
         assert heard.text == "A bot is here. To opt out, write /optout here."
         async with ChatStudent(server.url, "Bea", PIN_ROOM, PIN) as bea:
             assert (await bea.next_message()).text == heard.text
@@ -139,3 +141,25 @@ async def test_without_required_announcement_a_lost_chat_changes_nothing(server:
             await bea.publish()
             await recorder.wait_for_kind(TrackAdded)
         assert recorder.error is None
+
+
+async def test_a_question_is_said_in_the_chat_and_answered_by_a_digit(server: JanusServer) -> None:
+    question = Ask("a1", "c", 0.0, ASK_S, "", tuple(USUAL_ANSWERS), open=True)
+    async with record(server.room_url()) as recorder, ChatStudent(server.url, "ada") as chat:
+        async with JanusStudent(server.url, "Ada") as ada:
+            await ada.publish()
+            joined = await recorder.wait_for_kind(Joined)
+            assert await recorder.room.ask(question) is True
+            heard = (await chat.next_message()).text
+            assert heard == "Are you with me? Answer with a digit: 1 with me, 2 lost, 3 too fast, 4 too slow."
+            for message in ("I am lost", "22", "9", " 2 "):
+                await chat.send(message)
+            answered = await recorder.wait_for_kind(Answered)
+            assert answered == Answered(joined.participant_id, 2, by_chat=True)
+        assert [event for event in recorder.events if isinstance(event, Answered)] == [answered]
+        assert await recorder.room.ask(None) is False
+
+
+async def test_a_room_without_a_chat_cannot_ask(server: JanusServer) -> None:
+    async with record(server.room_url(SILENT_ROOM)) as recorder:
+        assert await recorder.room.ask(Ask("a1", "c", 0.0, ASK_S, "", tuple(USUAL_ANSWERS))) is False

@@ -27,11 +27,11 @@ class EventQueue:
     """Events for one reader.
 
     At ``limit`` events the queue is compacted (``compact_events``). It keeps for each participant the newest
-    event about presence, about the camera and about opting out; for each camera the newest event about its
-    track; and the last two events about the connection. Participants who joined and left unread are dropped.
-    So the reader may miss states that are already over, but it ends with the same participants, cameras and
-    opt-outs. If compacting does not halve the queue, participants join and leave faster than the reader can
-    follow, and the queue ends with an error.
+    event about presence, about the camera, about opting out and about the answer; for each camera the newest
+    event about its track; and the last two events about the connection. Participants who joined and left
+    unread are dropped. So the reader may miss states that are already over, but it ends with the same
+    participants, cameras and opt-outs. If compacting does not halve the queue, participants join and leave
+    faster than the reader can follow, and the queue ends with an error.
     """
 
     def __init__(self, limit: int = MAX_QUEUED) -> None:
@@ -112,10 +112,16 @@ def compact_events(events: Iterable[RoomEvent], known: AbstractSet[str]) -> list
         match event:
             case contract.Joined(participant_id) | contract.Left(participant_id):
                 newest["presence", participant_id] = index
-            case contract.Muted(participant_id) | contract.UnsupportedCodec(participant_id):
+            case (
+                contract.Muted(participant_id)
+                | contract.UnsupportedCodec(participant_id)
+                | contract.EncryptedCamera(participant_id)
+            ):
                 newest["camera", participant_id] = index
             case contract.OptedOut(participant_id):
                 newest["opt-out", participant_id] = index
+            case contract.Answered(participant_id):
+                newest["answer", participant_id] = index
             case contract.TrackAdded(track):
                 newest["track", track.track_id] = index
             case contract.TrackRemoved(track_id):
@@ -130,7 +136,7 @@ def compact_events(events: Iterable[RoomEvent], known: AbstractSet[str]) -> list
         match event:
             case contract.Left() | contract.TrackRemoved():
                 return identifier not in known  # the reader never saw it added
-            case contract.Muted() | contract.UnsupportedCodec():
+            case contract.Muted() | contract.UnsupportedCodec() | contract.EncryptedCamera():
                 return identifier in left
             case contract.TrackAdded(track):  # a track's removal may be queued after its participant's Left
                 return track.participant_id in left
