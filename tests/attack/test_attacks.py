@@ -22,6 +22,7 @@ def _by_name(*attacks: Callable[..., object]) -> dict[str, Any]:
 ATTACKS: Final[dict[str, Attack]] = _by_name(
     web.compressed_bodies,
     web.foreign_host_name,
+    web.malformed_host_names,
     web.room_urls,
     web.parser_names_the_library,
     web.slow_bodies,
