@@ -1,6 +1,6 @@
 # `make demo` and `make test` install everything they need.
 # Other targets: setup, lint, lock, texts (catalogues of translations), test-fast (about a minute), attack (about
-# a minute), screenshots (almost four minutes), clean.
+# three minutes), screenshots (almost four minutes), clean.
 
 PYTHON ?= python3
 VENV := .venv
@@ -22,7 +22,7 @@ test-fast: $(VENV)/.dev
 	$(BIN)/pytest -n 4 -m "not slow and not browser and not training" \
 		$(addprefix --ignore tests/training/test_,batches.py export.py networks.py train.py) # importing Keras takes 3 s
 
-# Attacks on a server of its own, on loopback only; prints a table. About a minute.
+# Attacks on servers of its own, on this machine only; prints a table. About three minutes.
 attack: $(VENV)/.dev
 	$(BIN)/python -m tests.attack
 

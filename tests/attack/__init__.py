@@ -1,5 +1,6 @@
-"""Attacks on a running server, on loopback only and with bounded load.
+"""Attacks on a running server, on this machine only and with bounded load.
 
-``make attack`` runs them all and prints a table; ``test_attacks.py`` runs them in the test suite. Each module
-holds attacks on one thing. An attack is an async function that takes a ``Target`` and returns a ``Result``.
+``make attack`` runs them all and prints a table; the tests beside them run in the test suite. Each module holds
+attacks on one thing: requests, media, what is stored, the privacy groups. An attack takes a ``Target`` and
+returns a ``Result``; ``all_attacks.py`` names them all.
 """

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from aioice.ice import get_host_addresses
 
+from tests.attack.all_attacks import ATTACKS, GROUP_ATTACKS, MEDIA_ATTACKS
 from tests.attack.target import Attack, Result, running
-from tests.attack.test_attacks import ATTACKS, GROUP_ATTACKS, MEDIA_ATTACKS
 
 
 def main() -> int:

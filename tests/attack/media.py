@@ -167,7 +167,9 @@ def _memory(process_id: int) -> int:
 async def _answer(target: Target, candidates: str = "") -> str:
     """The server's answer to the offer of a student who never connects."""
     code = (await target.start_class())["code"]
-    return await target.offer(code, offer_text("VP8", "max-fr=30", extra=candidates))
+    lines = offer_text("VP8", "max-fr=30").splitlines()
+    own = [line for line in lines if not line.startswith("a=candidate:")]  # nothing is sent to other machines
+    return await target.offer(code, "\r\n".join([*own, candidates, ""]))
 
 
 def _addresses(answer: str) -> list[tuple[str, int]]:

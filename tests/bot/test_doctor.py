@@ -81,15 +81,16 @@ def test_closed_database_of_this_version_is_not_changed(tmp_path: Path) -> None:
     assert contents(tmp_path) == before
 
 
-def test_a_database_that_others_can_read_is_a_warning(tmp_path: Path) -> None:
-    Store.open(settings(tmp_path).store.url).close()
-    file = tmp_path / "classes.db"
-    file.chmod(0o644)
-    finding = finding_for(settings(tmp_path), "database")
-    assert finding.verdict is Verdict.WARN
-    assert finding.text.startswith(f"run `chmod 600 {file}`")
-    file.chmod(0o600)
-    assert finding_for(settings(tmp_path), "database").verdict is Verdict.OK
+@pytest.mark.parametrize("suffix", ["", "-wal", "-shm", ".lock"])
+def test_a_database_that_others_can_read_is_a_warning(tmp_path: Path, suffix: str) -> None:
+    with closing(Store.open(settings(tmp_path).store.url)):
+        file = tmp_path / f"classes.db{suffix}"
+        file.chmod(0o644)
+        finding = finding_for(settings(tmp_path), "database")
+        assert finding.verdict is Verdict.WARN
+        assert finding.text.startswith(f"run `chmod 600 {file}`")
+        file.chmod(0o600)
+        assert finding_for(settings(tmp_path), "database").verdict is Verdict.OK
 
 
 def test_database_in_use_by_a_server_is_read(tmp_path: Path) -> None:
