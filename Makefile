@@ -8,14 +8,14 @@ BIN := $(VENV)/bin
 ROOT := $(shell [ "$$(id -u)" = 0 ] && command -v apt-get)
 STUDENTS ?= 6
 
-.PHONY: setup demo test test-fast attack lint lock texts screenshots clean system
+.PHONY: setup demo test test-fast attack lint livekit lock texts screenshots clean system
 
 setup: $(VENV)/.core
 
 demo: setup
 	$(BIN)/classmood demo --students $(STUDENTS) $(if $(MINUTES),--minutes $(MINUTES))
 
-test: system $(VENV)/.training lint
+test: livekit system $(VENV)/.training lint
 	$(BIN)/pytest -n 4 --dist loadfile
 
 test-fast: $(VENV)/.dev
@@ -34,6 +34,12 @@ lint: $(VENV)/.dev
 
 texts: $(VENV)/.dev
 	$(BIN)/python -m reports.languages.collect
+
+# Builds the LiveKit server of the tests in the background, once; its tests wait for it. It takes some minutes.
+livekit:
+	@if command -v go >/dev/null || [ -x /usr/local/go/bin/go ]; then \
+	  $(PYTHON) -m benchmarks.simulation.livekit_build </dev/null >/dev/null 2>&1 & \
+	else echo "go is missing and the tests with LiveKit are skipped: install Go"; fi
 
 screenshots: system $(VENV)/.dev
 	$(BIN)/python docs/screenshots.py

@@ -85,6 +85,11 @@ def main() -> None:
     help="Receive through a real Janus, which sends 15 frames a second in three layers; packets are lost "
     "between Janus and the bot. Stock aiortc is not measured.",
 )
+@click.option(
+    "--livekit",
+    is_flag=True,
+    help="Receive through a real LiveKit server, and measure stock aiortc and LiveKit's native SDK too.",
+)
 def receive(
     tracks: int,
     size: str,
@@ -97,16 +102,31 @@ def receive(
     stock: bool,
     reorder: float,
     janus: bool,
+    livekit: bool,
 ) -> None:
     """CPU time of receiving, compared with stock aiortc."""
     import uvloop
 
     from benchmarks.receive import compare
     from benchmarks.receive_janus import receive as receive_janus
+    from benchmarks.receive_livekit import receive as receive_livekit
     from benchmarks.simulation.faults import Faults
+    from benchmarks.simulation.frame_times import FPS
     from benchmarks.simulation.janus_server import NoJanus
+    from benchmarks.simulation.livekit_build import NoLiveKit
 
     width, height = _pixels(size)
+    if livekit:
+        if fps != FPS or janus:
+            raise click.UsageError(f"leave out --janus, and --fps: with --livekit it is {FPS}")
+        received = receive_livekit(
+            tracks, (width, height), seconds, wanted_fps, loss=loss, reorder=reorder, others=stock
+        )
+        try:
+            _show(uvloop.run(received), as_json)
+        except NoLiveKit as exc:
+            raise click.ClickException(str(exc)) from exc
+        return
     if janus:
         if (fps, layers) != (15, "3"):
             raise click.UsageError(
@@ -152,13 +172,27 @@ def classroom(
 
 @main.command()
 @_options
-def soak(tracks: int, size: str, fps: int, layers: str, seconds: float, loss: float, as_json: bool) -> None:
+@click.option("--livekit", is_flag=True, help="In a room of a real LiveKit server, without loss.")
+def soak(
+    tracks: int, size: str, fps: int, layers: str, seconds: float, loss: float, as_json: bool, livekit: bool
+) -> None:
     """Leaks and mistaken students while students join, leave and replace each other."""
     import uvloop
 
+    from benchmarks.simulation.frame_times import FPS
+    from benchmarks.simulation.livekit_build import NoLiveKit
     from benchmarks.soak import churn
+    from benchmarks.soak_livekit import churn as churn_livekit
 
     width, height = _pixels(size)
+    if livekit:
+        if (fps, layers, loss) != (FPS, "3", 0.0):
+            raise click.UsageError("leave out --fps, --layers and --loss with --livekit")
+        try:
+            _show(uvloop.run(churn_livekit(tracks, seconds, (width, height))), as_json)
+        except NoLiveKit as exc:
+            raise click.ClickException(str(exc)) from exc
+        return
     clip = ClipSpec(0, width, height, fps, seconds=2, layers=int(layers))
     _show(uvloop.run(churn(clip, tracks, seconds, loss)), as_json)
 
@@ -172,7 +206,7 @@ def soak(tracks: int, size: str, fps: int, layers: str, seconds: float, loss: fl
     type=click.FloatRange(4),
     default=10.0,
     show_default=True,
-    help="Seconds that Janus is suspended.",
+    help="Seconds that the server is suspended.",
 )
 @click.option(
     "--cut",
@@ -181,17 +215,19 @@ def soak(tracks: int, size: str, fps: int, layers: str, seconds: float, loss: fl
     show_default=True,
     help="Seconds that the network is cut.",
 )
+@click.option("--livekit", is_flag=True, help="With a LiveKit server instead of a Janus.")
 @click.option("--json", "as_json", is_flag=True, help="Print one line of JSON.")
-def outage(tracks: int, halted: float, cut: float, as_json: bool) -> None:
-    """Time to notice and to recover when Janus is killed, suspended or cut off."""
+def outage(tracks: int, halted: float, cut: float, as_json: bool, livekit: bool) -> None:
+    """Time to notice and to recover when the server is killed, suspended or cut off."""
     import uvloop
 
     from benchmarks.outage import measure
     from benchmarks.simulation.janus_server import NoJanus
+    from benchmarks.simulation.livekit_build import NoLiveKit
 
     try:
-        _show(uvloop.run(measure(tracks, halted, cut)), as_json)
-    except NoJanus as exc:
+        _show(uvloop.run(measure(tracks, halted, cut, livekit=livekit)), as_json)
+    except (NoJanus, NoLiveKit) as exc:
         raise click.ClickException(str(exc)) from exc
 
 

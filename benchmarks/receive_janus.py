@@ -18,7 +18,8 @@ from typing import Any, Final
 from benchmarks.figures import percentiles
 from benchmarks.resources import resident_mb, threads_now, udp_drops
 from benchmarks.simulation.faults import Faults, impaired_network
-from benchmarks.simulation.janus_class import FPS, JanusClass, age_s, frames_between
+from benchmarks.simulation.frame_times import FPS, age_s, frames_between
+from benchmarks.simulation.janus_class import JanusClass
 from benchmarks.simulation.janus_server import OPEN_ROOM, RTX_TYPE, JanusServer
 from benchmarks.watcher import Seen, Watcher
 from bot.config import WebrtcSettings

@@ -173,7 +173,7 @@ async def churn(clip: ClipSpec, tracks: int, seconds: float, loss: float) -> dic
     """
     tasks, sockets = asyncio.all_tasks(), open_sockets()
     counts, rss_mb, threads = await _run_class(clip, tracks, seconds, loss)
-    left = await _tasks_left(tasks)
+    left = await tasks_left(tasks)
     return {
         "tracks": tracks,
         "seconds": seconds,
@@ -212,7 +212,7 @@ async def _run_changes(class_: _Class, tracks: int, seconds: float) -> tuple[flo
     return resident_mb(), threads_now()
 
 
-async def _tasks_left(before: set[asyncio.Task[Any]]) -> list[str]:
+async def tasks_left(before: set[asyncio.Task[Any]]) -> list[str]:
     """Names of new tasks that do not end within 5 s; tasks that close a connection do."""
     until_s = time.monotonic() + _TASK_TIMEOUT_S
     while left := asyncio.all_tasks() - before:

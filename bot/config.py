@@ -27,6 +27,9 @@ _URL_WITH_PASSWORD = re.compile(r":[^:/@\s]+:[^/@\s]+@|://[^:/@\s]+:[^/@\s]+@")
 
 _RELATIVE_SQLITE_URL = re.compile(r"(sqlite[+\w]*:///)(?!/|:memory:|file:)(.+)")
 
+_TEXTS = frozenset({"token", "api_key", "api_secret"})
+"""Keys whose values are texts, whatever they look like."""
+
 _YAML_ERRORS = (
     yaml.YAMLError,
     ValueError,
@@ -48,6 +51,13 @@ def _require_site(address: str) -> str:
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.path.strip("/") or parts.query:
         raise ValueError("write scheme and host without a path: https://mood.example.org")
     return address
+
+
+def _require_websocket(address: str) -> str:
+    parts = urlsplit(address)
+    if parts.scheme not in ("ws", "wss") or not parts.hostname or parts.username or parts.query:
+        raise ValueError("write the server's address: wss://video.example.org")
+    return address.rstrip("/")
 
 
 def _require_ice_servers(servers: tuple[str, ...]) -> tuple[str, ...]:
@@ -130,6 +140,20 @@ class WebrtcSettings(_Section):
     rejoin_s: Annotated[float, Field(gt=0, le=3600)] = 30.0
 
 
+class LiveKitSettings(_Section):
+    """A LiveKit server whose API key the bot has."""
+
+    url: Annotated[str, AfterValidator(_require_websocket)] | None = None
+    api_key: str | None = None
+    api_secret: SecretStr | None = None
+
+
+class RoomsSettings(_Section):
+    """Servers of rooms."""
+
+    livekit: LiveKitSettings = LiveKitSettings()
+
+
 class LogSettings(_Section):
     """Logs, which go to standard error."""
 
@@ -145,6 +169,7 @@ class Settings(_Section):
     analysis: AnalysisSettings = AnalysisSettings()
     privacy: PrivacySettings = PrivacySettings()
     webrtc: WebrtcSettings = WebrtcSettings()
+    rooms: RoomsSettings = RoomsSettings()
     logs: LogSettings = LogSettings()
 
 
@@ -165,11 +190,7 @@ def load_settings(path: Path | None, environment: Mapping[str, str] | None = Non
     from_file = path is not None or chosen.exists()
     if from_file:
         values = _read(chosen)
-    for section, keys in overrides.items():
-        section_values = values.setdefault(section, {})
-        if not isinstance(section_values, dict):
-            raise ConfigError(f"make {section} in {chosen} a section with keys below it")
-        section_values.update(keys)
+    _merge(values, overrides, chosen)
     try:
         settings = Settings.model_validate(values)
     except ValidationError as exc:
@@ -191,6 +212,20 @@ def _with_paths_from(
     if "token_file" not in overrides.get("web", {}):
         web = web.model_copy(update={"token_file": folder / web.token_file})
     return settings.model_copy(update={"store": store, "web": web})
+
+
+def _merge(values: dict[str, Any], overrides: dict[str, Any], source: Path) -> None:
+    """Override values of the file, section by section."""
+    for key, value in overrides.items():
+        if not isinstance(value, dict):
+            values[key] = value
+            continue
+        section = values.setdefault(key, {})
+        if section is None:
+            section = values[key] = {}
+        if not isinstance(section, dict):
+            raise ConfigError(f"make {key} in {source} a section with keys below it")
+        _merge(section, value, source)
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -224,12 +259,16 @@ def _read(path: Path) -> dict[str, Any]:
 def _secret_key(values: dict[str, Any]) -> str | None:
     """The first key whose value is a secret: the host token, or a URL that contains a password."""
 
-    def value_of(section: str, key: str) -> Any:
-        keys = values.get(section)
-        return keys.get(key) if isinstance(keys, dict) else None
+    def value_of(*keys: str) -> Any:
+        value: Any = values
+        for key in keys:
+            value = value.get(key) if isinstance(value, dict) else None
+        return value
 
     if value_of("web", "token") is not None:
         return "web.token"
+    if value_of("rooms", "livekit", "api_secret") is not None:
+        return "rooms.livekit.api_secret"
     if _URL_WITH_PASSWORD.search(str(value_of("store", "url"))):
         return "store.url"
     if _URL_WITH_PASSWORD.search(str(value_of("webrtc", "ice_servers"))):
@@ -237,19 +276,25 @@ def _secret_key(values: dict[str, Any]) -> str | None:
     return None
 
 
-def _from_environment(environment: Mapping[str, str]) -> dict[str, dict[str, Any]]:
-    sections: dict[str, dict[str, Any]] = {}
+def _from_environment(environment: Mapping[str, str]) -> dict[str, Any]:
+    """The settings in the environment, as in a file: ``CLASSMOOD_ROOMS__LIVEKIT__URL`` is in two sections."""
+    sections: dict[str, Any] = {}
     for variable, text in environment.items():
         if not variable.startswith(ENV_PREFIX) or "__" not in variable:
             continue
-        section, key = variable[len(ENV_PREFIX) :].lower().split("__", 1)
+        *sections_of_key, key = variable[len(ENV_PREFIX) :].lower().split("__")
         try:
             value = yaml.safe_load(text)
         except _YAML_ERRORS as exc:
             raise ConfigError(f"correct {variable}, it is not valid YAML: {_reason(exc)}") from exc
         # A token of digits stays text, and so does the address "::", which would be a mapping in YAML.
-        is_text = key == "token" or isinstance(value, dict)
-        sections.setdefault(section, {})[key] = text if is_text else value
+        is_text = key in _TEXTS or isinstance(value, dict)
+        values = sections
+        for section in sections_of_key:
+            values = values.setdefault(section, {})
+            if not isinstance(values, dict):
+                raise ConfigError(f"unset {variable}, or the variable that sets all of {section}")
+        values[key] = text if is_text else value
     return sections
 
 

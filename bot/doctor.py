@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from fractions import Fraction
+from functools import partial
 from http.client import HTTPException
 from importlib.metadata import version
 from ipaddress import ip_address
@@ -27,7 +28,8 @@ import numpy as np
 
 from bot.config import ConfigError, Settings
 from bot.host_links import configured_token
-from bot.rooms.registry import RoomContext, adapters
+from bot.rooms.contract import RoomError
+from bot.rooms.registry import Checkable, RoomContext, adapters
 from bot.webrtc.network import NoUdp, udp_addresses
 from inference.classifier import CnnClassifier
 from inference.detector import BlazeFace
@@ -74,7 +76,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
     yield Finding("settings", Verdict.OK, _profile(settings))
     libraries = ", ".join(f"{name} {version(name)}" for name in _LIBRARIES)
     yield Finding("program", Verdict.OK, f"Python {platform.python_version()}, {libraries}")
-    checks: tuple[tuple[str, Callable[[Settings], str]], ...] = (
+    checks: list[tuple[str, Callable[[Settings], str]]] = [
         ("models", _models),
         ("database", _database),
         ("port", _port),
@@ -83,7 +85,10 @@ def examine(settings: Settings) -> Iterator[Finding]:
         ("network", _network),
         ("video codec", _codec),
         ("rooms", _rooms),
-    )
+    ]
+    for scheme, adapter in adapters(RoomContext(settings)).items():
+        if isinstance(adapter, Checkable):
+            checks.append((f"{scheme} server", partial(_room_server, adapter)))
     for subject, check in checks:
         try:
             yield Finding(subject, Verdict.OK, check(settings))
@@ -97,6 +102,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
             OSError,
             av.FFmpegError,
             NoUdp,
+            RoomError,
             _Wrong,
         ) as exc:
             yield Finding(subject, Verdict.WRONG, str(exc))
@@ -259,6 +265,10 @@ def _codec(settings: Settings) -> str:
     if not decoded:
         raise _Wrong("reinstall the codecs (pip install --force-reinstall av): VP8 does not work")
     return "VP8 encodes and decodes"
+
+
+def _room_server(adapter: Checkable, _settings: Settings) -> str:
+    return adapter.check()
 
 
 def _rooms(settings: Settings) -> str:

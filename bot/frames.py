@@ -93,3 +93,9 @@ def upright(image: Image, rotation: int, mirrored: bool = False) -> Image:
     if rotation:
         image = np.asarray(cv2.rotate(image, _ROTATIONS[rotation]), np.uint8)
     return np.asarray(cv2.flip(image, 1), np.uint8) if mirrored else image
+
+
+def over_white(image: Image) -> Image:
+    """A (height, width, 4) BGRA image on white, (height, width, 3) BGR."""
+    alpha = image[:, :, 3:].astype(np.uint16)
+    return np.asarray((image[:, :, :3] * alpha + 255 * (255 - alpha) + 127) // 255, np.uint8)

@@ -4,13 +4,46 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Protocol
+from enum import StrEnum
+from typing import Final, Protocol
 
 from bot.frames import RawFrame
 
 
 class TrackEnded(Exception):
     """The track has ended; no more frames follow."""
+
+
+class Sight(StrEnum):
+    """What a camera shows. Only its owner is told; it is neither stored nor counted."""
+
+    FINE = "fine"
+    NO_FACE = "no_face"
+    TOO_DARK = "too_dark"
+    TOO_SMALL = "too_small"
+
+
+class SteadySight:
+    """What a camera has shown for a while, so that a turned head changes nothing.
+
+    Attributes:
+        sight: The last sight that held long enough; None before the first.
+    """
+
+    HOLD_S: Final = 2.0
+    """How long a sight must hold, seconds."""
+
+    def __init__(self) -> None:
+        self.sight: Sight | None = None
+        self._newest: Sight | None = None
+        self._since_s = 0.0
+
+    def note(self, sight: Sight, at_s: float) -> None:
+        """Note what a frame that arrived at ``at_s``, monotonic seconds, showed."""
+        if sight is not self._newest:
+            self._newest, self._since_s = sight, at_s
+        if at_s - self._since_s >= self.HOLD_S:
+            self.sight = sight
 
 
 class VideoTrack(Protocol):
@@ -25,6 +58,10 @@ class VideoTrack(Protocol):
     def track_id(self) -> str: ...
     @property
     def participant_id(self) -> str: ...
+    @property
+    def seen(self) -> SteadySight:
+        """What the analysed frames showed, for the owner of the camera."""
+        ...
 
     async def recv(self) -> RawFrame:
         """Wait for a frame; if several have arrived since the last call, return the newest.
@@ -41,6 +78,7 @@ class LatestFrameTrack:
     Attributes:
         track_id: Unique within the room.
         participant_id: The participant whose video it is.
+        seen: What the analysed frames showed, for the owner of the camera.
     """
 
     def __init__(
@@ -55,6 +93,7 @@ class LatestFrameTrack:
         """
         self.track_id = track_id
         self.participant_id = participant_id
+        self.seen = SteadySight()
         self._on_frame = on_frame
         self._newest: RawFrame | None = None
         self._ended = False

@@ -12,7 +12,7 @@ import numpy as np
 
 from bot.frames import RawFrame
 from bot.rooms.contract import OptedOut, Room, RoomError, RoomEvent
-from bot.tracks import TrackEnded
+from bot.tracks import SteadySight, TrackEnded
 from inference.arrays import Image
 from inference.batcher import FaceAnalysis
 from inference.detector import NO_FACES, Faces
@@ -73,6 +73,7 @@ class FakeTrack:
         self.interval_s = interval_s
         self.ended = False
         self.received = 0
+        self.seen = SteadySight()
 
     async def recv(self) -> RawFrame:
         await asyncio.sleep(self.interval_s)

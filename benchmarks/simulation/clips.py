@@ -86,6 +86,7 @@ class ClipSpec:
         face: Whether it shows a drawn face; else it shows a moving pattern.
         numbered: Whether each frame has its number drawn in and every eighth is a key frame, for senders
             that cannot be asked for key frames.
+        noise: Standard deviation of the camera's noise, grey levels. It makes encoding several times slower.
     """
 
     identity: int
@@ -96,6 +97,7 @@ class ClipSpec:
     layers: int = 3
     face: bool = False
     numbered: bool = False
+    noise: float = 4.0
 
 
 def make_clip(spec: ClipSpec) -> Clip:
@@ -103,10 +105,10 @@ def make_clip(spec: ClipSpec) -> Clip:
     count = max(4, round(spec.fps * spec.seconds / 4) * 4)  # a multiple of the layer pattern
     encoder = _encoder(spec)
     encoded: list[bytes] = []
-    for number, luma in enumerate(_draw_frames(spec, count)):
-        _draw_strip(luma, spec.identity, 0)
+    for number, luma in enumerate(draw_scenes(spec, count)):
+        draw_strip(luma, spec.identity, 0)
         if spec.numbered:
-            _draw_strip(luma, number % NUMBERS, 1)
+            draw_strip(luma, number % NUMBERS, 1)
         planes = np.full((spec.height * 3 // 2, spec.width), 128, np.uint8)
         planes[: spec.height] = luma
         frame = av.VideoFrame.from_ndarray(planes, format="yuv420p")
@@ -148,7 +150,8 @@ def _read_strip(luma: Image, strip: int) -> int:
     return sum((level > 128) << block for block, level in enumerate(levels))
 
 
-def _draw_strip(luma: Image, value: int, strip: int) -> None:
+def draw_strip(luma: Image, value: int, strip: int) -> None:
+    """Draw a value, 0..255, into a frame (height, width): strip 0 is the identity, strip 1 the number."""
     height, width = luma.shape
     top, bottom = strip * height // 12, (strip + 1) * height // 12
     for block in range(_BLOCKS):
@@ -181,7 +184,8 @@ def _encoder(spec: ClipSpec) -> av.VideoCodecContext:
     return encoder
 
 
-def _draw_frames(spec: ClipSpec, count: int) -> list[Image]:
+def draw_scenes(spec: ClipSpec, count: int) -> list[Image]:
+    """Draw the frames of a clip, (height, width) each, without strips."""
     rng = np.random.default_rng([spec.identity, spec.width])
     size = (spec.width, spec.height)
     if spec.face:
@@ -198,7 +202,7 @@ def _draw_frames(spec: ClipSpec, count: int) -> list[Image]:
         coarse = rng.integers(30, 220, (10, 16)).astype(np.uint8)
         scene = np.asarray(cv2.resize(coarse, size, interpolation=cv2.INTER_CUBIC), np.int16)
         shown = [np.roll(scene, number * 2, axis=1) for number in range(count)]
-    noise = rng.normal(0, 4, (spec.height, spec.width)).astype(np.int16)
+    noise = rng.normal(0, spec.noise, (spec.height, spec.width)).astype(np.int16)
     return [
         np.clip(frame + np.roll(noise, number * 7, axis=0), 0, 255).astype(np.uint8)
         for number, frame in enumerate(shown)

@@ -4,15 +4,13 @@
 (``add_remote_publisher``), sends their frames, and adds them again after it has lost Janus. It executes
 commands, one JSON line each, until its standard input is closed.
 
-The clock alone determines which frame is sent at which time. So the number in a received frame tells its age
-(``age_s``).
+The clock alone determines which frame is sent at which time (``frame_times``).
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
-import math
 import socket
 import sys
 import time
@@ -21,15 +19,14 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Any, Final, Self
 
-from benchmarks.simulation.clips import LAYER_PATTERN, NUMBERS, Clip, ClipSpec, make_clip
+from benchmarks.simulation.clips import NUMBERS, Clip, ClipSpec, make_clip
+from benchmarks.simulation.frame_times import FPS, display_name, phase_s
 from benchmarks.simulation.janus_server import SECRET
 from benchmarks.simulation.rtp import Packetiser
 from bot.rooms.janus.messages import JanusError, JanusRefused
 from bot.rooms.janus.session import JanusSession
 from bot.rooms.janus.videoroom import PLUGIN
 
-FPS: Final = 15
-_NAME: Final = "Student"
 _REMOTE_SSRC: Final = 1000
 """The SSRC that Janus expects for the first stream of a remote publisher."""
 
@@ -37,58 +34,6 @@ _ORIENTATION_ID: Final = 13
 _CONNECT_TIMEOUT_S: Final = 2.0
 _RETRY_S: Final = 0.3
 _READY_WITHIN_S: Final = 120.0
-
-
-def display_name(student: int) -> str:
-    """The display name of a student in the room."""
-    return f"{_NAME} {student}"
-
-
-def student_of_name(name: str | None) -> int | None:
-    """The number of the student with this display name; None if it is not a student's."""
-    return int(name.split()[1]) if name is not None and name.startswith(_NAME) else None
-
-
-def age_s(student: int, number: int, at_s: float) -> float:
-    """The age of a frame in seconds, modulo the 17 s of a clip.
-
-    Args:
-        student: Number of the sender.
-        number: The number drawn into the frame.
-        at_s: Now, monotonic seconds.
-    """
-    return (at_s - _phase_s(student) - number / FPS) % (NUMBERS / FPS)
-
-
-def frame_index(student: int, number: int, at_s: float) -> int:
-    """Index of the newest frame with this number that a student has sent, counted over all loops of the clip.
-
-    Args:
-        student: Number of the sender.
-        number: The number drawn into the frame.
-        at_s: Now, monotonic seconds.
-    """
-    newest = math.floor((at_s - _phase_s(student)) * FPS)
-    return newest - (newest - number) % NUMBERS
-
-
-def frames_between(student: int, from_s: float, until_s: float, layers: int) -> list[int]:
-    """Indices (``frame_index``) of the frames that a student sends within a period.
-
-    Args:
-        student: Number of the sender.
-        from_s: Start of the period, monotonic seconds.
-        until_s: Its end.
-        layers: Number of temporal layers, from the lowest; frames of higher layers are left out.
-    """
-    first, end = (math.ceil((at_s - _phase_s(student)) * FPS) for at_s in (from_s, until_s))
-    period = len(LAYER_PATTERN)
-    return [frame for frame in range(first, end) if LAYER_PATTERN[frame % period] < layers]
-
-
-def _phase_s(student: int) -> float:
-    """Offset of a student's frames in time, so that students do not all send at the same moment."""
-    return student * 0.618 % 1 / FPS
 
 
 class JanusClass:
@@ -218,11 +163,11 @@ class _Student:
 
     async def send_all(self) -> None:
         """Send every frame at its time, for ever; none is skipped, since each depends on the one before."""
-        phase_s = _phase_s(self.number)
-        number = int((time.monotonic() - phase_s) * FPS)
+        offset_s = phase_s(self.number)
+        number = int((time.monotonic() - offset_s) * FPS)
         while True:
             number += 1
-            await asyncio.sleep(max(0.0, number / FPS + phase_s - time.monotonic()))
+            await asyncio.sleep(max(0.0, number / FPS + offset_s - time.monotonic()))
             self._send(number)
 
     def _send(self, number: int) -> None:
@@ -230,7 +175,7 @@ class _Student:
         self._decodable = self._decodable or frame.key
         if self._target is None or self._muted or not self._decodable:
             return
-        packets = self._packets.packets(frame, number / FPS + _phase_s(self.number))
+        packets = self._packets.packets(frame, number / FPS + phase_s(self.number))
         if self._stalled is None:
             self._put(packets)
         else:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -17,12 +17,13 @@ import av
 import cv2
 import numpy as np
 
-from bot.analyze.copies import VideoCopy, draw, prepare_copy, video_copy
-from bot.analyze.files import IMAGES, AnalyzeError
-from bot.analyze.stills import read_images, write_images
+from bot.analyze.copies import VideoCopy, draw, prepare_copy, video_copy, write_images
+from bot.analyze.files import AnalyzeError
 from bot.analyze.turned import detect_turned, turn_back
-from bot.films import FilmError, open_film
 from bot.frames import upright
+from bot.media.films import open_film
+from bot.media.kinds import IMAGES, MediaError
+from bot.media.stills import read_images
 from inference.arrays import Image
 from inference.batcher import FaceAnalysis
 from inference.classifier import EmotionClassifier
@@ -30,6 +31,9 @@ from inference.crops import crop_faces
 from inference.detector import FaceDetector, Faces
 from inference.emotions import EMOTIONS
 from inference.facing import faces_screen
+
+_DAMAGED: Final = (av.FFmpegError, OSError, ValueError, ArithmeticError)
+"""What PyAV raises for damaged videos."""
 
 _SAMPLES: Final = 6
 """Frames by which the detector of a video is chosen."""
@@ -121,10 +125,13 @@ def analyse_file(path: Path, analyser: Analyser, copy: Path | None) -> Iterator[
     """
     if not path.is_file():  # reading a pipe or a device may never end
         raise AnalyzeError(f"{path} is not a regular file: give images, videos or folders of them")
-    if path.suffix.lower() in IMAGES:
-        yield from _analyse_images(path, analyser, copy)
-    else:
-        yield from _analyse_video(path, analyser, copy)
+    try:
+        if path.suffix.lower() in IMAGES:
+            yield from _analyse_images(path, analyser, copy)
+        else:
+            yield from _analyse_video(path, analyser, copy)
+    except MediaError as exc:
+        raise AnalyzeError(str(exc)) from exc
 
 
 def _analyse_images(path: Path, analyser: Analyser, copy: Path | None) -> Iterator[FrameRecord]:
@@ -169,9 +176,7 @@ def _analyse_video(path: Path, analyser: Analyser, copy: Path | None) -> Iterato
                 yield FrameRecord(str(path), number, frame.at_s, analysis, _facing(faces), size)
             if number < 0:
                 raise AnalyzeError(f"{path} has no frame that can be decoded: check the file")
-    except FilmError as exc:
-        raise AnalyzeError(f"{path} cannot be analysed: {exc}") from exc
-    except (av.FFmpegError, OSError, ValueError, ArithmeticError) as exc:
+    except _DAMAGED as exc:
         reason = " ".join(str(exc).split())
         raise AnalyzeError(f"{path} cannot be read as a video ({reason}): check the file") from exc
 
@@ -198,7 +203,8 @@ def _choose_detector(path: Path, detectors: tuple[FaceDetector, ...]) -> FaceDet
 
 def _sample(path: Path) -> list[Image]:
     samples: list[Image] = []
-    with open_film(path) as film:
+    # A damaged video is analysed up to the damage, and reported there.
+    with suppress(*_DAMAGED), open_film(path) as film:
         for frame in film.frames():
             if frame.at_s >= len(samples) * _SAMPLE_INTERVAL_S:
                 samples.append(np.array(frame.luma()))

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
+from typing import Final
 
 import av
 import cv2
@@ -14,9 +15,12 @@ from av.container import OutputContainer
 
 from bot.analyze.files import AnalyzeError
 from bot.frames import RawFrame
+from bot.media.kinds import PAGED
 from inference.arrays import Image
 from inference.batcher import FaceAnalysis
 from inference.emotions import EMOTIONS
+
+_ENCODERS: Final = {".jfif": ".jpg", ".apng": ".png"}  # formats that OpenCV knows under another name
 
 
 def draw(image: Image, analysis: FaceAnalysis) -> None:
@@ -60,6 +64,40 @@ def prepare_copy(copy: Path, source: Path) -> None:
         ) from exc
 
 
+def write_images(copy: Path, source: Path, images: list[tuple[float, Image]]) -> None:
+    """Write images in the format of their source.
+
+    Args:
+        copy: File to write; its folder exists.
+        source: File that the images were read from.
+        images: Times in seconds, and (height, width, 3) BGR images.
+
+    Raises:
+        AnalyzeError: the copy cannot be written.
+    """
+    suffix = source.suffix.lower()
+    suffix = _ENCODERS.get(suffix, suffix)
+    try:
+        if len(images) == 1:
+            encoded, content = cv2.imencode(suffix, images[0][1])
+        elif suffix in PAGED:
+            encoded, content = cv2.imencodemulti(suffix, [image for _, image in images])
+        else:
+            animation = cv2.Animation()
+            animation.frames = [image for _, image in images]
+            lengths_ms = np.diff([round(at_s * 1000) for at_s, _ in images])
+            animation.durations = [*lengths_ms.tolist(), int(lengths_ms[-1])]
+            encoded, content = cv2.imencodeanimation(suffix, animation)
+    except cv2.error:
+        encoded = False
+    if not encoded:
+        raise AnalyzeError(f"convert {source} to .png first: the copy cannot be written as {source.suffix}")
+    try:
+        copy.write_bytes(np.asarray(content).tobytes())
+    except OSError as exc:
+        raise AnalyzeError(f"give another --out: {copy} cannot be written ({exc.strerror})") from exc
+
+
 class VideoCopy:
     """An H.264 copy of a video: its frames as shown, with boxes, at their times."""
 
@@ -79,9 +117,7 @@ class VideoCopy:
         image = frame.color()
         draw(image, analysis)
         width, height = self._stream.width, self._stream.height
-        if image.shape[0] < height or image.shape[1] < width:  # the frame size changed within the video
-            image = np.asarray(cv2.resize(image, (width, height)), np.uint8)
-        drawn = av.VideoFrame.from_ndarray(np.ascontiguousarray(image[:height, :width]), format="bgr24")
+        drawn = av.VideoFrame.from_ndarray(_fitted(image, width, height), format="bgr24")
         drawn.time_base = self._time_base
         # Rounded times may be equal; the encoder needs increasing ones.
         drawn.pts = max(self._next_pts, round(frame.at_s / self._time_base))
@@ -95,10 +131,26 @@ class VideoCopy:
             self._container.mux(packet)
 
 
+def _fitted(image: Image, width: int, height: int) -> Image:
+    """An image in a frame of another size: cut by an odd row or column, else scaled down and put on black.
+
+    The frame size may change within a video, for example when a phone is turned during a call.
+    """
+    if 0 <= image.shape[0] - height <= 1 and 0 <= image.shape[1] - width <= 1:
+        return np.ascontiguousarray(image[:height, :width])
+    scale = min(height / image.shape[0], width / image.shape[1])
+    size = (max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale)))
+    scaled = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
+    fitted = np.zeros((height, width, 3), np.uint8)
+    top, left = (height - size[1]) // 2, (width - size[0]) // 2
+    fitted[top : top + size[1], left : left + size[0]] = scaled
+    return fitted
+
+
 @contextmanager
 def video_copy(path: Path, source: av.VideoStream, size: tuple[int, int]) -> Iterator[VideoCopy]:
     """Open a copy for writing. After an error the file is completed, so that it plays up to there."""
-    with av.open(str(path), "w") as container:
+    with av.open(f"file:{path}", "w") as container:
         copy = VideoCopy(container, source, size)
         try:
             yield copy

@@ -8,10 +8,11 @@ from itertools import chain, count
 from pathlib import Path
 from typing import Final
 
-IMAGES: Final = frozenset({".jpg", ".jpeg", ".jfif", ".png", ".bmp", ".webp", ".avif", ".tif", ".tiff"})
-VIDEOS: Final = frozenset({".mp4", ".mkv", ".webm", ".mov", ".avi", ".m4v", ".mjpeg", ".gif"})
+from bot.media.kinds import MEDIA, VIDEOS, is_hidden
 
-_KNOWN: Final = " ".join(sorted(IMAGES | VIDEOS))
+_KNOWN: Final = " ".join(sorted(MEDIA))
+_APPLE_DOUBLE: Final = "._"
+"""Begin of the names of the files without pictures that macOS puts beside the files it copies."""
 
 
 class AnalyzeError(Exception):
@@ -34,27 +35,36 @@ def find_media(paths: tuple[Path, ...]) -> tuple[list[Path], Counter[str]]:
     left_out: Counter[str] = Counter()
     for path in paths:
         if path.is_dir():
-            inside = _files_inside(path)
-            known = [file for file in inside if file.suffix.lower() in IMAGES | VIDEOS]
-            media += known
-            left_out.update(file.suffix.lower() or "no suffix" for file in inside if file not in known)
+            for file in _files_inside(path):
+                if file.suffix.lower() in MEDIA:
+                    media.append(file)
+                else:
+                    left_out[file.suffix.lower() or "no suffix"] += 1
         elif not path.exists():
             raise AnalyzeError(f"{path} does not exist: give images, videos or folders of them")
-        elif path.suffix.lower() not in IMAGES | VIDEOS:
+        elif path.suffix.lower() not in MEDIA:
             raise AnalyzeError(f"{path} is of no known kind: give a file that ends in one of {_KNOWN}")
-        else:
+        elif not path.name.startswith(_APPLE_DOUBLE):
             media.append(path)
     if not media:
+        found = f" ({describe_left_out(left_out)})" if left_out else ""
         raise AnalyzeError(
-            f"give an image, a video or a folder that has some: no file found ends in one of {_KNOWN}"
+            f"give an image, a video or a folder that has some: no file found ends in one of {_KNOWN}{found}"
         )
     return media, left_out
 
 
+def describe_left_out(left_out: Counter[str]) -> str:
+    """One line, such as "2 files of other kinds left out: .heic 1, .txt 1"."""
+    kinds = ", ".join(f"{suffix} {number}" for suffix, number in sorted(left_out.items()))
+    number = left_out.total()
+    files = "1 file of another kind" if number == 1 else f"{number} files of other kinds"
+    return f"{files} left out: {kinds}"
+
+
 def _files_inside(folder: Path) -> list[Path]:
-    """The files in a folder, without hidden ones: macOS puts a ``._`` file beside each file it copies."""
     try:
-        return sorted(file for file in folder.iterdir() if file.is_file() and not file.name.startswith("."))
+        return sorted(file for file in folder.iterdir() if file.is_file() and not is_hidden(file))
     except OSError as exc:
         raise AnalyzeError(f"make {folder} readable: it cannot be read ({exc.strerror})") from exc
 

@@ -9,7 +9,7 @@ import click
 from tqdm import tqdm
 
 from bot.analyze.analyser import analyse_file
-from bot.analyze.files import AnalyzeError, find_media, with_copies
+from bot.analyze.files import AnalyzeError, describe_left_out, find_media, with_copies
 from bot.app import make_analyser
 from bot.cli.options import FAILED, with_settings
 from bot.config import ConfigError, Settings
@@ -40,10 +40,7 @@ def analyze(settings: Settings, paths: tuple[Path, ...], out: Path, jsonl: bool)
     """
     files, left_out = find_media(paths)
     if left_out:
-        kinds = ", ".join(f"{suffix} {number}" for suffix, number in sorted(left_out.items()))
-        count = left_out.total()
-        files_left_out = "1 file of another kind" if count == 1 else f"{count} files of other kinds"
-        click.echo(f"{files_left_out} left out: {kinds}", err=True)
+        click.echo(describe_left_out(left_out), err=True)
     if not settings.privacy.analyses_faces:
         raise ConfigError("privacy.jurisdiction is eu-education: face analysis is disabled, for files too")
     analyser = make_analyser(settings.analysis)
@@ -62,6 +59,6 @@ def analyze(settings: Settings, paths: tuple[Path, ...], out: Path, jsonl: bool)
             click.echo(f"classmood: {exc}", err=True)
             failed = True
             continue
-        click.echo(f"{file.name}: {frames} frames, {faces} faces; copy with boxes: {copy}", err=True)
+        click.echo(f"{file}: {frames} frames, {faces} faces; copy with boxes: {copy}", err=True)
     if failed:
         sys.exit(FAILED)

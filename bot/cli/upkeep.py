@@ -17,7 +17,8 @@ from bot.host_links import fresh_link, rotate_token
 def doctor(settings: Settings) -> None:
     """Check the installation and say how to fix problems.
 
-    Checks settings, models, database, port, host token, network and codec; changes nothing. "warn" means:
+    Checks settings, models, database, port, host token, network, codec and the servers of rooms in the
+    settings; changes nothing. "warn" means:
     works locally, but not enough for a class. The exit code is 1 if any check is WRONG.
     """
     counts = dict.fromkeys(Verdict, 0)

@@ -7,6 +7,7 @@ from typing import Final
 
 import numpy as np
 
+from bot.tracks import Sight
 from inference.arrays import Floats, Image
 from inference.batcher import FaceAnalysis
 from inference.facing import faces_screen
@@ -14,6 +15,10 @@ from reports.summary.windows import NotAnalysed
 
 _MAX_BLACK_LUMA: Final = 40
 """Largest luma value in a black frame: video black is 16, and codecs add a little noise."""
+
+
+_MAX_DARK_LUMA: Final = 50
+"""Largest mean luma value of an image that is too dark for a face to be found."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -74,3 +79,12 @@ def observe(participant_id: str, at_s: float, reading: FaceAnalysis, limits: Rea
         return Observation(participant_id, at_s, count, None, NotAnalysed.LOW_CONFIDENCE)
     facing = faces_screen(reading.faces.landmarks[largest], float(reading.faces.sides[largest]))
     return Observation(participant_id, at_s, count, probs, None, facing)
+
+
+def sight_of(observation: Observation, luma: Image) -> Sight:
+    """What the owner of the camera is told about a frame; ``luma`` is its (height, width) image."""
+    if observation.reason is NotAnalysed.TOO_SMALL:
+        return Sight.TOO_SMALL
+    if observation.faces:
+        return Sight.FINE
+    return Sight.TOO_DARK if luma[::8, ::8].mean() <= _MAX_DARK_LUMA else Sight.NO_FACE

@@ -222,6 +222,10 @@ class Supervisor:
             case contract.UnsupportedCodec():
                 _log.info("camera in an unsupported codec", codec=event.codec)
                 self._aggregator.block(event.participant_id, NotAnalysed.UNSUPPORTED_CODEC)
+            case contract.EncryptedCamera():
+                self._aggregator.block(event.participant_id, NotAnalysed.UNDECODABLE)
+            case contract.Notice():
+                await self._sink.on_connection(True, event.text)
             case contract.Pulse():
                 self._aggregator.pulse(event.participant_id, event.kind, at_s)
                 self._check_ins.pulse(event.participant_id, event.kind, at_s)

@@ -15,7 +15,7 @@ import cv2
 import structlog
 
 from bot.frames import Undecodable
-from bot.pipeline.observation import Observation, ReadingLimits, is_black, observe, observe_black
+from bot.pipeline.observation import Observation, ReadingLimits, is_black, observe, observe_black, sight_of
 from bot.pipeline.sampler import sample
 from bot.tracks import TrackEnded, VideoTrack
 from inference.arrays import Image
@@ -64,6 +64,7 @@ async def observe_track(
                 else:
                     reading = await asyncio.wrap_future(reader.submit(luma))
                     observation = observe(track.participant_id, at_s, reading, limits)
+                track.seen.note(sight_of(observation, luma), frame.at_s)
             except Undecodable:
                 observation = Observation(track.participant_id, at_s, 0, None, NotAnalysed.UNDECODABLE)
             except (ValueError, ArithmeticError, RuntimeError, cv2.error, av.FFmpegError) as exc:

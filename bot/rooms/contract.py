@@ -5,6 +5,7 @@ RoomError
 +-- RoomUnavailable   the room or its server cannot be reached or no longer exists
 +-- RoomDenied        the room did not admit the bot (wrong PIN, full, requires a token)
 +-- RoomRemoved       the bot was removed from the room
++-- RoomEnded         the room came to its regular end
 """
 
 from __future__ import annotations
@@ -38,6 +39,10 @@ class RoomDenied(RoomError):
 
 class RoomRemoved(RoomError):
     """The bot was removed from the room."""
+
+
+class RoomEnded(RoomError):
+    """The room came to its regular end; the text is a sentence that says how."""
 
 
 class Erasure(Enum):
@@ -114,6 +119,20 @@ class UnsupportedCodec:
 
 
 @dataclass(frozen=True, slots=True)
+class EncryptedCamera:
+    """A participant's camera is encrypted end to end, so it is not received."""
+
+    participant_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Something that the host should know while the class runs; ``text`` is one line that says what to do."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Pulse:
     """A participant tapped a pulse button."""
 
@@ -162,8 +181,8 @@ class Reconnected:
 
 
 RoomEvent = (
-    Joined | Left | TrackAdded | TrackRemoved | Muted | UnsupportedCodec | Pulse | Answered
-    | OptedOut | Disconnected | Reconnected
+    Joined | Left | TrackAdded | TrackRemoved | Muted | UnsupportedCodec | EncryptedCamera | Pulse | Answered
+    | OptedOut | Notice | Disconnected | Reconnected
 )  # fmt: skip
 
 

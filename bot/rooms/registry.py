@@ -7,7 +7,7 @@ import pkgutil
 import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final, Protocol, runtime_checkable
 
 from aiohttp import web
 
@@ -29,7 +29,7 @@ _CLOSED_PLATFORM: Final = re.compile(
 )
 """A meeting link, with or without its scheme."""
 
-_NOT_ADAPTERS: Final = frozenset({"contract", "registry"})
+_NOT_ADAPTERS: Final = frozenset({"common", "contract", "registry"})
 
 
 async def _nothing_stored(_participant_id: str) -> Erasure:
@@ -74,6 +74,19 @@ class RoomAdapter(Protocol):
 
     def routes(self) -> Iterable[web.AbstractRouteDef]:
         """Return the adapter's routes that need no host token; most adapters have none."""
+        ...
+
+
+@runtime_checkable
+class Checkable(Protocol):
+    """An adapter with settings of its own, which ``classmood doctor`` checks."""
+
+    def check(self) -> str:
+        """Check the settings and the server that they name; return what was found. Blocks.
+
+        Raises:
+            RoomError: what to correct.
+        """
         ...
 
 

@@ -20,8 +20,10 @@ import av
 import structlog
 from aiohttp import web
 
-from bot.films import FilmError, open_film
 from bot.frames import RawFrame
+from bot.media.films import open_film
+from bot.media.kinds import IMAGES, MEDIA, MediaError, is_hidden
+from bot.media.stills import read_images
 from bot.rooms.contract import (
     Joined,
     Left,
@@ -37,11 +39,6 @@ from bot.tracks import LatestFrameTrack
 from reports.summary.asks import Ask
 
 _log = structlog.get_logger()
-
-SUFFIXES: Final = frozenset(
-    {".mp4", ".mkv", ".webm", ".mov", ".avi", ".m4v", ".mjpeg", ".jpg", ".jpeg", ".png"}
-)
-"""Extensions of the files that become participants."""
 
 _STILL_INTERVAL_S: Final = 0.2
 _LONGEST_GAP_S: Final = 1.0
@@ -77,8 +74,8 @@ class Adapter:
                 raise RoomUrlError(
                     f"give the path of an existing folder in {url!r}: {folder} is not a folder"
                 )
-            known = (file for file in folder.iterdir() if file.suffix.lower() in SUFFIXES)
-            files = sorted(file for file in known if not file.name.startswith("."))
+            known = (file for file in folder.iterdir() if file.suffix.lower() in MEDIA)
+            files = sorted(file for file in known if not is_hidden(file))
         except (OSError, ValueError) as exc:  # ValueError: a null character
             raise RoomUrlError(
                 f"give the path of a readable folder in {url[:80]!r}: this one cannot be read"
@@ -152,8 +149,12 @@ class ReplayRoom:
         self._events.put_nowait(Joined(track.participant_id))
         self._events.put_nowait(TrackAdded(track))
         try:
+            # A still is read only once, although it is shown five times a second.
+            is_image = file.suffix.lower() in IMAGES
+            images = await asyncio.to_thread(_images, file) if is_image else []
             while True:
-                await self._play_once(file, track)
+                frames = (frame for frame in images) if is_image else _frames(file)
+                await self._play_once(file, frames, track)
                 if self._once:
                     return
         except RoomUnavailable as exc:
@@ -162,9 +163,10 @@ class ReplayRoom:
             track.end()
             self._events.put_nowait(Left(track.participant_id))
 
-    async def _play_once(self, file: Path, track: LatestFrameTrack) -> None:
+    async def _play_once(
+        self, file: Path, frames: Generator[RawFrame, None, None], track: LatestFrameTrack
+    ) -> None:
         loop = asyncio.get_running_loop()
-        frames = _frames(file)
         # One thread for each file: the decoding of a frame finishes before the file is closed.
         decoder = ThreadPoolExecutor(max_workers=1, thread_name_prefix="replay")
         due_s, last_s, count = loop.time(), 0.0, 0
@@ -185,8 +187,23 @@ class ReplayRoom:
             await asyncio.sleep(_STILL_INTERVAL_S)
 
 
+def _images(file: Path) -> list[RawFrame]:
+    """Read a photo, or all images of an animation.
+
+    Raises:
+        RoomUnavailable: the file cannot be read as an image.
+    """
+    try:
+        return [
+            RawFrame(at_s, av.VideoFrame.from_ndarray(image, format="bgr24"))
+            for at_s, image in read_images(file)
+        ]
+    except MediaError as exc:
+        raise RoomUnavailable(str(exc)) from exc
+
+
 def _frames(file: Path) -> Generator[RawFrame, None, None]:
-    """Decode the frames of a file.
+    """Decode the frames of a video.
 
     Raises:
         RoomUnavailable: the file cannot be read as video.
@@ -194,5 +211,7 @@ def _frames(file: Path) -> Generator[RawFrame, None, None]:
     try:
         with open_film(file, threads=1) as film:
             yield from film.frames()
-    except (FilmError, av.FFmpegError, OSError, ValueError, ArithmeticError) as exc:
+    except MediaError as exc:
+        raise RoomUnavailable(str(exc)) from exc
+    except (av.FFmpegError, OSError, ValueError, ArithmeticError) as exc:
         raise RoomUnavailable(f"{file.name} cannot be played: {exc}") from exc

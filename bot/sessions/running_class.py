@@ -21,7 +21,7 @@ from bot.metrics import Metrics
 from bot.pipeline.observation import ReadingLimits
 from bot.pipeline.supervisor import PipelineOptions, Supervisor
 from bot.pipeline.track_worker import ImageReader
-from bot.rooms.contract import Room, RoomDenied, RoomError, RoomRemoved
+from bot.rooms.contract import Room, RoomDenied, RoomEnded, RoomError, RoomRemoved
 from bot.sessions.class_sink import ClassSink
 from bot.sessions.class_timings import ClassTimings
 from bot.sessions.recorder import Recorder
@@ -187,6 +187,8 @@ class RunningClass:
             return ClassState.DENIED, str(exc)
         except RoomRemoved as exc:
             return ClassState.REMOVED, str(exc)
+        except RoomEnded as exc:
+            return ClassState.ENDED, str(exc)
         except RoomError as exc:
             return ClassState.FAILED, str(exc)
         finally:

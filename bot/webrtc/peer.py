@@ -26,7 +26,6 @@ import structlog
 from aiortc import RTCBundlePolicy, RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 from aiortc.exceptions import InternalError, InvalidAccessError, InvalidStateError, OperationError
 
-from bot.frames import RawFrame
 from bot.tracks import LatestFrameTrack
 from bot.webrtc.ice import rtc_servers
 from bot.webrtc.offers import check_offer, usable_offer
@@ -34,6 +33,7 @@ from bot.webrtc.receive_options import ReceiveOptions
 from bot.webrtc.receiver import VideoReceiver
 from bot.webrtc.setup import prepare_aiortc
 from bot.webrtc.stream import VideoStream
+from bot.webrtc.stream_watch import StreamHealth, StreamWatch
 
 prepare_aiortc()
 
@@ -196,24 +196,17 @@ class ReceivingPeer:
         """
         clock = asyncio.get_running_loop().time
         timeout_s = self._options.settings.silence_timeout_s
-        shown, shown_s, packets, decoded = 0, clock(), 0, 0
-        while self._is("connected") and self._stream is not None:
+        if self._stream is None:
+            return
+        watch = StreamWatch(self._stream, self.camera, timeout_s, clock())
+        while self._is("connected"):
             await self._next_change(min(_MAX_CHECK_INTERVAL_S, timeout_s / _CHECKS_PER_TIMEOUT))
-            if self._stream.behind:
+            health = watch.check(clock())
+            if health is StreamHealth.BEHIND:
                 _log.info("connection has fallen behind")
                 self._enter(PeerState.BEHIND)
                 return
-            count = self._stream.decoder.shown
-            if count != shown:
-                shown, shown_s = count, clock()
-                self._enter(PeerState.CONNECTED)
-            elif clock() - shown_s >= timeout_s:
-                if self._stream.packets != packets and self._stream.decoder.decoded == decoded:
-                    self.camera.show(RawFrame(time.monotonic(), None))
-                    self._enter(PeerState.CONNECTED)
-                else:
-                    self._enter(PeerState.SILENT)
-            packets, decoded = self._stream.packets, self._stream.decoder.decoded
+            self._enter(PeerState.SILENT if health is StreamHealth.SILENT else PeerState.CONNECTED)
 
     async def _next_change(self, at_most_s: float | None = None) -> None:
         """Wait until the connection changes its state, for ``at_most_s`` seconds at most."""
@@ -242,10 +235,15 @@ class ReceivingPeer:
 
     async def _disconnect(self) -> None:
         if self._connection is not None:
-            closing = asyncio.create_task(self._connection.close())
-            await asyncio.wait([closing], timeout=_CLOSE_TIMEOUT_S)
-            error = closing.exception() if closing.done() else TimeoutError()
-            if error is not None:
-                _log.warning("connection did not close cleanly", error=type(error).__name__)
+            await close_connection(self._connection)
         self.camera.end()
         self._enter(PeerState.CLOSED)
+
+
+async def close_connection(connection: RTCPeerConnection) -> None:
+    """Close a connection; gives up after ``_CLOSE_TIMEOUT_S`` and logs errors."""
+    closing = asyncio.create_task(connection.close())
+    await asyncio.wait([closing], timeout=_CLOSE_TIMEOUT_S)
+    error = closing.exception() if closing.done() else TimeoutError()
+    if error is not None:
+        _log.warning("connection did not close cleanly", error=type(error).__name__)

@@ -18,9 +18,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.analyze.analyser import Analyser, analyse_file
-from bot.analyze.files import IMAGES, VIDEOS, AnalyzeError, find_media, with_copies
+from bot.analyze.files import AnalyzeError, find_media, with_copies
 from bot.app import make_analyser
 from bot.config import AnalysisSettings
+from bot.media.kinds import MEDIA
 
 pytestmark = pytest.mark.slow
 
@@ -194,7 +195,7 @@ def test_unwritable_out_folder_is_an_error_that_names_the_option(tmp_path: Path,
 
 @settings(max_examples=60)
 @given(
-    st.sampled_from(sorted(IMAGES | VIDEOS)),
+    st.sampled_from(sorted(MEDIA)),
     st.sampled_from(["mp4", "png", "jpg", "bmp"]),
     st.integers(0, 4000),
     st.integers(0, 4000),

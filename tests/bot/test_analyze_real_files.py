@@ -16,10 +16,13 @@ import pytest
 from click.testing import CliRunner
 
 from bot.analyze.analyser import Analyser, analyse_file
-from bot.analyze.stills import read_images, write_images
+from bot.analyze.copies import write_images
+from bot.analyze.files import AnalyzeError, find_media
+from bot.analyze.turned import detect_turned
 from bot.app import make_analyser
 from bot.cli import main
 from bot.config import AnalysisSettings
+from bot.media.stills import read_images
 from inference.arrays import Image
 
 pytestmark = pytest.mark.slow
@@ -214,3 +217,21 @@ def test_collected_files_in_a_folder(tmp_path: Path, cases: Path, monkeypatch: p
     done = CliRunner().invoke(main, ["analyze", "."])
     assert done.exit_code == 0, done.output
     assert "1 file of another kind left out: .heic 1" in done.stderr
+
+
+def test_apple_double_files_that_are_given_one_by_one_are_skipped_too(tmp_path: Path) -> None:
+    (tmp_path / "._x.jpg").write_bytes(b"\0\x05\x16\x07")
+    (tmp_path / "x.jpg").write_bytes(b"")
+    assert find_media((tmp_path / "._x.jpg", tmp_path / "x.jpg"))[0] == [tmp_path / "x.jpg"]
+
+
+def test_a_folder_with_nothing_but_other_kinds_says_what_was_left_out(tmp_path: Path) -> None:
+    (tmp_path / "photo.HEIC").write_bytes(b"?")
+    with pytest.raises(AnalyzeError, match=r"1 file of another kind left out: \.heic 1"):
+        find_media((tmp_path,))
+
+
+def test_images_without_a_face_show_none_in_any_orientation(faces: Path, analyser: Analyser) -> None:
+    with av.open(str(faces / "no_face.mp4")) as film:
+        frames = [frame.to_ndarray(format="gray") for frame in film.decode(video=0)][::30]
+    assert [detect_turned(analyser.detectors[-1], frame)[0] for frame in frames] == [0] * len(frames)

@@ -13,6 +13,7 @@ import pytest
 
 from benchmarks.simulation.clips import ClipSpec, make_clip
 from bot.analyze.analyser import Analyser, analyse_file
+from bot.analyze.files import AnalyzeError
 from bot.app import make_analyser
 from bot.config import AnalysisSettings
 
@@ -77,3 +78,45 @@ def test_video_with_a_rotation_is_analysed_and_copied_upright(tmp_path: Path, an
     with av.open(str(tmp_path / "copies" / "rotated.mp4")) as container:
         frame = next(container.decode(video=0))
     assert (frame.width, frame.height, frame.rotation) == (640, 360, 0)
+
+
+def test_copy_keeps_the_shape_of_frames_that_change_their_size(tmp_path: Path, analyser: Analyser) -> None:
+    """A phone that is turned during a recorded call: upright frames are put on black, not stretched."""
+    with av.open(str(tmp_path / "call.webm"), "w") as container:
+        stream = container.add_stream("libvpx", rate=10)
+        stream.width, stream.height, stream.pix_fmt = 64, 32, "yuv420p"
+        for number, shape in enumerate([(32, 64), (64, 32)]):
+            encoder = av.VideoCodecContext.create("libvpx", "w")
+            encoder.height, encoder.width = shape
+            encoder.pix_fmt, encoder.time_base = "yuv420p", Fraction(1, 10)
+            frame = av.VideoFrame.from_ndarray(np.full((*shape, 3), 250, np.uint8), format="bgr24")
+            frame.pts, frame.time_base = number, Fraction(1, 10)
+            for packet in [*encoder.encode(frame), *encoder.encode(None)]:
+                packet.stream = stream
+                container.mux(packet)
+    records = list(analyse_file(tmp_path / "call.webm", analyser, tmp_path / "copy.mp4"))
+    assert [record.size for record in records] == [(64, 32), (32, 64)]
+    with av.open(str(tmp_path / "copy.mp4")) as container:
+        first, second = (frame.to_ndarray(format="gray") for frame in container.decode(video=0))
+    assert first.min() > 200
+    assert second[:, :20].max() < 50
+    assert second[:, 26:38].min() > 200
+
+
+def test_a_damaged_video_is_analysed_up_to_the_damage(tmp_path: Path, analyser: Analyser) -> None:
+    encoder = av.VideoCodecContext.create("mjpeg", "w")
+    encoder.width, encoder.height, encoder.pix_fmt = 64, 48, "yuvj420p"
+    encoder.time_base = Fraction(1, 10)
+    (whole,) = encoder.encode(av.VideoFrame(64, 48, "yuvj420p"))
+    with av.open(str(tmp_path / "camera.avi"), "w") as container:
+        stream = container.add_stream("mjpeg", rate=10)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuvj420p"
+        for number in range(12):
+            packet = av.Packet(bytes(whole) if number < 8 else b"damage")
+            packet.pts = packet.dts = number
+            packet.time_base, packet.stream = Fraction(1, 10), stream
+            container.mux(packet)
+    records = analyse_file(tmp_path / "camera.avi", analyser, None)
+    assert [next(records).frame for _ in range(8)] == list(range(8))
+    with pytest.raises(AnalyzeError, match="cannot be read as a video"):
+        next(records)

@@ -207,3 +207,35 @@ def test_collected_settings_files(cases: Path) -> None:
     with pytest.raises(ConfigError, match="as UTF-8"):
         load_settings(cases / "config_utf16.yaml", {})
     assert load_settings(cases / "host_any6.yaml", {}).web.local_url() == "http://127.0.0.1:8812"
+
+
+def test_a_section_within_a_section_comes_from_file_and_environment(tmp_path: Path) -> None:
+    path = write(tmp_path, "rooms:\n  livekit:\n    url: wss://video.example.org/\n    api_key: file\n")
+    settings = load_settings(
+        path, {"CLASSMOOD_ROOMS__LIVEKIT__API_KEY": "0123", "CLASSMOOD_ROOMS__LIVEKIT__API_SECRET": "456"}
+    ).rooms.livekit
+    assert (settings.url, settings.api_key) == ("wss://video.example.org", "0123")
+    assert settings.api_secret is not None
+    assert settings.api_secret.get_secret_value() == "456"
+    assert "456" not in repr(settings)
+
+
+def test_a_file_with_the_secret_of_a_server_must_be_private(tmp_path: Path) -> None:
+    path = write(tmp_path, "rooms:\n  livekit:\n    api_key: k\n    api_secret: s\n", mode=0o644)
+    with pytest.raises(ConfigError, match="CLASSMOOD_ROOMS__LIVEKIT__API_SECRET"):
+        load_settings(path, {})
+    path.chmod(0o600)
+    assert load_settings(path, {}).rooms.livekit.api_key == "k"
+
+
+@pytest.mark.parametrize("url", ["https://video.example.org", "wss://", "wss://me:secret@video.example.org"])
+def test_the_address_of_a_livekit_server_is_checked(tmp_path: Path, url: str) -> None:
+    with pytest.raises(ConfigError, match="wss://video") as caught:
+        load_settings(write(tmp_path, f"rooms:\n  livekit:\n    url: {url}\n"), {})
+    assert "secret" not in str(caught.value)
+
+
+def test_a_section_and_a_value_of_it_in_the_environment_are_refused(tmp_path: Path) -> None:
+    environment = {"CLASSMOOD_ROOMS__LIVEKIT": "1", "CLASSMOOD_ROOMS__LIVEKIT__URL": "wss://h"}
+    with pytest.raises(ConfigError, match="CLASSMOOD_ROOMS__LIVEKIT__URL"):
+        load_settings(write(tmp_path, ""), environment)

@@ -37,7 +37,7 @@ from bot.rooms.contract import Erasure, RoomEvent
 from bot.tracks import LatestFrameTrack
 from bot.webrtc.batch_ticks import BatchTicks
 from bot.webrtc.offers import NoCamera, OfferError, UnsupportedVideo
-from bot.webrtc.peer import NoNetwork, PeerError, ReceivingPeer
+from bot.webrtc.peer import NoNetwork, PeerError, PeerState, ReceivingPeer
 from bot.webrtc.pixel_budget import PAGE, PixelBudget
 from bot.webrtc.receive_options import ReceiveOptions
 from reports.summary.asks import Ask
@@ -238,11 +238,12 @@ class CompanionRoom:
         student.individual = False
         self._presence.publish_joined(student)
 
-    def report_camera(self, token: str, on: bool) -> bool:
+    def report_camera(self, token: str, on: bool) -> tuple[bool, str | None]:
         """Accept a page's report whether its camera is on, which is also its sign of life.
 
         Returns:
-            Whether there is a connection; a page that lost its connection should join again.
+            Whether there is a connection; a page that lost its connection should join again. And what the
+            camera shows, a ``Sight``, or ``no_frames`` if nothing arrives; None if that is not known.
 
         Raises:
             Refusal: the student is not in the room, or their page sends too many requests.
@@ -250,7 +251,10 @@ class CompanionRoom:
         student = self._presence.find_present(token)
         self._check_rate(student, self._reports)
         self._presence.set_camera(student, on)
-        return student.peer is not None
+        peer = student.peer
+        if peer is None or not on:
+            return peer is not None, None
+        return True, "no_frames" if peer.state is PeerState.SILENT else peer.camera.seen.sight
 
     async def leave(self, token: str) -> None:
         """Remove a student, who may come back with their token.

@@ -241,8 +241,8 @@ async def _wait(room: CompanionRoom, body: bytes) -> web.Response:
 
 
 async def _camera(room: CompanionRoom, body: bytes) -> web.Response:
-    receiving = room.report_camera(*parse_camera(body))
-    return json_answer({"ok": True, "receiving": receiving})
+    receiving, sight = room.report_camera(*parse_camera(body))
+    return json_answer({"ok": True, "receiving": receiving, "sight": sight})
 
 
 async def _individual(room: CompanionRoom, body: bytes) -> web.Response:

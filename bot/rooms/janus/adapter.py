@@ -8,30 +8,24 @@ the Janus server.
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Iterable
-from ipaddress import ip_address
 from typing import Final
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import unquote, urlsplit
 
 from aiohttp import web
 
+from bot.rooms.common.names import BOT_NAME, bot_name
+from bot.rooms.common.room_urls import room_key, shown_url, url_options
 from bot.rooms.contract import Room, RoomUrlError
 from bot.rooms.janus.room import JanusRoom
 from bot.rooms.janus.videoroom import RoomAddress
 from bot.rooms.registry import RoomContext
 from reports.languages import language
 
-DEFAULT_NAME: Final = "ClassMood (looks at expressions)"
-MAX_NAME_CHARS: Final = 64
-
 _WEBSOCKET_SCHEMES: Final = {"janus+ws": "ws", "janus+wss": "wss"}
 _DEFAULT_WS_PORT: Final = 8188
 _MAX_ROOM_NUMBER: Final = 2**63 - 1
 """Janus' JSON reader rejects larger numbers, so a longer string of digits can only be a room's name."""
-
-_JOINERS: Final = "\u200c\u200d"
-"""Invisible characters that Persian, Hindi and compound emoji need."""
 
 
 class Adapter:
@@ -54,7 +48,7 @@ class Adapter:
         return JanusRoom(
             address,
             self._settings.webrtc,
-            key=room_key(address),
+            key=room_key(self.scheme, address.socket_url, address.room),
             samples_per_s=self._settings.analysis.samples_per_s,
             receives=self._settings.privacy.analyses_faces,
             on_dropped=self._on_dropped,
@@ -67,36 +61,18 @@ class Adapter:
         return ()
 
 
-def room_key(address: RoomAddress) -> str:
-    """Return a key made of the server's IP addresses and the room. Blocks while it looks them up in DNS.
-
-    The key does not depend on the host name or port in the URL, so one room cannot have two classes at once.
-    Two would publish shares of the same students in different groups.
-    """
-    host = urlsplit(address.socket_url).hostname or ""
-    try:
-        found = {ip_address(str(entry[4][0]).partition("%")[0]) for entry in socket.getaddrinfo(host, None)}
-    except (OSError, UnicodeError):  # joining reports what is wrong
-        server = host
-    else:
-        # All addresses of this machine's loopback network are one server.
-        is_local = any(one.is_loopback for one in found)
-        server = "loopback" if is_local else ",".join(sorted(map(str, found)))
-    return f"janus:{server}/{address.room}"
-
-
 def parse_address(url: str) -> RoomAddress:
     """Parse a room URL.
 
     Raises:
         RoomUrlError: the URL is wrong; the error text does not contain the PIN.
     """
-    shown = repr(url.partition("?")[0].rpartition("@")[2].partition("#")[0])
+    shown = shown_url(url)
     try:
         parts = urlsplit(url)
         scheme, host, port = _WEBSOCKET_SCHEMES[parts.scheme.lower()], parts.hostname, parts.port
-        options = _options(parts.query)
-        pins = _options(parts.query.replace("+", "%2B")).get("pin")  # in a PIN, + is not a space
+        options = url_options(parts.query)
+        pins = url_options(parts.query.replace("+", "%2B")).get("pin")  # in a PIN, + is not a space
     except (ValueError, KeyError):
         # Not chained: the cause may contain the URL with the PIN.
         raise RoomUrlError(
@@ -113,9 +89,10 @@ def parse_address(url: str) -> RoomAddress:
             f"{shown}: the options of a Janus room are ?pin=PIN and ?name=NAME, each once; "
             "write a & in them as %26"
         )
-    name = " ".join(options.get("name", [DEFAULT_NAME])[0].split())
-    if not name or len(name) > MAX_NAME_CHARS or not _is_printable(name):
-        raise RoomUrlError(f"{shown}: the name must have 1 to {MAX_NAME_CHARS} printable characters")
+    try:
+        name = bot_name(options.get("name", [BOT_NAME])[0])
+    except ValueError as exc:
+        raise RoomUrlError(f"{shown}: {exc}") from exc
     host = f"[{host}]" if ":" in host else host
     if port is None and scheme == "ws":
         port = _DEFAULT_WS_PORT
@@ -127,14 +104,6 @@ def parse_address(url: str) -> RoomAddress:
         name=name,
         public_url=f"janus+{server}/{last}",
     )
-
-
-def _options(query: str) -> dict[str, list[str]]:
-    return parse_qs(query, keep_blank_values=True, strict_parsing=bool(query))
-
-
-def _is_printable(name: str) -> bool:
-    return all(char.isprintable() or char in _JOINERS for char in name)
 
 
 def _number_or_name(room: str) -> int | str:

@@ -8,11 +8,11 @@ a reload. If several absent participants have the same name, those who opted out
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+from bot.rooms.common.names import simplified
 from bot.rooms.janus.videoroom import Camera, Feed, RoomMember
 
 MAX_ABSENT: Final = 2000
@@ -108,8 +108,8 @@ class Identities:
 
         Capitals, character widths and spacing do not matter.
         """
-        wanted = {_simplified(name) for name in names if name} - {""}
-        return [known for known in self.present if known.display and _simplified(known.display) in wanted]
+        wanted = {simplified(name) for name in names if name} - {""}
+        return [known for known in self.present if known.display and simplified(known.display) in wanted]
 
     def _match_absent(self, member: RoomMember) -> Participant | None:
         """Find the absent participant who came back as this member; without a name, compare only feeds."""
@@ -121,8 +121,3 @@ class Identities:
         ]
         matches = [entry for entry in absent if entry[0] or member.display is not None]
         return max(matches, key=lambda entry: entry[:4])[4] if matches else None
-
-
-def _simplified(name: str) -> str:
-    """Reduce a name so that capitals, character widths and spacing make no difference."""
-    return " ".join(unicodedata.normalize("NFKC", name).casefold().split())

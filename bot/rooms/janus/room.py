@@ -16,11 +16,12 @@ import structlog
 
 from bot.config import WebrtcSettings
 from bot.rooms import contract
+from bot.rooms.common.announcer import Announcer
+from bot.rooms.common.chat_commands import HOW_TO_OPT_OUT, OPTED_OUT, answer_in, is_opt_out
+from bot.rooms.common.event_queue import EventQueue
 from bot.rooms.contract import RoomDenied, RoomEvent, RoomUnavailable
-from bot.rooms.janus.announcer import Announcer
 from bot.rooms.janus.camera import Reception
 from bot.rooms.janus.connection import RoomConnection
-from bot.rooms.janus.events import EventQueue
 from bot.rooms.janus.messages import JanusError, JanusRefused
 from bot.rooms.janus.participants import Participants
 from bot.rooms.janus.reconnect import ATTEMPT_TIMEOUT_S, DEFAULT_TIMEOUTS, ReconnectTimeouts, reconnect
@@ -28,17 +29,11 @@ from bot.rooms.janus.textroom import ChatMessage
 from bot.rooms.janus.videoroom import Feed, Notification, RoomAddress, RoomMember, as_room_error
 from bot.webrtc.batch_ticks import BatchTicks
 from bot.webrtc.receive_options import ReceiveOptions
-from reports.summary.asks import MAX_ANSWERS, Ask
+from reports.summary.asks import Ask
 from reports.summary.words import N_, chat_question
 
 _log = structlog.get_logger()
 
-OPT_OUT_COMMANDS: Final = frozenset({"stop", "/stop", "/optout"})
-ANSWER_DIGITS: Final = frozenset(str(number) for number in range(1, MAX_ANSWERS + 1))
-HOW_TO_OPT_OUT: Final = N_("To opt out, write /optout here.")
-OPTED_OUT: Final = N_(
-    "You have opted out: your camera is no longer received, and your data in the current window is discarded."
-)
 NOT_FOUND: Final = N_(
     "Use the same name in the chat and for your camera and write /optout again, "
     "or switch your camera off: no camera has your chat name."
@@ -253,11 +248,11 @@ class JanusRoom:
 
     def on_chat_message(self, message: ChatMessage) -> None:
         """A member sent a chat message; everything except an opt-out and a single digit is ignored."""
-        text = message.text.strip()
-        if text in ANSWER_DIGITS:
-            self._participants.answer(int(text), message.display, message.username)
+        number = answer_in(message.text)
+        if number is not None:
+            self._participants.answer(number, message.display, message.username)
             return
-        if text.casefold() not in OPT_OUT_COMMANDS:
+        if not is_opt_out(message.text):
             return
         opted_out = self._participants.opt_out(message.display, message.username)
         self._reply_in_chat(self._say(OPTED_OUT if opted_out else NOT_FOUND), message.username)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import struct
 from fractions import Fraction
 from pathlib import Path
 
 import av
+import cv2
 import numpy as np
 import pytest
 
@@ -67,6 +69,25 @@ async def test_a_broken_file_leaves_the_room_and_the_others_keep_playing(tmp_pat
     async with room:
         left = [event.participant_id async for event in room.events() if isinstance(event, Left)]
     assert left == ["replay-0", "replay-1"]
+
+
+async def test_photos_of_a_phone_and_hidden_files(tmp_path: Path) -> None:
+    """A photo is shown upright by its EXIF orientation; the ``._`` file beside it takes no part."""
+    exif = b"II*\0" + struct.pack("<IHHHIHHI", 8, 1, 0x0112, 3, 1, 5, 0, 0)
+    stored = np.full((48, 64, 3), 10, np.uint8)
+    stored[:24, 32:] = 240
+    kinds, blocks = [cv2.IMAGE_METADATA_EXIF], [np.frombuffer(exif, np.uint8)]
+    _, content = cv2.imencodeWithMetadata(".jpg", stored, kinds, blocks)
+    await asyncio.to_thread((tmp_path / "photo.jfif").write_bytes, content.tobytes())
+    await asyncio.to_thread((tmp_path / "._photo.jfif").write_bytes, b"\0\x05\x16\x07")
+    room = await asyncio.to_thread(Adapter(RoomContext(Settings())).open, f"replay:{tmp_path}?once=1")
+    shown: list[np.ndarray] = []
+    async with room:
+        async for event in room.events():
+            if isinstance(event, TrackAdded):
+                shown.append((await event.track.recv()).luma())
+    (luma,) = shown
+    assert np.abs(luma.astype(int) - stored[:, :, 0].T).mean() < 5
 
 
 @pytest.mark.parametrize("path", ["x" * 300, "y/" * 3000, "with\0null"])

@@ -1,5 +1,5 @@
 // The student's camera: opened after the consent, turned off when the student leaves or the class ends.
-import { FPS, analysesFaces, canSend, el, page, setStatus, show } from "./page.js";
+import { FPS, analysesFaces, canSend, el, page, setStatus, show, showLiveStatus } from "./page.js";
 import { t } from "./texts.js";
 
 const CAMERA = { width: { ideal: 320 }, height: { ideal: 180 }, frameRate: { ideal: FPS, max: Math.max(FPS, 15) } };
@@ -12,6 +12,8 @@ function cameraError(error) {
   if (error?.name === "NotReadableError") return t("another program is using it.");
   return t("it could not be started.");
 }
+
+const ASKING_MS = 8000; // after this time, a student may have missed that the browser asks for permission
 
 function stop(stream) {
   for (const track of stream?.getTracks() ?? []) track.stop();
@@ -38,6 +40,9 @@ async function startCamera(onLost) {
     page.stream = stream;
     page.cameraTrouble = "";
     const [track] = stream.getVideoTracks();
+    for (const change of ["mute", "unmute"]) {
+      track.addEventListener(change, () => { if (page.state === "live") showLiveStatus(); });
+    }
     track.addEventListener("ended", () => {
       if (page.stream !== stream) return;
       stopCamera();
@@ -72,8 +77,26 @@ export function openCamera(onLost) {
     if (analysesFaces) showNoCamera();
     return Promise.resolve();
   }
-  page.opening ??= startCamera(onLost).finally(() => { page.opening = null; });
+  if (page.asking) return Promise.resolve();
+  page.opening ??= askForCamera(onLost).finally(() => { page.opening = null; });
   return page.opening;
+}
+
+// Open the camera. If the browser's question is not answered, say so and let the student join without a camera;
+// the camera is used as soon as it is allowed.
+async function askForCamera(onLost) {
+  let answered = false;
+  const started = startCamera(onLost).then(() => { answered = true; });
+  await Promise.race([started, new Promise((resolve) => setTimeout(resolve, ASKING_MS))]);
+  if (answered) return;
+  page.asking = true;
+  page.cameraTrouble = t("the browser asks whether this page may use it. Allow it at the top of the window.");
+  showNoCamera();
+  show();
+  started.then(() => {
+    page.asking = false;
+    onLost();
+  });
 }
 
 async function listCameras(current) {

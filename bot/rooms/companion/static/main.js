@@ -15,6 +15,7 @@ const RETRY_MS = [500, 1000, 2000, 4000, 8000, 15000];
 const MANY_FAILURES = 4; // reached after about ten seconds; the page then says how to turn the camera off
 const MANY_FAILED_CONNECTIONS = 3; // reached after about forty seconds; the page then turns the camera off
 const REPORT_MS = 5000;
+const REPORT_TIMEOUT_MS = 7000; // a frozen server is noticed twelve seconds after the report before
 const NUMBER_CHARS = 6; // same as NUMBER_CHARS in student.py
 const NOT_IN_CLASS = new Set(["ended", "erased", "left", "idle"]);
 
@@ -85,7 +86,9 @@ async function report() {
   if (page.state !== "live") return;
   try {
     const on = page.cameraWanted && Boolean(page.stream);
-    const { status, answer } = await send("/camera", { token: token(), on });
+    const { status, answer } = await send("/camera", { token: token(), on }, "POST", REPORT_TIMEOUT_MS);
+    page.sight = answer.sight ?? null;
+    if (status === 200 && page.state === "live" && page.connection?.connectionState === "connected") showLiveStatus();
     // This answer arrives many seconds before the browser notices that the server closed the connection.
     if (handleStatus(status) && page.connection && answer.receiving === false) rejoin();
   } catch {
@@ -243,7 +246,8 @@ function enterClass(trouble) {
   show();
   // The Join button is gone: if it had the focus, move the focus to the heading.
   if (document.activeElement === document.body) el("in-class-title").focus();
-  report();
+  if (page.stream && !page.connection) afterCameraChange(); // allowed while the page joined without it
+  else report();
   waitForQuestions(handleStatus);
 }
 
@@ -311,7 +315,7 @@ el("join-form").addEventListener("submit", async (event) => {
   tabs?.postMessage(token());
   el("question").before(el("status"));
   show();
-  if (!page.stream) await openCamera(afterCameraChange);
+  if (!page.stream && !page.asking) await openCamera(afterCameraChange);
   await join();
 });
 
@@ -339,4 +343,5 @@ window.addEventListener("pageshow", (event) => {
 });
 window.addEventListener("online", () => rejoin());
 
+el("too-old").remove();
 show();

@@ -14,6 +14,15 @@ const tokenKey = `classmood-${code.toLowerCase()}`;
 const PREVIEW_BEFORE_JOINING = t("Only you see this. Nothing is sent before you join.");
 const PREVIEW_IN_CLASS = t("No person but you sees this. A program analyses the images and stores none.");
 
+const NO_FRAMES =
+  t("You are in the class, but no pictures are arriving from your camera: another program may have it. Close that program, or on Windows 11 allow several: Settings, Bluetooth & devices, Cameras, your camera, Advanced.");
+const SIGHTS = {
+  fine: t("Your face is seen."),
+  no_face: t("No face is seen: sit in front of the camera."),
+  too_dark: t("It is too dark to see your face: turn on a light in front of you."),
+  too_small: t("Your face is too small: move closer to the camera."),
+};
+
 /** Why there can be no camera, whatever the student does; empty if there can be one. */
 export function permanentCameraTrouble() {
   if (!analysesFaces) return t("this class asks for none.");
@@ -24,8 +33,10 @@ export const page = {
   state: "idle", // idle, joining, live, waiting, left, ended, erased
   stream: null, // of the open camera
   opening: null, // promise while the camera is being opened
+  asking: false, // whether the browser's question about the camera has not been answered for a while
   cameraWanted: canSend, // whether the student wants the camera on
   cameraTrouble: permanentCameraTrouble(), // why there is no camera
+  sight: null, // what the server says that the camera shows
   connection: null,
   connected: false, // whether the present connection was ever established
   failedConnections: 0, // connections in a row that were never established
@@ -127,10 +138,13 @@ function placeCamera(inClass) {
   el("preview").play().catch(() => {}); // moving a video pauses it
 }
 
-/** The status line of a student who is in the class. */
+/** The status line of a student who is in the class, and what their camera shows. */
 export function showLiveStatus() {
+  const sight = page.stream && !page.cameraTrouble ? SIGHTS[page.sight] ?? "" : "";
+  if (el("sight").textContent !== sight) el("sight").textContent = sight;
   if (page.cameraTrouble) setStatus(t("You are in the class, without a camera: {why}", { why: page.cameraTrouble }), "live");
   else if (!page.cameraWanted) setStatus(t("You are in the class. Your camera is off."), "live");
+  else if (page.sight === "no_frames" || page.stream?.getVideoTracks()[0]?.muted) setStatus(NO_FRAMES, "trouble");
   else if (page.connection?.connectionState === "connected") setStatus(t("You are in the class. Your camera is on."), "live");
   else setStatus(t("You are in the class. Connecting your camera…"), "waiting");
 }

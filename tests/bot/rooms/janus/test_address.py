@@ -3,27 +3,34 @@
 import pytest
 
 from bot.config import AnalysisSettings, Settings
+from bot.rooms.common.names import BOT_NAME
+from bot.rooms.common.room_urls import room_key
 from bot.rooms.contract import RoomUrlError
-from bot.rooms.janus.adapter import DEFAULT_NAME, Adapter, parse_address, room_key
+from bot.rooms.janus.adapter import Adapter, parse_address
 from bot.rooms.janus.room import temporal_layer
 from bot.rooms.registry import RoomContext, open_room
+
+
+def key_of(url: str) -> str:
+    address = parse_address(url)
+    return room_key("janus", address.socket_url, address.room)
 
 
 @pytest.mark.parametrize(
     ("url", "socket_url", "room", "pin", "name"),
     [
-        ("janus+ws://h:1/7", "ws://h:1", 7, None, DEFAULT_NAME),
-        ("janus+ws://h/7?pin=a%26b", "ws://h:8188", 7, "a&b", DEFAULT_NAME),
+        ("janus+ws://h:1/7", "ws://h:1", 7, None, BOT_NAME),
+        ("janus+ws://h/7?pin=a%26b", "ws://h:8188", 7, "a&b", BOT_NAME),
         ("JANUS+WSS://h/maths?name=Class+bot", "wss://h", "maths", None, "Class bot"),
-        ("janus+wss://h/janus-ws/7", "wss://h/janus-ws", 7, None, DEFAULT_NAME),
+        ("janus+wss://h/janus-ws/7", "wss://h/janus-ws", 7, None, BOT_NAME),
         ("janus+ws://[::1]:8188/a%20b?pin=1&name=x", "ws://[::1]:8188", "a b", "1", "x"),
         ("janus+ws://h/7?pin=a+b=c%20%23%2B%25&name=a+b", "ws://h:8188", 7, "a+b=c #+%", "a b"),
-        ("janus+ws://h/7?pin=%C3%BC%F0%9F%94%91;?/@", "ws://h:8188", 7, "ü🔑;?/@", DEFAULT_NAME),
-        ("janus+ws://h/007", "ws://h:8188", "007", None, DEFAULT_NAME),
-        ("janus+ws://h/0", "ws://h:8188", 0, None, DEFAULT_NAME),
-        (f"janus+ws://h/{2**63 - 1}", "ws://h:8188", 2**63 - 1, None, DEFAULT_NAME),
-        (f"janus+ws://h/{2**63}", "ws://h:8188", str(2**63), None, DEFAULT_NAME),
-        ("janus+ws://h/" + "9" * 5000, "ws://h:8188", "9" * 5000, None, DEFAULT_NAME),
+        ("janus+ws://h/7?pin=%C3%BC%F0%9F%94%91;?/@", "ws://h:8188", 7, "ü🔑;?/@", BOT_NAME),
+        ("janus+ws://h/007", "ws://h:8188", "007", None, BOT_NAME),
+        ("janus+ws://h/0", "ws://h:8188", 0, None, BOT_NAME),
+        (f"janus+ws://h/{2**63 - 1}", "ws://h:8188", 2**63 - 1, None, BOT_NAME),
+        (f"janus+ws://h/{2**63}", "ws://h:8188", str(2**63), None, BOT_NAME),
+        ("janus+ws://h/" + "9" * 5000, "ws://h:8188", "9" * 5000, None, BOT_NAME),
         ("janus+ws://h/7?name=👩\u200d🏫%20صنف‌ها", "ws://h:8188", 7, None, "👩\u200d🏫 صنف‌ها"),
     ],
 )
@@ -84,7 +91,7 @@ def test_more_samples_need_a_higher_temporal_layer() -> None:
 
 @pytest.mark.parametrize("host", ["127.0.0.1:8188", "localhost", "127.1.2.3", "[::1]:9000"])
 def test_all_urls_of_a_local_room_have_the_same_key(host: str) -> None:
-    assert room_key(parse_address(f"janus+ws://{host}/7?pin=s3")) == "janus:loopback/7"
+    assert key_of(f"janus+ws://{host}/7?pin=s3") == "janus:loopback/7"
 
 
 def test_rooms_and_servers_have_different_keys() -> None:
@@ -94,4 +101,4 @@ def test_rooms_and_servers_have_different_keys() -> None:
         "janus+ws://192.0.2.2/7",
         "janus+ws://no.invalid/7",
     )
-    assert len({room_key(parse_address(url)) for url in urls}) == 4
+    assert len({key_of(url) for url in urls}) == 4

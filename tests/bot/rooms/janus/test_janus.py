@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from bot.config import PrivacySettings, Settings
+from bot.rooms.common.names import BOT_NAME
 from bot.rooms.contract import Joined, Left, Muted, TrackAdded, TrackRemoved
-from bot.rooms.janus.adapter import DEFAULT_NAME, Adapter
+from bot.rooms.janus.adapter import Adapter
 from bot.rooms.registry import RoomContext
 from tests.bot.rooms.janus.janus_rooms import FAST_SETTINGS, participants, record
 from tests.cameras import HEIGHT, WIDTH, needs_network
@@ -75,7 +76,7 @@ async def test_participants_already_present_are_reported_and_see_that_the_bot_pu
 
 async def test_the_default_name_of_the_bot_says_what_it_does(server: JanusServer) -> None:
     async with JanusStudent(server.url, "Ada") as ada, record(server.room_url()):
-        assert DEFAULT_NAME in [person["display"] for person in (await participants(ada)).values()]
+        assert BOT_NAME in [person["display"] for person in (await participants(ada)).values()]
 
 
 async def test_no_task_or_thread_remains_after_leaving(server: JanusServer) -> None:
@@ -101,9 +102,7 @@ async def test_leaving_right_after_joining_removes_the_bot_from_the_room(server:
     async with JanusStudent(server.url, "Ada") as ada:
         tasks = asyncio.all_tasks()
         async with Adapter(RoomContext(FAST_SETTINGS)).open(server.room_url()):
-            (bot,) = [
-                feed for feed, one in (await participants(ada)).items() if one["display"] == DEFAULT_NAME
-            ]
+            (bot,) = [feed for feed, one in (await participants(ada)).items() if one["display"] == BOT_NAME]
         async with Adapter(RoomContext(FAST_SETTINGS)).open(server.room_url()):
             pass  # leave at once
         assert not {task.get_name() for task in asyncio.all_tasks() - tasks if "janus" in task.get_name()}

@@ -4,8 +4,9 @@ import asyncio
 
 import pytest
 
+from bot.rooms.common.names import BOT_NAME
 from bot.rooms.contract import Answered, Joined, Left, OptedOut, RoomDenied, TrackAdded
-from bot.rooms.janus.adapter import DEFAULT_NAME, parse_address
+from bot.rooms.janus.adapter import parse_address
 from bot.rooms.janus.reconnect import ReconnectTimeouts
 from bot.rooms.janus.room import JanusRoom
 from reports.summary.asks import ASK_S, USUAL_ANSWERS, Ask
@@ -23,7 +24,7 @@ async def test_the_chat_gets_the_notice_and_so_does_everybody_who_joins_later(se
     async with ChatStudent(server.url, "Ada", PIN_ROOM, PIN) as ada, record(url) as recorder:
         assert await recorder.room.announce("A bot is here.") is True
         heard = await ada.next_message()
-        assert heard.display == DEFAULT_NAME
+        assert heard.display == BOT_NAME
         assert heard.text == "A bot is here. To opt out, write /optout here."
         async with ChatStudent(server.url, "Bea", PIN_ROOM, PIN) as bea:
             assert (await bea.next_message()).text == heard.text

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from bot.config import WebrtcSettings
+from bot.rooms.common.names import BOT_NAME
 from bot.rooms.contract import (
     Disconnected,
     Joined,
@@ -20,7 +21,7 @@ from bot.rooms.contract import (
     TrackAdded,
     TrackRemoved,
 )
-from bot.rooms.janus.adapter import DEFAULT_NAME, parse_address
+from bot.rooms.janus.adapter import parse_address
 from bot.rooms.janus.connection import PARTICIPANT_LIST_INTERVAL_S
 from bot.rooms.janus.reconnect import ReconnectTimeouts
 from bot.rooms.janus.room import JanusRoom
@@ -156,7 +157,7 @@ async def test_the_bot_of_a_lost_connection_is_not_counted_as_a_participant(
             await recorder.wait_for_kind(TrackAdded, back)
             reply = await ada.request({"request": "listparticipants", "room": OPEN_ROOM})
             names = [person["display"] for person in reply.data["participants"]]
-            assert names.count(DEFAULT_NAME) == 2  # Janus has not dropped the first one yet
+            assert names.count(BOT_NAME) == 2  # Janus has not dropped the first one yet
             await asyncio.sleep(2.2 * PARTICIPANT_LIST_INTERVAL_S)
             assert set(identifiers(recorder)) == {"Ada"}
             assert not any(isinstance(event, Left) for event in recorder.events)

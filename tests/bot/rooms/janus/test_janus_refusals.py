@@ -16,8 +16,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
+from bot.rooms.common.names import BOT_NAME
 from bot.rooms.contract import Joined, Left, RoomDenied, RoomRemoved, RoomUnavailable, TrackAdded
-from bot.rooms.janus.adapter import DEFAULT_NAME
 from bot.rooms.janus.messages import JanusRefused
 from tests.bot.rooms.janus.janus_rooms import kick, record
 from tests.cameras import needs_network
@@ -149,7 +149,7 @@ async def test_a_kicked_student_leaves_and_a_kicked_bot_is_removed(server: Janus
             await recorder.wait_for_kind(TrackAdded)
             await kick(ada, "Bea")
             assert await recorder.wait_for_kind(Left) == Left(joined.participant_id)
-        await kick(ada, DEFAULT_NAME)
+        await kick(ada, BOT_NAME)
         error = await recorder.wait_for_error()
         assert isinstance(error, RoomRemoved)
         assert str(error) == "a moderator removed the bot from the room"

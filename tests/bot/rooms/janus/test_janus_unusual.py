@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from bot.rooms.common.names import BOT_NAME
 from bot.rooms.contract import (
     Disconnected,
     Joined,
@@ -20,7 +21,6 @@ from bot.rooms.contract import (
     TrackAdded,
     TrackRemoved,
 )
-from bot.rooms.janus.adapter import DEFAULT_NAME
 from tests.bot.rooms.janus.janus_rooms import record
 from tests.cameras import SyntheticCamera, needs_network
 from tests.janus_server import OPEN_ROOM, SECRET, JanusServer, needs_janus
@@ -255,7 +255,7 @@ async def test_the_bot_rejoins_after_the_server_detached_it(server: JanusServer)
         with_camera(recorder, server.url, "Ada") as (ada, participant_id),
     ):
         mark = len(recorder.events)
-        await server.administer({"janus": "detach_handle", **await handle_of(server, DEFAULT_NAME)})
+        await server.administer({"janus": "detach_handle", **await handle_of(server, BOT_NAME)})
         lost = await recorder.wait_for_kind(Disconnected, mark)
         assert lost.reason == "The Janus server detached the bot: reconnecting."
         await recorder.wait_for_kind(Reconnected, mark)

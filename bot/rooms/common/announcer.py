@@ -130,7 +130,7 @@ class Announcer:
             return
         self._pending[username] = None
         if self._task is None or self._task.done():
-            self._task = asyncio.create_task(self._inform_pending(), name="janus-announcer")
+            self._task = asyncio.create_task(self._inform_pending(), name="announcer")
 
     async def _inform_pending(self) -> None:
         failures = 0

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.frames import RawFrame
+from bot.rooms.common.event_queue import EventQueue
 from bot.rooms.contract import (
     Disconnected,
     Joined,
@@ -23,7 +24,6 @@ from bot.rooms.contract import (
     TrackRemoved,
     UnsupportedCodec,
 )
-from bot.rooms.janus.events import EventQueue
 from bot.tracks import TrackEnded
 
 

@@ -7,11 +7,13 @@ from fractions import Fraction
 from pathlib import Path
 
 import av
+import cv2
 import numpy as np
 import pytest
 
-from bot.films import FilmError, open_film
 from bot.frames import RawFrame
+from bot.media.films import open_film
+from bot.media.kinds import MediaError
 
 ONE = 0x10000
 MATRICES = {  # the first four numbers of a display matrix, and what a player makes of the pixels
@@ -120,11 +122,38 @@ def test_transparent_parts_are_white(tmp_path: Path) -> None:
     assert luma[:, 16:].min() > 250
 
 
+def test_transparent_parts_of_a_webm_are_white(tmp_path: Path) -> None:
+    pixels = np.zeros((32, 64, 4), np.uint8)
+    pixels[:, :32, 3] = 255  # black on the left, invisible on the right
+    with av.open(str(tmp_path / "cutout.webm"), "w") as container:
+        stream = container.add_stream("libvpx-vp9", rate=10)
+        stream.width, stream.height, stream.pix_fmt = 64, 32, "yuva420p"
+        for _ in range(3):
+            frame = av.VideoFrame.from_ndarray(pixels, format="rgba").reformat(format="yuva420p")
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    frames = read(tmp_path / "cutout.webm")
+    assert [round(frame.at_s, 3) for frame in frames] == [0.0, 0.1, 0.2]
+    for frame in frames:
+        assert frame.luma()[:, :28].max() < 20
+        assert frame.luma()[:, 36:].min() > 235
+
+
+def test_a_frame_with_exif_data_is_set_upright(tmp_path: Path) -> None:
+    """PyAV raises an error when it is asked for the side data of such a frame."""
+    exif = b"II*\0" + struct.pack("<IHHHIHHI", 8, 1, 0x0112, 3, 1, 6, 0, 0)
+    kinds, blocks = [cv2.IMAGE_METADATA_EXIF], [np.frombuffer(exif, np.uint8)]
+    _, content = cv2.imencodeWithMetadata(".jpg", corners(), kinds, blocks)
+    (tmp_path / "film.mjpeg").write_bytes(content.tobytes())
+    (frame,) = read(tmp_path / "film.mjpeg")
+    assert np.abs(frame.luma().astype(int) - np.rot90(corners(), -1)).mean() < 5
+
+
 def test_a_file_without_video_is_refused(tmp_path: Path) -> None:
     with av.open(str(tmp_path / "sound.mkv"), "w") as container:
         stream = container.add_stream("pcm_s16le", rate=8000)
         frame = av.AudioFrame.from_ndarray(np.zeros((1, 800), np.int16), format="s16", layout="mono")
         frame.sample_rate = 8000
         container.mux(stream.encode(frame))
-    with pytest.raises(FilmError, match="no video stream"):
+    with pytest.raises(MediaError, match="no video stream"):
         read(tmp_path / "sound.mkv")

@@ -6,15 +6,15 @@ import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Final, cast
 
 import av
 import numpy as np
 from av.sidedata.sidedata import SideData
 from av.sidedata.sidedata import Type as SideDataType
 
-from bot.frames import RawFrame
-from inference.arrays import Image
+from bot.frames import RawFrame, over_white
+from bot.media.kinds import MediaError
 
 MAX_PIXELS: Final = 16384 * 8192
 """Largest frame, pixels."""
@@ -23,6 +23,9 @@ _DEFAULT_FPS: Final = 25
 _PIXEL_ASPECTS: Final = (1 / 8, 8.0)
 """Other aspect ratios of pixels are taken for damage."""
 
+_ALPHA_DECODERS: Final = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
+"""Decoders that read the transparency of a WebM file; FFmpeg's own ignore it."""
+
 # By (axes swapped, columns reversed, rows reversed).
 _ROTATIONS: Final = {
     (False, False, False): 0,
@@ -30,10 +33,6 @@ _ROTATIONS: Final = {
     (False, True, True): 2,
     (True, False, True): 3,
 }
-
-
-class FilmError(Exception):
-    """A file has no video that can be decoded; the text says what to do."""
 
 
 class Film:
@@ -54,11 +53,21 @@ class Film:
             av.FFmpegError: the file is damaged.
         """
         times = _Times(self._container, self.stream)
-        for frame in self._container.decode(self.stream):
+        for frame in self._decode():
             rotation, mirrored = orientation(frame)
             yield RawFrame(
                 times.of(frame), _over_white(frame), rotation, mirrored, _pixel_aspect(self.stream)
             )
+
+    def _decode(self) -> Iterator[av.VideoFrame]:
+        codec = self.stream.codec_context
+        if codec.name not in _ALPHA_DECODERS or not _has_alpha(self.stream):
+            yield from self._container.decode(self.stream)
+            return
+        decoder = cast(av.VideoCodecContext, av.CodecContext.create(_ALPHA_DECODERS[codec.name], "r"))
+        decoder.options, decoder.thread_count = codec.options, codec.thread_count
+        for packet in self._container.demux(self.stream):
+            yield from decoder.decode(packet)
 
 
 @contextmanager
@@ -70,17 +79,17 @@ def open_film(path: Path, *, threads: int | None = None) -> Iterator[Film]:
         threads: Threads of the decoder; None leaves it to FFmpeg.
 
     Raises:
-        FilmError: the file has no video stream, or none that can be decoded.
+        MediaError: the file has no video stream, or none that can be decoded.
         av.FFmpegError: the file cannot be read.
     """
     # With "file:", because FFmpeg would take a name with a colon for a URL.
     with av.open(f"file:{path.resolve()}") as container:
         if not container.streams.video:
-            raise FilmError("give a file with video: it has no video stream")
+            raise MediaError(f"give a file with video: {path} has no video stream")
         stream = container.streams.video[0]
         # None if FFmpeg has no decoder, although the type annotation of PyAV does not say so.
         if getattr(stream, "codec_context", None) is None:
-            raise FilmError("convert it to H264 or VP8 first: its codec is not supported")
+            raise MediaError(f"convert {path} to H264 or VP8 first: its codec is not supported")
         stream.codec_context.options = {"max_pixels": str(MAX_PIXELS)}
         if threads is not None:
             stream.thread_count = threads
@@ -93,7 +102,10 @@ def orientation(frame: av.VideoFrame) -> tuple[int, bool]:
     Returns:
         Quarter turns clockwise, 0..3, and whether left and right are to be swapped after them.
     """
-    matrix: SideData | None = frame.side_data.get(SideDataType.DISPLAYMATRIX)  # type: ignore[call-overload]
+    try:
+        matrix: SideData | None = frame.side_data.get(SideDataType.DISPLAYMATRIX)  # type: ignore[call-overload]
+    except ValueError:  # a frame with a kind of side data that PyAV does not know, for example EXIF
+        return round(-frame.rotation / 90) % 4, False
     if matrix is None:
         return 0, False
     a, b, _, c, d = struct.unpack_from("=5i", memoryview(matrix))
@@ -144,10 +156,8 @@ def _over_white(frame: av.VideoFrame) -> av.VideoFrame:
     return flat
 
 
-def over_white(image: Image) -> Image:
-    """A (height, width, 4) BGRA image on white, (height, width, 3) BGR."""
-    alpha = image[:, :, 3:].astype(np.uint16)
-    return np.asarray((image[:, :, :3] * alpha + 255 * (255 - alpha) + 127) // 255, np.uint8)
+def _has_alpha(stream: av.VideoStream) -> bool:
+    return any(key.lower() == "alpha_mode" and value == "1" for key, value in stream.metadata.items())
 
 
 def _pixel_aspect(stream: av.VideoStream) -> float:

@@ -1,4 +1,4 @@
-"""Reads and writes images, animated ones and those with several pages included."""
+"""Images as a viewer shows them: upright, on white where they are transparent, animations frame by frame."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import Final
 import cv2
 import numpy as np
 
-from bot.analyze.files import AnalyzeError
-from bot.films import over_white
-from bot.frames import upright
+from bot.frames import over_white, upright
+from bot.media import avif
+from bot.media.kinds import ANIMATED, PAGED, MediaError
 from inference.arrays import Image
 
 MAX_FILE_BYTES: Final = 200_000_000
@@ -20,10 +20,7 @@ MAX_FILE_BYTES: Final = 200_000_000
 MAX_TOTAL_PIXELS: Final = 500_000_000
 """Pixels of all images of a file together; they are in memory at the same time."""
 
-_ANIMATED: Final = frozenset({".webp", ".avif", ".png"})
-_PAGED: Final = frozenset({".tif", ".tiff"})
 _CHUNK: Final = 32  # images decoded at once, so that a file with too many is noticed early
-_ENCODERS: Final = {".jfif": ".jpg"}  # formats that OpenCV knows under another name
 
 # EXIF orientation: quarter turns clockwise, and whether left and right are swapped after them.
 _ORIENTATIONS: Final = {
@@ -39,7 +36,7 @@ _ORIENTATION_TAG: Final = 0x0112
 
 
 def read_images(path: Path) -> list[tuple[float, Image]]:
-    """The images of a file as a viewer shows them: upright, and on white where they are transparent.
+    """The images of a file as a viewer shows them.
 
     Args:
         path: An image, an animation or a file with several pages.
@@ -48,47 +45,48 @@ def read_images(path: Path) -> list[tuple[float, Image]]:
         For each image its time in seconds, 0 for pages, and its pixels, (height, width, 3) BGR.
 
     Raises:
-        AnalyzeError: the file cannot be read; the text says what to do.
+        MediaError: the file cannot be read.
     """
     content = _read_file(path)
     suffix = path.suffix.lower()
     try:
-        images = _read_animation(path, content) if suffix in _ANIMATED else []
-        if suffix in _PAGED:
+        images = _read_animation(path, content) if suffix in ANIMATED else []
+        if suffix in PAGED:
             pages = cv2.imdecodemulti(content, cv2.IMREAD_UNCHANGED)[1] if content.size else ()
-            images = [(0.0, _flat(np.asarray(page))) for page in pages]
-        if len(images) < 2:  # the other functions do not apply EXIF orientations
+            images = [(0.0, _flat(np.asarray(page), 16)) for page in pages]
+        if len(images) < 2:  # the other functions apply no orientation
             image = _read_image(content)
             images = [] if image is None else [(0.0, image)]
     except (cv2.error, ValueError):  # for example more pixels than the limit in bot/__init__.py
         images = []
     if not images:
-        raise AnalyzeError(f"{path} cannot be read as an image: check the file, or make it smaller")
+        raise MediaError(f"{path} cannot be read as an image: check the file, or make it smaller")
     return images
 
 
 def _read_file(path: Path) -> Image:
     try:
         if path.stat().st_size > MAX_FILE_BYTES:
-            raise AnalyzeError(f"{path} is too large: give an image file of at most 200 MB")
+            raise MediaError(f"{path} is too large: give an image file of at most 200 MB")
         return np.frombuffer(path.read_bytes(), np.uint8)
     except OSError as exc:
-        raise AnalyzeError(f"make {path} readable: it cannot be read ({exc.strerror})") from exc
+        raise MediaError(f"make {path} readable: it cannot be read ({exc.strerror})") from exc
 
 
 def _read_animation(path: Path, content: Image) -> list[tuple[float, Image]]:
     images: list[tuple[float, Image]] = []
     at_ms = pixels = 0
+    bits, turns, mirrored = _avif_properties(content)
     while content.size:
         read, animation = cv2.imdecodeanimation(content, start=len(images), count=_CHUNK)
         if not read:
             break
         for image, duration_ms in zip(animation.frames, animation.durations, strict=True):
-            images.append((at_ms / 1000, _flat(np.asarray(image))))
+            images.append((at_ms / 1000, upright(_flat(np.asarray(image), bits), turns, mirrored)))
             at_ms += max(1, int(duration_ms))
             pixels += image.shape[0] * image.shape[1]
         if pixels > MAX_TOTAL_PIXELS:
-            raise AnalyzeError(f"convert {path} to .mp4 first: it has too many images for one file")
+            raise MediaError(f"convert {path} to .mp4 first: it has too many images for one file")
         if len(animation.frames) < _CHUNK:
             break
     return images
@@ -97,25 +95,53 @@ def _read_animation(path: Path, content: Image) -> list[tuple[float, Image]]:
 def _read_image(content: Image) -> Image | None:
     if not content.size:
         return None
-    plain = cv2.imdecode(content, cv2.IMREAD_UNCHANGED)
-    if plain is None:
-        return None
-    if plain.ndim == 3 and plain.shape[2] == 4:
-        turns, mirrored = _ORIENTATIONS.get(_exif_orientation(content), (0, False))
-        return upright(_flat(np.asarray(plain)), turns, mirrored)
-    colored = cv2.imdecode(content, cv2.IMREAD_COLOR)  # sets the image upright by its EXIF orientation
+    flags = cv2.IMREAD_COLOR  # sets the image upright by its EXIF orientation
+    if not _is_jpeg(content):  # which has no transparency
+        plain = cv2.imdecode(content, cv2.IMREAD_UNCHANGED)
+        if plain is None:
+            return None
+        bits, turns, mirrored = _avif_properties(content)
+        if plain.ndim == 3 and plain.shape[2] == 4:
+            if not _is_avif(content):
+                turns, mirrored = _ORIENTATIONS.get(_exif_orientation(content), (0, False))
+            return upright(_flat(np.asarray(plain), bits), turns, mirrored)
+        if _is_avif(content):  # its EXIF orientation does not count
+            colored = cv2.imdecode(content, flags | cv2.IMREAD_IGNORE_ORIENTATION)
+            return upright(np.array(colored, np.uint8), turns, mirrored)
+    colored = cv2.imdecode(content, flags)
     return None if colored is None else np.array(colored, np.uint8)
 
 
-def _flat(image: np.ndarray) -> Image:
-    """An image of any depth and number of channels as (height, width, 3) BGR of 8 bits, on white."""
+def _flat(image: np.ndarray, bits: int) -> Image:
+    """An image of any depth and number of channels as (height, width, 3) BGR of 8 bits, on white.
+
+    Args:
+        image: (height, width) or (height, width, channels).
+        bits: Significant bits of 16.
+    """
     if image.dtype == np.uint16:
-        image = (image // 257).astype(np.uint8)
+        image = (image >> (bits - 8)).astype(np.uint8)
     elif image.dtype != np.uint8:
         image = np.asarray(cv2.normalize(image, np.empty(0), 0, 255, cv2.NORM_MINMAX, cv2.CV_8U))
     if image.ndim == 2:
         return np.asarray(cv2.cvtColor(image, cv2.COLOR_GRAY2BGR), np.uint8)
     return over_white(image) if image.shape[2] == 4 else np.array(image[:, :, :3], np.uint8)
+
+
+def _is_jpeg(content: Image) -> bool:
+    return content[:2].tobytes() == b"\xff\xd8"
+
+
+def _is_avif(content: Image) -> bool:
+    return content[4:12].tobytes() in (b"ftypavif", b"ftypavis")
+
+
+def _avif_properties(content: Image) -> tuple[int, int, bool]:
+    """Significant bits of 16, quarter turns clockwise, and whether left and right are swapped after them."""
+    if not _is_avif(content):
+        return 16, 0, False
+    header = content[: avif.HEADER_BYTES].tobytes()
+    return avif.bits(header), *avif.orientation(header)
 
 
 def _exif_orientation(content: Image) -> int:
@@ -136,37 +162,3 @@ def _exif_orientation(content: Image) -> int:
         except struct.error:
             continue
     return 1
-
-
-def write_images(copy: Path, source: Path, images: list[tuple[float, Image]]) -> None:
-    """Write images in the format of their source.
-
-    Args:
-        copy: File to write; its folder exists.
-        source: File that the images were read from.
-        images: Times in seconds, and (height, width, 3) BGR images.
-
-    Raises:
-        AnalyzeError: the copy cannot be written.
-    """
-    suffix = source.suffix.lower()
-    suffix = _ENCODERS.get(suffix, suffix)
-    try:
-        if len(images) == 1:
-            encoded, content = cv2.imencode(suffix, images[0][1])
-        elif suffix in _PAGED:
-            encoded, content = cv2.imencodemulti(suffix, [image for _, image in images])
-        else:
-            animation = cv2.Animation()
-            animation.frames = [image for _, image in images]
-            lengths_ms = np.diff([round(at_s * 1000) for at_s, _ in images])
-            animation.durations = [*lengths_ms.tolist(), int(lengths_ms[-1])]
-            encoded, content = cv2.imencodeanimation(suffix, animation)
-    except cv2.error:
-        encoded = False
-    if not encoded:
-        raise AnalyzeError(f"convert {source} to .png first: the copy cannot be written as {source.suffix}")
-    try:
-        copy.write_bytes(np.asarray(content).tobytes())
-    except OSError as exc:
-        raise AnalyzeError(f"give another --out: {copy} cannot be written ({exc.strerror})") from exc

@@ -112,7 +112,11 @@ def compact_events(events: Iterable[RoomEvent], known: AbstractSet[str]) -> list
         match event:
             case contract.Joined(participant_id) | contract.Left(participant_id):
                 newest["presence", participant_id] = index
-            case contract.Muted(participant_id) | contract.UnsupportedCodec(participant_id):
+            case (
+                contract.Muted(participant_id)
+                | contract.UnsupportedCodec(participant_id)
+                | contract.EncryptedCamera(participant_id)
+            ):
                 newest["camera", participant_id] = index
             case contract.OptedOut(participant_id):
                 newest["opt-out", participant_id] = index
@@ -132,7 +136,7 @@ def compact_events(events: Iterable[RoomEvent], known: AbstractSet[str]) -> list
         match event:
             case contract.Left() | contract.TrackRemoved():
                 return identifier not in known  # the reader never saw it added
-            case contract.Muted() | contract.UnsupportedCodec():
+            case contract.Muted() | contract.UnsupportedCodec() | contract.EncryptedCamera():
                 return identifier in left
             case contract.TrackAdded(track):  # a track's removal may be queued after its participant's Left
                 return track.participant_id in left

@@ -6,7 +6,7 @@ import asyncio
 
 import structlog
 
-from bot.rooms.janus.announcer import REPEAT_S, Announcer
+from bot.rooms.common.announcer import REPEAT_S, Announcer
 
 
 class FakeChat:
