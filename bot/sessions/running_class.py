@@ -203,8 +203,8 @@ class RunningClass:
             announced = await room.announce(services.say(notice))
             if settings.privacy.require_announcement and not announced:
                 raise RoomDenied(
-                    "use a room with chat, or inform the class yourself and set privacy.require_announcement "
-                    "to false: the bot could not announce itself in this room, as that setting requires"
+                    "use a room with chat, or ask whoever runs ClassMood: on this server it may join only "
+                    "where it can announce itself, and it could not do so in this room"
                 )
             self._began_s = asyncio.get_running_loop().time()
             await self._change(ClassState.LIVE, _LIVE)
