@@ -66,6 +66,13 @@ def _require_ice_servers(servers: tuple[str, ...]) -> tuple[str, ...]:
     return servers
 
 
+def _without_brackets(host: str) -> str:
+    """An IPv6 address as sockets need it: URLs, and many servers' settings, write "[::1]"."""
+    if not host.strip() or host == "*":
+        raise ValueError("write 0.0.0.0 for every IPv4 address, or :: for every address")
+    return host[1:-1] if host.startswith("[") and host.endswith("]") else host
+
+
 class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
@@ -79,7 +86,7 @@ class StoreSettings(_Section):
 class WebSettings(_Section):
     """The host's pages."""
 
-    host: str = "127.0.0.1"
+    host: Annotated[str, AfterValidator(_without_brackets)] = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535)] = 8765
     public_url: Annotated[str, AfterValidator(_require_site)] | None = None
     token: SecretStr | None = None
@@ -187,15 +194,15 @@ def load_settings(path: Path | None, environment: Mapping[str, str] | None = Non
     chosen = path if path is not None else DEFAULT_PATH
     values: dict[str, Any] = {}
     overrides = _from_environment(os.environ if environment is None else environment)
-    from_file = path is not None or chosen.exists()
-    if from_file:
+    if path is not None or chosen.exists():
         values = _read(chosen)
     _merge(values, overrides, chosen)
     try:
         settings = Settings.model_validate(values)
     except ValidationError as exc:
         raise ConfigError(_one_line(exc, chosen)) from exc
-    return _with_paths_from(chosen.parent, settings, overrides) if from_file else settings
+    # A pipe, as in --config <(...), has no folder of its own.
+    return _with_paths_from(chosen.parent, settings, overrides) if chosen.is_file() else settings
 
 
 def _with_paths_from(
@@ -231,9 +238,11 @@ def _merge(values: dict[str, Any], overrides: dict[str, Any], source: Path) -> N
 def _read(path: Path) -> dict[str, Any]:
     try:
         text = path.read_text(encoding="utf-8-sig")
+        if "\0" in text:  # UTF-16 without a byte-order mark: its ASCII letters are valid UTF-8
+            raise UnicodeError
     except OSError as exc:
         raise ConfigError(f"check the path given with --config: {path} cannot be read ({exc})") from exc
-    except UnicodeDecodeError as exc:
+    except UnicodeError as exc:
         raise ConfigError(
             f"save {path} as UTF-8: it has another encoding, as files written by PowerShell's > have"
         ) from exc

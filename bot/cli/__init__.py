@@ -1,7 +1,7 @@
 """The command line: ``classmood`` and ``python -m bot``.
 
 Every command takes ``--config``. An error is one line that says what to do. Exit codes: 0 success,
-1 failure, 2 wrong arguments or settings.
+1 failure, 2 wrong arguments or settings, 130 interrupted by Ctrl-C.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from bot.analyze.files import AnalyzeError
 from bot.app import ServeError
 from bot.cli.analyze import analyze
 from bot.cli.live import demo, join, serve
-from bot.cli.options import FAILED, WRONG_USE
+from bot.cli.options import FAILED, INTERRUPTED, WRONG_USE
 from bot.cli.stored import classes, purge, report
 from bot.cli.upkeep import doctor, token
 from bot.config import ConfigError
@@ -38,6 +38,8 @@ class _OneLineErrors(click.Group):
             _exit(exc, WRONG_USE)
         except (StoreError, ServeError, runs.RunError, InferenceError, AnalyzeError, NoUdp) as exc:
             _exit(exc, FAILED)
+        except KeyboardInterrupt:
+            sys.exit(INTERRUPTED)  # click would say "Aborted!" and exit with 1, as after an error
 
 
 def _exit(exc: Exception, code: int) -> None:

@@ -18,6 +18,10 @@ FAILED: Final = 1
 WRONG_USE: Final = 2
 """Exit code: wrong arguments or settings."""
 
+INTERRUPTED: Final = 130
+"""Exit code after Ctrl-C, as shells expect it; ``serve``, ``join`` and ``demo`` end their classes and exit
+normally."""
+
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
 _Command = TypeVar("_Command", bound=Callable[..., Any])

@@ -15,19 +15,26 @@ from bot import rooms
 from bot.config import Settings
 from bot.rooms.contract import Erasure, Room, RoomUrlError
 
-_PLATFORM_NAMES: Final = {
-    "zoom.us": "Zoom",
-    "zoom.com": "Zoom",
-    "teams.microsoft.com": "Teams",
-    "teams.live.com": "Teams",
-    "meet.google.com": "Google Meet",
-    "webex.com": "Webex",
+_CLOSED_PLATFORMS: Final = {
+    "Zoom": r"zoom\.us|zoom\.com|zoomgov\.com|zoom\.com\.cn|zoommtg:|zoomus:",
+    "Teams": r"teams\.microsoft\.com|teams\.live\.com|teams\.microsoft\.us|teams\.cloud\.microsoft|msteams:",
+    "Google Meet": r"meet\.google\.com|g\.co/meet",
+    "Webex": r"webex\.com|webex\.com\.cn|webexteams:|webex:|wbx:",
 }
-_CLOSED_PLATFORM: Final = re.compile(
-    rf"(?:[a-z]+:)?(?://)?(?:[\w-]+\.)*({'|'.join(map(re.escape, _PLATFORM_NAMES))})(?:[:/?#]|$)",
-    re.IGNORECASE,
+"""Where the meetings of these platforms are: host names, schemes, and the path of a short link."""
+
+_MEETING_LINKS: Final = {
+    name: re.compile(
+        rf"""(?:^|//|[\s<("'@])(?:[\w-]+\.)*(?:{places})(?:(?<=:)|(?=\.?(?:[:/?#\s>)"']|$)))""", re.I
+    )
+    for name, places in _CLOSED_PLATFORMS.items()
+}
+"""A meeting link, with or without its scheme, alone or in the text of an invitation."""
+
+_INSTEAD: Final = (
+    "leave the address of the room empty (on the command line, give companion:) and paste the class's "
+    "student link into the call's chat"
 )
-"""A meeting link, with or without its scheme."""
 
 _NOT_ADAPTERS: Final = frozenset({"common", "contract", "registry"})
 
@@ -107,15 +114,16 @@ def open_room(url: str, known: Mapping[str, RoomAdapter]) -> Room:
     Raises:
         RoomUrlError: no adapter has this scheme, or the adapter rejects the URL.
     """
-    platform = _CLOSED_PLATFORM.match(url.strip())
-    if platform is not None:
-        raise RoomUrlError(
-            f"leave the room empty and paste the class's student link into the call's chat: "
-            f"{_PLATFORM_NAMES[platform[1].lower()]} lets no program like this one into its meetings"
-        )
     scheme = url.split(":", 1)[0].split("+", 1)[0].lower()
-    if ":" not in url or scheme not in known:
-        examples = ", ".join(sorted(adapter.example for adapter in known.values()))
-        shown = url.partition("?")[0].rpartition("@")[2]  # the parts cut off may contain a secret
-        raise RoomUrlError(f"{shown!r} is not a room URL: give one like {examples}")
-    return known[scheme].open(url)
+    if ":" in url and scheme in known:
+        return known[scheme].open(url)
+    for name, link in _MEETING_LINKS.items():
+        if link.search(url):
+            raise RoomUrlError(f"{_INSTEAD}: ClassMood cannot enter the meetings of {name}")
+    examples = ", ".join(sorted(adapter.example for adapter in known.values()))
+    shown = url.partition("?")[0].rpartition("@")[2]  # the parts cut off may contain a secret
+    if scheme in ("http", "https"):
+        raise RoomUrlError(
+            f"{_INSTEAD}: {shown!r} is not a room URL, but a web page. A room URL is like {examples}"
+        )
+    raise RoomUrlError(f"{shown!r} is not a room URL: give one like {examples}")

@@ -29,8 +29,9 @@ MAX_USED_CANDIDATES: Final = 12
 """The bot sends STUN checks to each candidate, so an offer must not make it send to many strangers. A laptop
 with several networks and a TURN server has fewer."""
 
-_LOWEST_PORT: Final = 1024
+_PORTS: Final = range(1024, 65536)
 _CANDIDATE: Final = "a=candidate:"
+_END_OF_CANDIDATES: Final = "a=end-of-candidates"
 
 _NOT_CODECS: Final = frozenset({"rtx", "red", "ulpfec", "flexfec-03"})
 
@@ -114,7 +115,7 @@ def usable_offer(sdp: str) -> str:
     """
     lines, used = [], 0
     for line in sdp.splitlines():
-        if line == "a=end-of-candidates":
+        if line.partition(":")[0] == _END_OF_CANDIDATES:  # aiortc ignores what follows a colon
             continue
         if line.startswith(_CANDIDATE):
             if used == MAX_USED_CANDIDATES or not _may_send_to(line):
@@ -137,7 +138,7 @@ def _may_send_to(candidate: str) -> bool:
         or address.is_unspecified
         or address.is_reserved
     )
-    return transport == "udp" and port >= _LOWEST_PORT and not special
+    return transport == "udp" and port in _PORTS and not special
 
 
 def _check_camera(media: aiortc_sdp.MediaDescription) -> None:

@@ -32,7 +32,12 @@ class StoreRefused(StoreError):
     """
 
 
-_PACKAGES: Final = {"MySQLdb": "mysqlclient", "psycopg": "'psycopg[binary]'", "psycopg2": "psycopg2-binary"}
+_PACKAGES: Final = {
+    "MySQLdb": "mysqlclient",
+    "mysql": "mysql-connector-python",
+    "psycopg": "'psycopg[binary]'",
+    "psycopg2": "psycopg2-binary",
+}
 """Packages whose name differs from the module's."""
 
 

@@ -60,6 +60,10 @@ class Target:
         """Headers of the host."""
         return {"Authorization": f"Bearer {self.token}"}
 
+    def has_traceback(self) -> bool:
+        """Whether the server has logged an error with its traceback."""
+        return "Traceback" in self.log.read_text(encoding="utf-8", errors="replace")
+
     async def start_class(self, room: str = "companion:", title: str = "") -> dict[str, Any]:
         """Start a class as the host; the class as JSON once it is live."""
         async with self.session.post(
@@ -81,7 +85,23 @@ class Target:
 
     async def join(self, code: str, name: str | None = None) -> dict[str, Any]:
         """Join as a student without a camera; with a name, agree to check-ins."""
-        body = {"consent": True, "individual": name is not None, "name": name}
+        return await self._admitted(code, {"individual": name is not None, "name": name})
+
+    async def offer(self, code: str, sdp: str) -> str:
+        """Join as a student with a camera; the SDP answer."""
+        answer = (await self._admitted(code, {"sdp": sdp, "type": "offer"}))["sdp"]
+        assert isinstance(answer, str)
+        return answer
+
+    async def windows_of(self, class_id: str) -> list[dict[str, Any]]:
+        """The windows of a class so far, as JSON."""
+        url = f"{self.url}/api/classes/{class_id}/windows"
+        async with self.session.get(url, headers=self.bearer) as response:
+            found: list[dict[str, Any]] = await response.json()
+            return found
+
+    async def _admitted(self, code: str, fields: dict[str, Any]) -> dict[str, Any]:
+        body = {"consent": True, **fields}
         async with self.session.post(f"{self.url}/api/companion/{code}/offer", json=body) as response:
             assert response.status == 200, await response.text()
             found: dict[str, Any] = await response.json()
@@ -96,6 +116,12 @@ class Target:
 
 
 Attack = Callable[[Target], Awaitable[Result]]
+
+
+def cpu_s(process_id: int) -> float:
+    """CPU seconds of a process so far."""
+    fields = Path(f"/proc/{process_id}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 @asynccontextmanager

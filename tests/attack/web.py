@@ -4,45 +4,48 @@ from __future__ import annotations
 
 import asyncio
 import gzip
-import os
 import resource
-from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
-from tests.attack.target import Result, Target
+from tests.attack.target import Result, Target, cpu_s
 
 _UNPACKED_BYTES: Final = 60_000_000
-
-
-def _cpu_s(process_id: int) -> float:
-    """CPU seconds of a process so far."""
-    fields = Path(f"/proc/{process_id}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 async def compressed_bodies(target: Target) -> Result:
     """Small gzip bodies that unpack to 60 MB, to routes that answer with errors."""
     body = gzip.compress(bytes(_UNPACKED_BYTES))
     headers = {"Content-Encoding": "gzip", "Content-Type": "application/json"}
-    before_s, statuses = _cpu_s(target.process.pid), set[int]()
+    before_s, statuses = cpu_s(target.process.pid), set[int]()
     paths = ("/api/classes", "/api/companion/none-00000/offer", "/nothing")
     for number in range(12):
         url = target.url + paths[number % len(paths)]
         async with target.session.post(url, data=body, headers=headers) as response:
             statuses.add(response.status)
-    each_ms = (_cpu_s(target.process.pid) - before_s) / 12 * 1000
+    each_ms = (cpu_s(target.process.pid) - before_s) / 12 * 1000
     return Result(
         f"{each_ms:.0f} ms of CPU each, answers {sorted(statuses)}", each_ms < 10 and statuses == {415}
     )
 
 
 async def foreign_host_name(target: Target) -> Result:
-    """DNS rebinding: a page of a stranger's host name that leads to loopback reads /metrics."""
-    headers = {"Host": "evil.example"}
-    async with target.session.get(f"{target.url}/metrics", headers=headers) as response:
-        await response.read()
-        return Result(f"answer {response.status}", response.status in (401, 403, 421))
+    """DNS rebinding: pages of strangers' host names that lead to loopback read /metrics; odd names raise."""
+    statuses = dict[str, int]()
+    names = (
+        "evil.example",
+        "localhost.evil.example",
+        "127.0.0.1.evil.example",
+        "evil.example@127.0.0.1",
+        "[",
+        "[::1",
+    )
+    for name in names:
+        async with target.session.get(f"{target.url}/metrics", headers={"Host": name}) as response:
+            await response.read()
+            statuses[name] = response.status
+    refused = set(statuses.values()) <= {400, 401, 403, 421}
+    return Result(f"answers {sorted(set(statuses.values()))}", refused and not target.has_traceback())
 
 
 async def room_urls(target: Target) -> Result:
@@ -53,7 +56,7 @@ async def room_urls(target: Target) -> Result:
             f"{target.url}/api/classes", json={"room": room}, headers=target.bearer
         ) as response:
             statuses.append(response.status)
-    traceback = "Traceback" in target.log.read_text(encoding="utf-8", errors="replace")
+    traceback = target.has_traceback()
     return Result(f"answers {statuses}, traceback {traceback}", set(statuses) == {400} and not traceback)
 
 

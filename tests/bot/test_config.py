@@ -1,5 +1,7 @@
 """Settings: defaults, overrides and one-line errors; config.yaml describes every key."""
 
+import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -167,6 +169,27 @@ def test_local_url_reaches_the_pages_on_this_machine(host: str, url: str) -> Non
     assert Settings().web.model_copy(update={"host": host}).local_url(9) == url
 
 
+@pytest.mark.parametrize(("host", "plain"), [("[::]", "::"), ("[::1]", "::1"), ("::1", "::1")])
+def test_ipv6_addresses_may_have_brackets(tmp_path: Path, host: str, plain: str) -> None:
+    assert load_settings(write(tmp_path, f"web: {{host: '{host}'}}"), {}).web.host == plain
+
+
+@pytest.mark.parametrize("host", ["", " ", "*"])
+def test_unclear_hosts_are_refused(tmp_path: Path, host: str) -> None:
+    with pytest.raises(ConfigError, match=r"web\.host: write 0\.0\.0\.0 for every IPv4 address"):
+        load_settings(write(tmp_path, f"web: {{host: '{host}'}}"), {})
+
+
+def test_a_pipe_has_no_folder_of_its_own(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with ThreadPoolExecutor(1) as threads:
+        threads.submit(pipe.write_text, "web: {port: 9000}")
+        settings = load_settings(pipe, {})
+    assert settings.web.port == 9000
+    assert settings.web.token_file == Path("classmood.token")
+
+
 def test_relative_paths_begin_at_the_folder_of_the_file(tmp_path: Path) -> None:
     settings = load_settings(write(tmp_path, "web: {port: 9000}"), {})
     assert settings.web.token_file == tmp_path / "classmood.token"
@@ -189,10 +212,18 @@ def test_other_paths_stay_as_they_are(tmp_path: Path, monkeypatch: pytest.Monkey
     assert load_settings(server, {}).store.url == "postgresql://db/mood"
 
 
-@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "latin-1"])
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32", "latin-1"])
 def test_other_encodings_are_named(tmp_path: Path, encoding: str) -> None:
     path = tmp_path / "settings.yaml"
     path.write_bytes("web: {port: 9000}  # für uns".encode(encoding))
+    with pytest.raises(ConfigError, match="as UTF-8"):
+        load_settings(path, {})
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+def test_utf_16_of_ascii_without_a_byte_order_mark_is_named(tmp_path: Path, encoding: str) -> None:
+    path = tmp_path / "settings.yaml"
+    path.write_bytes("web: {port: 9000}".encode(encoding))
     with pytest.raises(ConfigError, match="as UTF-8"):
         load_settings(path, {})
 
