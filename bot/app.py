@@ -24,6 +24,7 @@ from bot.rooms.registry import RoomContext, adapters, open_room
 from bot.sessions.lifecycle import Sessions
 from bot.sessions.recorder import Recorder
 from bot.sessions.retention import Retention
+from bot.sessions.store_watch import StoreWatch
 from inference.batcher import FaceAnalysisPool
 from inference.classifier import DEFAULT_MODEL, CnnClassifier
 from inference.detector import BlazeFace, FaceDetector
@@ -154,8 +155,6 @@ async def serving(settings: Settings) -> AsyncIterator[Server]:
         if reader is not None:
             stack.push_async_callback(asyncio.to_thread, reader.close)
         recorder = Recorder(store, metrics)
-        watching = asyncio.create_task(recorder.watch_file(), name="watch-file")
-        stack.push_async_callback(_cancel, watching)
         context = RoomContext(settings, metrics.on_dropped, recorder.erase_after_class)
         rooms = await asyncio.to_thread(adapters, context)
         feed = LiveFeed()
@@ -173,6 +172,9 @@ async def serving(settings: Settings) -> AsyncIterator[Server]:
             metrics=metrics,
             public_url=(settings.web.public_url or url).rstrip("/"),
         )
+        watch = StoreWatch(store, recorder, sessions.store_states, now=_utc_now)
+        watching = asyncio.create_task(watch.run(), name="store-watch")
+        stack.push_async_callback(_cancel, watching)
         # In a thread: templates and static files are read from the disk.
         app = await asyncio.to_thread(
             build_app,

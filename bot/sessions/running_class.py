@@ -156,6 +156,10 @@ class RunningClass:
             self.info = replace(self.info, reason=reason)
             self._services.feed.publish(self.info.id, "state", self.info.to_json())
 
+    def store_state(self) -> None:
+        """Store the present state again; see ``Sessions.store_states``."""
+        self._services.recorder.class_state(self.info, lambda: None)
+
     async def run(self) -> None:
         """Run the class to its end."""
         structlog.contextvars.bind_contextvars(class_id=self.info.id)  # in every log line of this class
