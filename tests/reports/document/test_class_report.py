@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import codecs
 import csv
 import io
 import json
@@ -13,16 +12,13 @@ import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
-from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from inference.emotions import EMOTIONS
-from reports.document import csv_table
 from reports.document.class_report import ClassReport, build_report, load_report
 from reports.document.comparison import compared_class
-from reports.document.csv_table import CSV_COLUMNS, text_cell, to_csv
+from reports.document.csv_table import to_csv
 from reports.document.rendering import to_html, to_json
 from reports.store import Store
 from reports.summary.classes import ClassState
@@ -139,7 +135,7 @@ def test_html_states_its_limits() -> None:
         "as few as 2 people",
         "1 of 2 windows",
         "Windows are missing in 1 place",
-        "65.4&nbsp;%",
+        "65.4 %",
         "63.9 to 67.0",
         "3589 test images (FER-2013, PublicTest)",
         "5e" * 32,
@@ -154,39 +150,6 @@ def test_html_of_a_usual_class_has_no_banner() -> None:
     assert "accuracy is not available" in html
 
 
-def test_csv_has_one_row_for_each_window_and_its_counts_add_up() -> None:
-    windows = [replace(a_window(0, happy=0.25), facing=0.88), a_window(5, analysed=2, happy=None)]
-    markers = [Marker("c1", 0.5, "Warm-up"), Marker("c1", 4, "Quiz, part 2"), Marker("c1", 7, "End")]
-    first, second = rows(build_report(a_class(), windows, markers, [], None))
-    assert tuple(first) == CSV_COLUMNS
-    assert (first["happy"], first["neutral"], first["suppressed"]) == ("0.25", "0.75", "false")
-    assert (second["happy"], second["suppressed"]) == ("", "true")
-    assert (first["facing"], second["facing"]) == ("0.88", "")
-    assert (first["markers"], second["markers"]) == ("Warm-up | Quiz, part 2", "End")
-    for row in (first, second):
-        reasons = sum(int(row[name]) for name in CSV_COLUMNS if name.startswith("not_analysed_"))
-        assert int(row["analysed"]) + reasons == int(row["participants"])
-
-
-def test_csv_columns_are_documented() -> None:
-    documented = re.findall(r"^([a-z_, ]+?)  ", csv_table.__doc__ or "", re.MULTILINE)
-    named = {name.strip() for line in documented for name in line.split(",")}
-    families = ("not_analysed_", "pulses_", "voices_")
-    plain = {name for name in CSV_COLUMNS if not name.startswith(families) and name not in EMOTIONS}
-    assert plain <= named
-    for family in ("not_analysed_REASON", "angry ... neutral", "pulses_KIND", "voices_KIND"):
-        assert family in (csv_table.__doc__ or "")
-
-
-@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "\tx", "  =1", "＝1"])
-def test_spreadsheets_do_not_read_text_as_a_formula(text: str) -> None:
-    assert text_cell(text) == "'" + text
-    report = build_report(a_class(title=text), [a_window()], [Marker("c1", 1, text)], [], None)
-    (row,) = rows(report)
-    assert (row["title"], row["markers"]) == ("'" + text, "'" + text)
-    assert text_cell("Algebra = fun") == "Algebra = fun"
-
-
 def test_json_contains_class_windows_markers_pulses_and_alerts() -> None:
     window, marker, pulse = a_window(), Marker("c1", 1, "é"), PulseRecord("c1", 2, PulseKind.LOST)
     content = json.loads(to_json(build_report(a_class(), [window], [marker], [pulse], None)))
@@ -196,6 +159,7 @@ def test_json_contains_class_windows_markers_pulses_and_alerts() -> None:
         "markers": [marker.to_json()],
         "pulses": [pulse.to_json()],
         "alerts": [],
+        "asks": [],
     }
 
 
@@ -236,7 +200,7 @@ def test_nothing_is_withheld_in_a_class_without_participants() -> None:
     text = visible_text(to_html(report))
     assert report.withheld == 0
     assert "0 of 12 windows here" in text
-    assert "Coverage nobody was present" in text
+    assert "· nobody was present" in text
     assert "Over the whole class Nobody was present." in text
     assert "0:00 to 1:00 0.0 of 0.0 nobody present" in text
     # The word remains in the legend and in the rule only.
@@ -246,7 +210,7 @@ def test_nothing_is_withheld_in_a_class_without_participants() -> None:
     ]
     assert "everyone was analysed" not in text
     eu = visible_text(to_html(build_report(a_class(jurisdiction="eu-education"), windows, [], [], None)))
-    assert "Present nobody" in eu
+    assert "· nobody was present" in eu
 
 
 def test_only_windows_with_participants_count_as_withheld() -> None:
@@ -272,7 +236,12 @@ def test_a_report_without_face_analysis_does_not_mention_faces_or_withheld_share
     info = a_class(state=ClassState.ENDED, ended_at=START, jurisdiction="eu-education")
     html = to_html(build_report(info, windows, markers, pulses, CARD))
     body = html[html.index("<body") :]
-    for phrase in ("Profile eu-education", "without face analysis", "9.0 on average", "Quiz", "1 lost"):
+    for phrase in (
+        "privacy profile does not allow face",
+        "without face analysis",
+        "9.0 present on average",
+        "Quiz",
+    ):
         assert phrase in body, phrase
     for phrase in (
         "withheld",
@@ -321,27 +290,3 @@ def test_reports_do_not_lead_to_the_room() -> None:
     for text in (to_html(report), to_csv(report), to_json(report)):
         assert "algebra-9b" not in text
     assert "/c/ABCD" not in to_json(report)
-
-
-def test_csv_says_its_encoding_and_the_clock_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TZ", "Asia/Kolkata")
-    time.tzset()
-    try:
-        report = build_report(a_class(title="Été"), [a_window(65)], [], [], None)
-        text = to_csv(report)
-        assert text.encode().startswith(codecs.BOM_UTF8)
-        (row,) = rows(report)
-        began = START + timedelta(seconds=65)
-        assert row["clock_time"] == (began + timedelta(hours=5.5)).strftime("%Y-%m-%d %H:%M:%S")
-        assert row["utc_offset"] == "UTC+05:30"
-    finally:
-        monkeypatch.undo()
-        time.tzset()
-
-
-@pytest.mark.parametrize("title", ["Math;=1+1", "a; @x", "a\t-1", 'a;"=1"', "a\n+1", "=1", " =1"])
-def test_no_cell_is_a_formula_whatever_separates_the_cells(title: str) -> None:
-    cell = text_cell(title)
-    for separator in (";", "\t", "\n"):
-        for part in cell.split(separator):
-            assert not part.strip(' "').startswith(("=", "+", "-", "@"))
