@@ -37,7 +37,7 @@ class DatabaseFile:
 
 
 def close_to_others(path: Path) -> None:
-    """Make a database and its write-ahead log readable and writable by their owner only.
+    """Make the files of a database readable and writable by their owner only.
 
     Raises:
         StoreError: they belong to another user and are open to more users.
@@ -55,7 +55,8 @@ def close_to_others(path: Path) -> None:
 def open_to_others(path: Path) -> list[Path]:
     """The files of a database that users other than their owner can read or write."""
     found = []
-    for file in (path, *(path.with_name(path.name + suffix) for suffix in ("-wal", "-shm", "-journal"))):
+    for suffix in ("", "-wal", "-shm", "-journal", ".lock"):
+        file = path.with_name(path.name + suffix)
         with suppress(FileNotFoundError):
             if stat.S_IMODE(file.stat().st_mode) & 0o077:
                 found.append(file)

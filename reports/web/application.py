@@ -23,7 +23,7 @@ from reports.web.context import CONTEXT, HostContext
 from reports.web.controller import ClassController
 from reports.web.feed import LiveFeed
 from reports.web.host_keys import HostKeys, HostKeysError
-from reports.web.requests import MAX_BODY_BYTES, RequestRefused, check_encoding
+from reports.web.requests import MAX_BODY_BYTES, RequestRefused, check_encoding, check_host
 from reports.web.responses import json_answer, json_error, no_store, static_answer
 from reports.web.templating import environment, render, static_files
 
@@ -140,6 +140,7 @@ class _Failure:
 async def _answer_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Turn every error into one line that says what to do: JSON for programs, a page for browsers."""
     try:
+        check_host(request)
         check_encoding(request)
         return await handler(request)
     except web.HTTPException as exc:

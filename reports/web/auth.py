@@ -12,7 +12,6 @@ from collections.abc import Collection
 from http.cookies import CookieError, SimpleCookie
 from ipaddress import ip_address
 from typing import Final
-from urllib.parse import urlsplit
 
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler, Middleware
@@ -88,8 +87,9 @@ def _is_local(request: web.Request) -> bool:
     """
     if any(name in request.headers for name in _PROXY_HEADERS):
         return False
-    host = urlsplit(f"//{request.host}").hostname or ""
-    return _is_loopback(request.remote or "") and (host == "localhost" or _is_loopback(host))
+    host, user = request.url.host or "", request.url.user
+    named = user is None and (host == "localhost" or _is_loopback(host))
+    return named and _is_loopback(request.remote or "")
 
 
 def _is_loopback(address: str) -> bool:
@@ -149,4 +149,4 @@ def _same_origin(request: web.Request) -> bool:
         return fetch_site == "same-origin"
     origin = request.headers.get(hdrs.ORIGIN)
     # Compare the host only: behind a TLS proxy, the scheme of the request differs.
-    return origin is not None and urlsplit(origin).netloc.lower() == request.host.lower()
+    return origin is not None and origin.partition("://")[2].lower() == request.host.lower()

@@ -1,6 +1,7 @@
-"""Reads request bodies of limited size and duration, for the host's API and the students' API.
+"""Checks requests, and reads bodies of limited size and duration, for the host's API and the students' API.
 
 RequestRefused
++-- MalformedHost  400   the Host header is malformed
 +-- NotJson        400   the body is not a JSON object
 +-- BodyTooSlow    408   the body did not arrive in time
 +-- BodyTooLarge   413   the body has too many bytes
@@ -29,6 +30,10 @@ class RequestRefused(Exception):
     status: ClassVar[int] = 400
 
 
+class MalformedHost(RequestRefused):
+    """The Host header is malformed."""
+
+
 class NotJson(RequestRefused):
     """The body is not a JSON object."""
 
@@ -49,6 +54,18 @@ class CompressedBody(RequestRefused):
     """The body is compressed."""
 
     status = 415
+
+
+def check_host(request: web.Request) -> None:
+    """Refuse a Host header from which no URL can be made, so that no page raises an error over it.
+
+    Raises:
+        MalformedHost: there is no such URL.
+    """
+    try:
+        request.url.origin()
+    except ValueError as exc:
+        raise MalformedHost("send the name and port of this server as Host") from exc
 
 
 def check_encoding(request: web.Request) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 import stat
+from contextlib import closing
 from typing import Final
 
-from tests.attack.target import Result, Target
+from tests.attack.target import Result, Target, running
 
 _NAMES: Final = [f"Zyxwv{number:02}" for number in range(8)]
 
@@ -60,7 +62,33 @@ async def database_deleted(target: Target) -> Result:
 
 
 async def open_database(target: Target) -> Result:
-    """Every file of the database is readable by its owner only."""
-    modes = {file.name: stat.S_IMODE(file.stat().st_mode) for file in target.folder.glob("classmood.db*")}
-    wrong = {name: oct(mode) for name, mode in modes.items() if mode & 0o077}
-    return Result(f"{len(modes)} files, open to others: {wrong or 'none'}", bool(modes) and not wrong)
+    """The database was open to everybody before this start, or is so after it."""
+    await target.start_class()
+    await target.stop()
+    files = list(target.folder.glob("classmood.db*"))
+    for file in files:
+        file.chmod(0o666)
+    async with running(target.folder) as restarted:
+        await restarted.start_class()
+        modes = {file.name: stat.S_IMODE(file.stat().st_mode) for file in target.folder.glob("classmood.db*")}
+    wrong = sorted(name for name, mode in modes.items() if mode & 0o077)
+    return Result(f"{len(modes)} files, open to others: {wrong or 'none'}", len(modes) > 1 and not wrong)
+
+
+async def clock_ahead(target: Target) -> Result:
+    """A start with the clock 200 days ahead, beyond the time for which classes are stored.
+
+    Moving what is stored 200 days back is the same to the server, and does not need another clock.
+    """
+    made = await target.start_class(title="Algebra")
+    await target.stop()
+    with closing(sqlite3.connect(target.folder / "classmood.db")) as database:
+        for column in ("started_at", "ended_at"):
+            database.execute(f"UPDATE classes SET {column} = datetime({column}, '-200 days')")
+        database.commit()
+    async with running(target.folder) as restarted:
+        await asyncio.sleep(2.0)
+        title = (await restarted.class_of(made["id"])).get("title")
+    return Result(
+        "the class is still there" if title == "Algebra" else "the class is gone", title == "Algebra"
+    )

@@ -107,6 +107,17 @@ class Target:
             found: dict[str, Any] = await response.json()
             return found
 
+    async def stop(self) -> None:
+        """Stop the server as Ctrl-C does."""
+        if self.process.returncode is None:
+            self.process.send_signal(signal.SIGINT)
+            try:
+                async with asyncio.timeout(15):
+                    await self.process.wait()
+            except TimeoutError:
+                self.process.kill()
+                await self.process.wait()
+
     async def response_time_s(self) -> float:
         """How long ``/healthz`` takes to answer."""
         began_s = time.monotonic()
@@ -141,19 +152,13 @@ async def running(folder: Path, **settings: object) -> AsyncIterator[Target]:
             stdout=asyncio.subprocess.PIPE,
             stderr=errors,
         )  # fmt: skip
-    try:
-        url, token = await _link(process)
-        async with ClientSession() as session:
-            yield Target(url, token, folder, process, log, session)
-    finally:
-        if process.returncode is None:
-            process.send_signal(signal.SIGINT)
-            try:
-                async with asyncio.timeout(15):
-                    await process.wait()
-            except TimeoutError:
-                process.kill()
-                await process.wait()
+    async with ClientSession() as session:
+        target = Target("", "", folder, process, log, session)
+        try:
+            target.url, target.token = await _link(process)
+            yield target
+        finally:
+            await target.stop()
 
 
 async def _link(process: asyncio.subprocess.Process) -> tuple[str, str]:

@@ -30,22 +30,36 @@ async def compressed_bodies(target: Target) -> Result:
 
 
 async def foreign_host_name(target: Target) -> Result:
-    """DNS rebinding: pages of strangers' host names that lead to loopback read /metrics; odd names raise."""
-    statuses = dict[str, int]()
-    names = (
+    """DNS rebinding: a page of a stranger's host name that leads to loopback reads /metrics."""
+    statuses = set[int]()
+    for name in (
         "evil.example",
         "localhost.evil.example",
         "127.0.0.1.evil.example",
         "evil.example@127.0.0.1",
-        "[",
-        "[::1",
-    )
-    for name in names:
-        async with target.session.get(f"{target.url}/metrics", headers={"Host": name}) as response:
-            await response.read()
-            statuses[name] = response.status
-    refused = set(statuses.values()) <= {400, 401, 403, 421}
-    return Result(f"answers {sorted(set(statuses.values()))}", refused and not target.has_traceback())
+    ):
+        statuses.add(await _status(target, "/metrics", name))
+    own = await _status(target, "/metrics", "localhost")
+    return Result(f"answers {sorted(statuses)}, to localhost {own}", statuses == {401} and own == 200)
+
+
+async def malformed_host_names(target: Target) -> Result:
+    """Host headers from which no URL can be made, to pages that build one."""
+    code = (await target.start_class())["code"]
+    statuses = set[int]()
+    for path in ("/metrics", f"/c/{code}/qr.svg", f"/c/{code}", "/"):
+        for name in ("[", "[::1", "localhost:x", "localhost:99999999"):
+            statuses.add(await _status(target, path, name))
+    traceback = target.has_traceback()
+    held = 400 in statuses and max(statuses) < 500 and not traceback
+    return Result(f"answers {sorted(statuses)}, traceback {traceback}", held)
+
+
+async def _status(target: Target, path: str, host: str) -> int:
+    """The status of a page for a request that names this host."""
+    async with target.session.get(target.url + path, headers={"Host": host}) as response:
+        await response.read()
+        return response.status
 
 
 async def room_urls(target: Target) -> Result:

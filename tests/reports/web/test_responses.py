@@ -6,6 +6,7 @@ import base64
 import hashlib
 import re
 
+import pytest
 from structlog.testing import capture_logs
 
 from tests.reports.builders import a_class, a_window
@@ -92,3 +93,11 @@ async def test_internal_error_is_one_line_without_details(host: Host) -> None:
     assert (page.status, page.content_type) == (500, "text/html")
     assert "secret detail" not in await page.text()
     assert "frame-ancestors 'none'" in page.headers["Content-Security-Policy"]
+
+
+@pytest.mark.parametrize("name", ["[", "localhost:x", "localhost:99999999", "@"])
+async def test_a_malformed_host_header_is_refused_in_one_line(host: Host, name: str) -> None:
+    for path in ("/metrics", "/healthz"):
+        response = await host.client.get(path, headers={"Host": name})
+        assert response.status == 400
+        assert await response.json() == {"error": "send the name and port of this server as Host"}
