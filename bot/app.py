@@ -16,7 +16,7 @@ from aiohttp import web
 
 from bot.analyze.analyser import Analyser
 from bot.config import AnalysisSettings, Settings, WebSettings
-from bot.host_links import open_host_access
+from bot.host_links import key_store, open_host_access
 from bot.metrics import MeteredReader, Metrics
 from bot.openapi import description_route
 from bot.rooms.contract import RoomUrlError
@@ -140,10 +140,11 @@ async def serving(settings: Settings) -> AsyncIterator[Server]:
         ConfigError: the host token cannot be used.
     """
     async with AsyncExitStack() as stack:
-        access = await asyncio.to_thread(open_host_access, settings.web)
         await asyncio.to_thread(load_all)
         store = await asyncio.to_thread(Store.open, settings.store.url)
         stack.push_async_callback(asyncio.to_thread, store.close)
+        # After the store, which creates the tables that the keys may be in.
+        access = await asyncio.to_thread(lambda: open_host_access(settings.web, key_store(settings)))
         recovered = await store.recover(_utc_now())
         for info in recovered:
             _log.warning("class cut off by a crash, recovered", class_id=info.id)

@@ -267,6 +267,8 @@ def _token(settings: Settings) -> str:
     path = settings.web.token_file
     if configured_token(settings.web) is not None:
         return "web.token is set and long enough"
+    if not settings.store.is_file:
+        return "its hash is stored in the database, for every server that shares it"
     if not path.exists():
         return f"created at the first start; its hash will be stored in {path}"
     KeyFile(path).read()

@@ -1,4 +1,4 @@
-"""The servers of a database, the owner of each running class, 64-bit numbers, and indexes.
+"""The servers of a database, the host's keys, the owner of each running class, 64-bit numbers, and indexes.
 
 Revision: 0008, after 0007.
 """
@@ -25,6 +25,14 @@ def upgrade() -> None:
         sa.Column("seen_at", sa.DateTime(), nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_servers"),
     )
+    op.create_table(
+        "host_keys",
+        sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("token", sa.String(64), nullable=False),
+        sa.Column("links", sa.JSON(), nullable=False),
+        sa.Column("cookies", sa.JSON(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_host_keys"),
+    )
     op.add_column("classes", sa.Column("owner", sa.String(64), nullable=True))
     _set_number_type(sa.BigInteger(), sa.Integer())
     for column in ("started_at", "ended_at", "state"):
@@ -47,6 +55,7 @@ def downgrade() -> None:
         op.drop_index(f"ix_classes_{column}", "classes")
     _set_number_type(sa.Integer(), sa.BigInteger())
     op.drop_column("classes", "owner")
+    op.drop_table("host_keys")
     op.drop_table("servers")
 
 

@@ -298,6 +298,17 @@ class ServerRow(Base):
     seen_at: Mapped[datetime]
 
 
+class HostKeysRow(Base):
+    """The hashes of the host's secrets, in one row; a SQLite database keeps them in a file beside it."""
+
+    __tablename__ = "host_keys"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    token: Mapped[str] = mapped_column(_ID)
+    links: Mapped[dict[str, Any]]
+    cookies: Mapped[dict[str, Any]]
+
+
 def to_utc(moment: datetime) -> datetime:
     """A time as the tables store it: in UTC and without a zone.
 
