@@ -76,12 +76,14 @@ $(VENV)/.training: $(VENV)/.dev
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,training]'
 	touch $@
 
-# Programs that the tests use. Without root, missing programs are printed and their tests are skipped.
+# Programs that the tests use, each with the name of its package where that differs. Without root, missing
+# programs are printed and their tests are skipped.
 system:
-	@for program in chromium janus strace nginx openssl sqlite3; do \
+	@for pair in chromium janus strace nginx openssl sqlite3 psql:postgresql caddy turnserver:coturn; do \
+	  program=$${pair%%:*}; package=$${pair##*:}; \
 	  command -v $$program >/dev/null && continue; \
 	  if [ -n "$(ROOT)" ]; then \
 	    [ -n "$$updated" ] || apt-get update -qq; updated=1; \
-	    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$program >/dev/null || exit 1; \
-	  else echo "$$program is missing and its tests are skipped: run 'apt-get install $$program' as root"; fi; \
+	    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$package >/dev/null || exit 1; \
+	  else echo "$$program is missing and its tests are skipped: run 'apt-get install $$package' as root"; fi; \
 	done

@@ -25,6 +25,7 @@ from benchmarks.simulation.livekit_server import API_KEY, API_SECRET, LiveKitSer
 from benchmarks.simulation.livekit_students import LiveKitStudents
 from benchmarks.soak import tasks_left
 from bot.config import LiveKitSettings, WebrtcSettings
+from bot.pipeline.observation import is_black
 from bot.rooms import contract
 from bot.rooms.livekit.adapter import parse_url
 from bot.rooms.livekit.room import LiveKitRoom
@@ -35,6 +36,7 @@ _STEP_S: Final = 0.5
 _STARVED_S: Final = 3.0
 _SAMPLES_PER_S: Final = 2.0
 _PROBE_S: Final = 0.01
+_MAX_MISTAKEN: Final = 20
 
 
 @dataclass(slots=True)
@@ -44,6 +46,9 @@ class _Seen:
     Attributes:
         pictures: Frames shown.
         wrong: Frames that show another student.
+        black: Black frames, which count as a camera that is off.
+        unreadable: Frames whose identity cannot be read, because the encoder blurred it.
+        mistaken: The first of the wrong frames: the student, and whom the frame shows.
         last_s: When each student whose camera is on had the last frame, or was switched on.
         longest_s: The longest time without a frame of each student, seconds.
         ages_ms: Age of every tenth frame.
@@ -52,6 +57,9 @@ class _Seen:
 
     pictures: int = 0
     wrong: int = 0
+    black: int = 0
+    unreadable: int = 0
+    mistaken: list[tuple[int, int]] = field(default_factory=list)
     last_s: dict[int, float] = field(default_factory=dict)
     longest_s: dict[int, float] = field(default_factory=dict)
     ages_ms: list[float] = field(default_factory=list)
@@ -162,8 +170,8 @@ async def churn(tracks: int, seconds: float, size: tuple[int, int]) -> dict[str,
             room = LiveKitRoom(address, access, WebrtcSettings(), samples_per_s=_SAMPLES_PER_S)
             async with room:
                 watching = asyncio.create_task(_watch(room, seen))
-                probing = asyncio.create_task(_probe(seen))
                 await class_.fill(tracks)
+                probing = asyncio.create_task(_probe(seen))
                 start_mb, start_threads = await _run_changes(class_, tracks, seconds / 3)
                 end_mb, end_threads = await _run_changes(class_, tracks, seconds * 2 / 3)
                 await asyncio.sleep(_STARVED_S)
@@ -181,6 +189,9 @@ async def churn(tracks: int, seconds: float, size: tuple[int, int]) -> dict[str,
         **class_.changes,
         "pictures": seen.pictures,
         "wrong": seen.wrong,
+        "mistaken": seen.mistaken,
+        "black": seen.black,
+        "unreadable": seen.unreadable,
         "students": len(without),
         "starved": sum(without_s > _STARVED_S for without_s in without),
         "longest_without_s": round(without[-1], 2),
@@ -223,7 +234,10 @@ async def _read(track: VideoTrack, student: int, seen: _Seen) -> None:
                 continue
             luma, now_s = frame.luma(), time.monotonic()
             seen.pictures += 1
-            seen.wrong += read_identity(luma) != student % NUMBERS
+            if is_black(luma):  # LiveKit's library sends such frames while it switches a camera off
+                seen.black += 1
+            else:
+                _check_identity(read_identity(luma), student, seen)
             seen.check(student)
             if student in seen.last_s:
                 seen.last_s[student] = now_s
@@ -231,6 +245,14 @@ async def _read(track: VideoTrack, student: int, seen: _Seen) -> None:
                 seen.ages_ms.append(age_s(student, read_number(luma), now_s) * 1000)
     except TrackEnded:
         return
+
+
+def _check_identity(shown: int, student: int, seen: _Seen) -> None:
+    if shown < 0:
+        seen.unreadable += 1
+    elif shown != student % NUMBERS:
+        seen.wrong += 1
+        seen.mistaken = [*seen.mistaken, (student, shown)][:_MAX_MISTAKEN]
 
 
 async def _probe(seen: _Seen) -> None:

@@ -16,7 +16,7 @@ from aiohttp import web
 
 from bot.analyze.analyser import Analyser
 from bot.config import AnalysisSettings, Settings, WebSettings
-from bot.host_links import open_host_access
+from bot.host_links import key_store, open_host_access
 from bot.metrics import MeteredReader, Metrics
 from bot.openapi import description_route
 from bot.rooms.contract import RoomUrlError
@@ -24,6 +24,7 @@ from bot.rooms.registry import RoomContext, adapters, open_room
 from bot.sessions.lifecycle import Sessions
 from bot.sessions.recorder import Recorder
 from bot.sessions.retention import Retention
+from bot.sessions.store_watch import StoreWatch
 from inference.batcher import FaceAnalysisPool
 from inference.classifier import DEFAULT_MODEL, CnnClassifier
 from inference.detector import BlazeFace, FaceDetector
@@ -139,10 +140,11 @@ async def serving(settings: Settings) -> AsyncIterator[Server]:
         ConfigError: the host token cannot be used.
     """
     async with AsyncExitStack() as stack:
-        access = await asyncio.to_thread(open_host_access, settings.web)
         await asyncio.to_thread(load_all)
         store = await asyncio.to_thread(Store.open, settings.store.url)
         stack.push_async_callback(asyncio.to_thread, store.close)
+        # After the store, which creates the tables that the keys may be in.
+        access = await asyncio.to_thread(lambda: open_host_access(settings.web, key_store(settings)))
         recovered = await store.recover(_utc_now())
         for info in recovered:
             _log.warning("class cut off by a crash, recovered", class_id=info.id)
@@ -154,8 +156,6 @@ async def serving(settings: Settings) -> AsyncIterator[Server]:
         if reader is not None:
             stack.push_async_callback(asyncio.to_thread, reader.close)
         recorder = Recorder(store, metrics)
-        watching = asyncio.create_task(recorder.watch_file(), name="watch-file")
-        stack.push_async_callback(_cancel, watching)
         context = RoomContext(settings, metrics.on_dropped, recorder.erase_after_class)
         rooms = await asyncio.to_thread(adapters, context)
         feed = LiveFeed()
@@ -173,6 +173,9 @@ async def serving(settings: Settings) -> AsyncIterator[Server]:
             metrics=metrics,
             public_url=(settings.web.public_url or url).rstrip("/"),
         )
+        watch = StoreWatch(store, recorder, sessions.store_states, now=_utc_now)
+        watching = asyncio.create_task(watch.run(), name="store-watch")
+        stack.push_async_callback(_cancel, watching)
         # In a thread: templates and static files are read from the disk.
         app = await asyncio.to_thread(
             build_app,

@@ -82,6 +82,11 @@ class StoreSettings(_Section):
 
     url: str = "sqlite:///classmood.db"
 
+    @property
+    def is_file(self) -> bool:
+        """Whether the database is a SQLite file, which one server uses; others can have several servers."""
+        return self.url.startswith("sqlite")
+
 
 class WebSettings(_Section):
     """The host's pages."""

@@ -37,6 +37,7 @@ from inference.emotions import CROP_PX
 from inference.errors import InferenceError
 from reports.store import StoreError
 from reports.store.inspection import SchemaState, inspect
+from reports.store.postgresql import OLDEST_MAJOR, SLOW_MS, ServerFacts
 from reports.web.host_keys import HostKeysError
 from reports.web.key_file import KeyFile
 
@@ -151,6 +152,8 @@ def _database(settings: Settings) -> str:
             f"run `chmod 600 {files}`, or let the next start do it: other users of this machine can read "
             "the database"
         )
+    if database.server is not None:
+        _require_server(database.server)
     texts = {
         SchemaState.ABSENT: f"{name} does not exist yet: the first start creates it",
         SchemaState.EMPTY: f"{name} has no tables yet: the next start creates them",
@@ -159,7 +162,29 @@ def _database(settings: Settings) -> str:
             f"to {database.required_revision}"
         ),
     }
-    return texts.get(database.state, f"{name} has the tables of this version, revision {revision}")
+    text = texts.get(database.state, f"{name} has the tables of this version, revision {revision}")
+    facts = database.server
+    return text if facts is None else f"{text}; PostgreSQL {facts.version}, {facts.latency_ms:.1f} ms away"
+
+
+def _require_server(facts: ServerFacts) -> None:
+    """Check what a PostgreSQL server said.
+
+    Raises:
+        _Wrong: the role of store.url lacks rights.
+        _Warning: the server is old or far away.
+    """
+    if facts.missing:
+        raise _Wrong(
+            "give the role of store.url the rights that it lacks, or name another role: "
+            f"{', '.join(facts.missing)}"
+        )
+    if facts.major < OLDEST_MAJOR:
+        raise _Warning(f"update PostgreSQL to {OLDEST_MAJOR} or later: this is {facts.version}")
+    if facts.latency_ms > SLOW_MS:
+        raise _Warning(
+            f"move the database nearer: an answer takes {facts.latency_ms:.0f} ms, more than {SLOW_MS:.0f} ms"
+        )
 
 
 def _port(settings: Settings) -> str:
@@ -242,6 +267,8 @@ def _token(settings: Settings) -> str:
     path = settings.web.token_file
     if configured_token(settings.web) is not None:
         return "web.token is set and long enough"
+    if not settings.store.is_file:
+        return "its hash is stored in the database, for every server that shares it"
     if not path.exists():
         return f"created at the first start; its hash will be stored in {path}"
     KeyFile(path).read()

@@ -1,6 +1,7 @@
 """Creates host links and the host token, when the server starts and for ``classmood token``.
 
-Their hashes are stored in ``web.token_file`` or, if ``web.token`` is set, in the server's memory only.
+Their hashes are stored in ``web.token_file``, in the database if several servers may share it, or, if
+``web.token`` is set, in the server's memory only.
 """
 
 from __future__ import annotations
@@ -12,9 +13,10 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.request import ProxyHandler, Request, build_opener
 
-from bot.config import ConfigError, WebSettings
+from bot.config import ConfigError, Settings, WebSettings
 from reports.web.host_keys import HostKeys, HostKeysError, Keys, MemoryKeyStore, hash_secret
 from reports.web.key_file import MIN_TOKEN_CHARS, KeyFile
+from reports.web.key_table import KeyTable
 
 _SERVER_TIMEOUT_S: Final = 10.0
 
@@ -34,8 +36,19 @@ class HostAccess:
     token: str | None = None
 
 
-def open_host_access(settings: WebSettings) -> HostAccess:
-    """Load the host keys and create a link; ``web.token_file`` is created if it does not exist.
+def key_store(settings: Settings) -> KeyFile | KeyTable:
+    """Where the keys are stored unless ``web.token`` is set.
+
+    Raises:
+        StoreError: ``store.url`` cannot be used.
+    """
+    if settings.store.is_file:
+        return KeyFile(settings.web.token_file)
+    return KeyTable(settings.store.url)
+
+
+def open_host_access(settings: WebSettings, store: KeyFile | KeyTable) -> HostAccess:
+    """Load the host keys and create a link; a host token is created if there is none.
 
     Raises:
         ConfigError: the token is too short, or its file is readable by others or cannot be used.
@@ -47,7 +60,6 @@ def open_host_access(settings: WebSettings) -> HostAccess:
         # The configured token also works once as a link: whoever set it may not see what the server prints.
         keys = Keys(hash_secret(configured)).with_link(configured, now, lifetime_s=float("inf"))
         return HostAccess(HostKeys(MemoryKeyStore(keys.with_link(code, now))), code)
-    store = KeyFile(settings.token_file)
     try:
         token = store.create()
         if token is not None:
@@ -72,18 +84,18 @@ def configured_token(settings: WebSettings) -> str | None:
     return token
 
 
-def fresh_link(settings: WebSettings) -> str:
+def fresh_link(settings: WebSettings, store: KeyFile | KeyTable) -> str:
     """Create a link, which lets one browser in, once. A server that starts later accepts it, too.
 
     Raises:
         ConfigError: the token cannot be used, or ``web.token`` is set and no server answers.
     """
     token = configured_token(settings)
-    code = open_host_access(settings).code if token is None else _code_from_server(settings, token)
+    code = open_host_access(settings, store).code if token is None else _code_from_server(settings, token)
     return _link(settings, code)
 
 
-def rotate_token(settings: WebSettings) -> tuple[str, str]:
+def rotate_token(settings: WebSettings, store: KeyFile | KeyTable) -> tuple[str, str]:
     """Replace the host token: the old token, every cookie and every link stop working.
 
     Returns:
@@ -95,7 +107,7 @@ def rotate_token(settings: WebSettings) -> tuple[str, str]:
     if configured_token(settings) is not None:
         raise ConfigError("change web.token itself and restart the server: --rotate cannot, as it is set")
     try:
-        token = KeyFile(settings.token_file).rotate()
+        token = store.rotate()
     except HostKeysError as exc:
         raise ConfigError(str(exc)) from exc
     return token, _link(settings, token)

@@ -1,8 +1,7 @@
 """Alembic runs this module to migrate a database.
 
 The store passes its engine. The ``alembic`` command passes none: it migrates the database of config.yaml and
-the environment, or the one of ``alembic -x url=URL``. Like the store, it refuses a SQLite file that is in
-use.
+the environment, or the one of ``alembic -x url=URL``. Like the store, it refuses a database that is in use.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ from alembic.util.exc import CommandError
 from sqlalchemy import Engine
 from sqlalchemy.engine import URL
 
-from reports.store.database import display_name, locked, migration_engine, resolve
+from reports.store.database import begin_migration, display_name, locked, migration_engine, resolve
 from reports.store.errors import StoreError, translated
 from reports.store.tables import Base
 
@@ -39,6 +38,7 @@ def _migrate(engine: Engine) -> None:
             render_as_batch=engine.dialect.name == "sqlite",
         )
         with context.begin_transaction():
+            begin_migration(connection)
             context.run_migrations()
 
 

@@ -7,6 +7,8 @@ import pytest
 from blockbuster import BlockBuster, blockbuster_ctx
 from hypothesis import HealthCheck, settings
 
+from tests.postgres_server import MISSING, PostgresServer, programs, running_server
+
 # On a busy machine Hypothesis may need long to draw examples. That is no failure of the code under test.
 settings.register_profile("no_deadline", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("no_deadline")
@@ -56,3 +58,13 @@ def cases() -> Path:
     if not folder.is_dir():
         pytest.skip("the collected files are missing (../shared/cases)")
     return folder
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """A private PostgreSQL server."""
+    found = programs()
+    if found is None:
+        pytest.skip(MISSING)
+    with running_server(found) as server:
+        yield server

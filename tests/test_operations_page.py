@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 import shutil
 import subprocess
@@ -16,8 +17,10 @@ from bot.metrics import Metrics
 from bot.rooms.companion import room, student_routes
 from bot.webrtc import offers
 from reports.store import Store
+from reports.summary.records import Consent
 from reports.web import api, requests, stream
 from reports.web.feed import LiveFeed
+from tests.postgres_server import PostgresServer
 from tests.reports.builders import a_class, a_window
 
 TEXT = (Path(__file__).parents[1] / "docs" / "operations.md").read_text(encoding="utf-8")
@@ -82,6 +85,47 @@ def test_backup_of_a_running_server_can_be_restored(tmp_path: Path, backup: str)
     with closing(Store.open(url)) as restored:
         assert [info.id for info in asyncio.run(restored.classes())] == ["c1"]
         assert len(asyncio.run(restored.windows("c1"))) == 1
+
+
+def test_backup_of_postgresql_can_be_restored(postgres: PostgresServer, tmp_path: Path) -> None:
+    name, restored = postgres.create(), postgres.create(empty=True)
+    client = {**os.environ, "PATH": f"{postgres.programs}:{os.environ['PATH']}"}
+    client |= {"PGHOST": str(postgres.folder), "PGUSER": "admin"}
+
+    def run(number: int, database: str) -> None:
+        commands = block("PostgreSQL", number).replace(" classmood\n", f" {database}\n")
+        commands = commands.replace("--dbname=classmood", f"--dbname={database}")
+        subprocess.run(commands, shell=True, cwd=tmp_path, env=client, check=True)
+
+    with closing(Store.open(postgres.url(name))) as store:
+        asyncio.run(_store_a_class(store))
+        run(1, name)
+    run(2, restored)
+    with closing(Store.open(postgres.url(restored))) as store:
+        assert [info.id for info in asyncio.run(store.classes())] == ["c1"]
+        assert len(asyncio.run(store.windows("c1"))) == 1
+
+
+def test_names_leave_the_files_of_postgresql_as_the_privacy_page_says(postgres: PostgresServer) -> None:
+    """What the page admits is tested, too: without the command, the name stays."""
+    page = (Path(__file__).parents[1] / "docs" / "privacy.md").read_text(encoding="utf-8")
+    (command,) = re.findall(r"```sql\n(.*?);\n```", page)
+    name = postgres.create()
+    (number,) = postgres.execute(name, f"SELECT oid FROM pg_database WHERE datname = '{name}'")[0]
+
+    def table_files() -> bytes:
+        postgres.execute(name, "CHECKPOINT")
+        files = (postgres.data / "base" / str(number)).iterdir()
+        return b"".join(file.read_bytes() for file in files)
+
+    with closing(Store.open(postgres.url(name))) as store:
+        asyncio.run(_store_a_class(store))
+        asyncio.run(store.add_consent(Consent("c1", "p1", 1.0, True, "Ada Checkin")))
+        assert b"Ada Checkin" in table_files()
+        asyncio.run(store.erase_participant("c1", "p1"))
+        assert b"Ada Checkin" in table_files()
+        postgres.execute(name, command)
+        assert b"Ada Checkin" not in table_files()
 
 
 async def _store_a_class(store: Store) -> None:

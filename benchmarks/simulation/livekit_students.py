@@ -153,6 +153,7 @@ class _Student:
         simulcast: bool = False,
         size: Sequence[int] | None = None,
         shown: int | None = None,
+        face: bool = False,
     ) -> str:
         """Publish a camera and return the identifier of its track.
 
@@ -162,6 +163,7 @@ class _Student:
             simulcast: Whether smaller layers are sent too.
             size: Width and height of its frames.
             shown: The identity drawn into its frames; the student's number by default.
+            face: Whether a face is drawn.
         """
         from livekit import rtc
 
@@ -175,7 +177,7 @@ class _Student:
             video_encoding=rtc.VideoEncoding(max_framerate=FPS, max_bitrate=250_000 * height // 180),
         )
         identity = self._number % NUMBERS if shown is None else shown
-        spec = ClipSpec(identity, width, height, FPS, noise=0)  # the SDK encodes every frame
+        spec = ClipSpec(identity, width, height, FPS, face=face, noise=0)  # the SDK encodes every frame
         self._stop_feeding()
         self._feeding = asyncio.create_task(self._feed(camera, spec))
         publication = await self._room.local_participant.publish_track(self._track, options)

@@ -88,11 +88,10 @@ def purge(settings: Settings, older_than: int | None, clock_is_right: bool) -> N
     days = settings.privacy.retention_days if older_than is None else older_than
     individual = timedelta(hours=settings.privacy.individual_hours)
     now = datetime.now(UTC)
-    with closing(Store.open(settings.store.url)) as store:
-        if store.alone:
-            # Retention starts at a class's end. A class that a crash cut off has no end before this.
-            run(store.recover(now))
-        newest_first = run(store.classes())
+    with closing(Store.open(settings.store.url, migrating=False)) as store:
+        # Retention starts at a class's end. A class that a crash cut off has no end before this.
+        run(store.recover(now))
+        newest_first = run(store.classes(limit=1))
         if newest_first and not clock_is_right and now - newest_first[0].started_at > _CLOCK_DOUBTED:
             raise StoreError(
                 f"check the clock, then repeat with --clock-is-right: it says {now:%Y-%m-%d}, but the newest "

@@ -9,7 +9,7 @@ import click
 from bot.cli.options import FAILED, port_option, with_overrides, with_settings
 from bot.config import Settings
 from bot.doctor import Verdict, examine
-from bot.host_links import fresh_link, rotate_token
+from bot.host_links import fresh_link, key_store, rotate_token
 
 
 @click.command(epilog="Example: classmood doctor --config config.yaml")
@@ -43,8 +43,8 @@ def token(settings: Settings, rotate: bool, port: int | None) -> None:
 
     The link works on a running server and on one that is started later.
     """
-    web = with_overrides(settings, port).web
-    new_token, link = rotate_token(web) if rotate else (None, fresh_link(web))
+    web, keys = with_overrides(settings, port).web, key_store(settings)
+    new_token, link = rotate_token(web, keys) if rotate else (None, fresh_link(web, keys))
     if new_token is not None:
         click.echo(f"Host token:    {new_token}", err=True)
         click.echo("Save it now: it cannot be shown again.", err=True)

@@ -161,6 +161,11 @@ class Sessions:
             return _STOPPING
         return None if self._recorder.trouble is None else _STORE_IN_TROUBLE
 
+    def store_states(self) -> None:
+        """Store the state of every running class again, after another server marked it as interrupted."""
+        for running in self._running.values():
+            running.store_state()
+
     async def close(self) -> None:
         """Refuse new classes, end the running ones, and wait until all records are stored."""
         self._stopping = True

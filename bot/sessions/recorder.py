@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Final
@@ -21,9 +20,6 @@ from reports.summary.windows import WindowSummary
 MAX_ERASURES: Final = 500
 """Queued erasures after a class. Anyone may request one, even without having been in a class, and these
 requests must not push windows out of the queue."""
-
-WATCH_S: Final = 2.0
-"""Pause between two checks of the database file, seconds."""
 
 _ERASE_SETTLE_S: Final = 1.2
 """How long an erasure after a class waits for the queue to be empty before it is queued itself, seconds."""
@@ -48,7 +44,7 @@ class Recorder:
         self._store, self._metrics = store, metrics
         self._queue = WriteQueue(self._on_queue)
         self._listener: Callable[[str | None], None] = lambda _trouble: None
-        self._file_trouble: str | None = None
+        self._found_trouble: str | None = None
         self._erasures: set[str] = set()  # participants whose erasure after a class is queued
 
     def listen(self, listener: Callable[[str | None], None]) -> None:
@@ -58,21 +54,15 @@ class Recorder:
     @property
     def trouble(self) -> str | None:
         """Why the store accepts no writes at present, in one line; None while it does."""
-        return self._queue.trouble or self._file_trouble
+        return self._queue.trouble or self._found_trouble
 
-    async def watch_file(self) -> None:
-        """Notice every ``WATCH_S`` seconds whether the database file was deleted; runs until cancelled.
-
-        Without a running class nothing is written that would notice it.
-        """
-        while True:
-            trouble = await asyncio.to_thread(self._store.trouble)
-            if trouble != self._file_trouble:
-                self._file_trouble = trouble
-                if trouble is not None:
-                    _log.error("nothing can be stored", reason=trouble)
-                self._listener(self.trouble)
-            await asyncio.sleep(WATCH_S)
+    def show_trouble(self, trouble: str | None) -> None:
+        """Show trouble of the database that was found without a write; None once it is over."""
+        if trouble != self._found_trouble:
+            self._found_trouble = trouble
+            if trouble is not None:
+                _log.error("nothing can be stored", reason=trouble)
+            self._listener(self.trouble)
 
     async def add_class(self, info: ClassInfo) -> None:
         """Write a new class at once.

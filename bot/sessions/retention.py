@@ -79,7 +79,7 @@ class Retention:
         at_s = self._clock()
         before, self._before = self._before, (now, at_s)
         if before is None:
-            newest_first = await self._store.classes()
+            newest_first = await self._store.classes(limit=1)
             return not newest_first or timedelta(0) <= now - newest_first[0].started_at <= _CONFIRMED
         moved_s = (now - before[0]).total_seconds() - (at_s - before[1])
         return abs(moved_s) <= MAX_DRIFT_S

@@ -156,6 +156,10 @@ class RunningClass:
             self.info = replace(self.info, reason=reason)
             self._services.feed.publish(self.info.id, "state", self.info.to_json())
 
+    def store_state(self) -> None:
+        """Store the present state again; see ``Sessions.store_states``."""
+        self._services.recorder.class_state(self.info, lambda: None)
+
     async def run(self) -> None:
         """Run the class to its end."""
         structlog.contextvars.bind_contextvars(class_id=self.info.id)  # in every log line of this class
@@ -203,8 +207,8 @@ class RunningClass:
             announced = await room.announce(services.say(notice))
             if settings.privacy.require_announcement and not announced:
                 raise RoomDenied(
-                    "use a room with chat, or inform the class yourself and set privacy.require_announcement "
-                    "to false: the bot could not announce itself in this room, as that setting requires"
+                    "use a room with chat, or ask whoever runs ClassMood: on this server it may join only "
+                    "where it can announce itself, and it could not do so in this room"
                 )
             self._began_s = asyncio.get_running_loop().time()
             await self._change(ClassState.LIVE, _LIVE)

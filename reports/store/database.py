@@ -1,50 +1,45 @@
-"""Opens a database for the store: the lock, the migrations, the engines, and errors in plain words.
+"""Opens a database for the store: its URL, the lock, the migrations, and the engines.
 
-Whatever a database or the file system raises leaves this module as a ``StoreError``.
-
-SQLite needs settings that other databases have by default: a lock against a second program, write-ahead
-logging so that readers never wait for the writer, enforced foreign keys, overwriting of deleted content with
-zeros, and transactions that include changes of tables, so that an interrupted migration leaves nothing
-behind.
+Whatever a database or the file system raises leaves this module as a ``StoreError``. What only SQLite or only
+PostgreSQL needs is in ``reports.store.sqlite`` and ``reports.store.postgresql``.
 """
 
 from __future__ import annotations
 
-import fcntl
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Final
 
 import structlog
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy import Connection, Engine, create_engine, make_url
+from sqlalchemy import inspect as inspect_tables
 from sqlalchemy.engine import URL
-from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import ArgumentError
-from sqlalchemy.pool import ConnectionPoolEntry, NullPool
+from sqlalchemy.pool import NullPool
 
 import migrations
-from reports.store.database_file import close_to_others
+from reports.store import postgresql, sqlite
 from reports.store.errors import StoreError, translated
+from reports.store.ownership import servers_at_work
+from reports.store.postgresql import Patience
+from reports.store.tables import ServerRow
 
-_BUSY_TIMEOUT_S: Final = "5"
-_SECURE_PRAGMAS: Final = ("PRAGMA foreign_keys=ON", "PRAGMA secure_delete=ON")
 _log = structlog.get_logger()
 
 
 def resolve(url: str) -> URL:
-    """Parse the URL of a database; a SQLite file gets an absolute path and a timeout for locks.
+    """Parse the URL of a database and add the defaults for its kind.
 
     Raises:
         StoreError: the URL cannot be used.
     """
     try:
         parsed = make_url(url)
+        if parsed.drivername in ("postgresql", "postgres"):
+            parsed = parsed.set(drivername="postgresql+psycopg")
         dialect = parsed.get_dialect()
     except ArgumentError as exc:
         raise StoreError(
@@ -52,59 +47,28 @@ def resolve(url: str) -> URL:
         ) from exc
     if dialect.is_async:
         raise StoreError(f"name a synchronous driver in store.url: {parsed.drivername} is asynchronous")
-    if parsed.get_backend_name() != "sqlite":
-        return parsed
-    file = parsed.database or ""
-    if file in ("", ":memory:") or file.startswith("file:"):
-        raise StoreError(
-            "set store.url to a plain file, like sqlite:///classmood.db: a database in memory would be lost"
-        )
-    # Absolute and without symbolic links, so that every path to the file leads to the same lock.
-    parsed = parsed.set(database=str(Path(file).resolve()))
-    return parsed if "timeout" in parsed.query else parsed.update_query_dict({"timeout": _BUSY_TIMEOUT_S})
+    if parsed.get_backend_name() == "sqlite":
+        return sqlite.with_defaults(parsed)
+    return postgresql.with_defaults(parsed)
 
 
 def display_name(url: URL) -> str:
-    """Name of a database in messages: the file, or the URL without its password."""
+    """Name of a database in messages: the file, or the URL without its password and parameters."""
     if url.get_backend_name() == "sqlite":
         return str(url.database)
-    return url.render_as_string(hide_password=True)
+    host = {"host": url.query["host"]} if "host" in url.query else {}  # the folder of a Unix socket
+    return url.set(query=host).render_as_string(hide_password=True)
 
 
-@contextmanager
-def locked(url: URL) -> Iterator[None]:
+def locked(url: URL) -> AbstractContextManager[None]:
     """Lock a SQLite file against every other opener; other databases are not locked.
-
-    The kernel releases the lock when the process ends, even after a crash. The lock file remains: after it
-    was removed, two processes could lock two different files of the same name.
 
     Raises:
         StoreError: another process has the lock, or the folder is not writable.
     """
-    if url.get_backend_name() != "sqlite":
-        yield
-        return
-    name = display_name(url)
-    path = Path(name)
-    with translated(name):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        lock = os.open(f"{name}.lock", os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        with translated(name):
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as exc:
-                raise StoreError(
-                    f"another ClassMood is running on {name}: use or stop that one, "
-                    "or set store.url to another file"
-                ) from exc
-            # The file can contain names: no other user of the machine may read it.
-            if not path.exists():
-                path.touch(mode=0o600)
-            close_to_others(path)
-        yield
-    finally:
-        os.close(lock)
+    return (
+        sqlite.locked_file(Path(display_name(url))) if url.get_backend_name() == "sqlite" else nullcontext()
+    )
 
 
 def alembic_config() -> Config:
@@ -121,9 +85,11 @@ def migration_engine(url: URL) -> Engine:
     Foreign keys are not enforced: SQLite rebuilds a table by dropping it, which would delete all rows that
     refer to it.
     """
+    if url.get_backend_name() == "postgresql":
+        url = postgresql.for_migrations(url)
     engine = create_engine(url, poolclass=NullPool, hide_parameters=True)
     if engine.dialect.name == "sqlite":
-        _prepare(engine, (), transactions=True)
+        sqlite.prepare(engine, (), transactions=True)
     return engine
 
 
@@ -131,7 +97,7 @@ def migrate(url: URL) -> None:
     """Migrate a database to the tables of this version. A newer database is left unchanged.
 
     Raises:
-        StoreError: the database is newer, or cannot be read or changed.
+        StoreError: the database is newer, another server is using it, or it cannot be read or changed.
     """
     config = alembic_config()
     script = ScriptDirectory.from_config(config)
@@ -146,6 +112,28 @@ def migrate(url: URL) -> None:
             config.attributes["connection"] = engine
             command.upgrade(config, "head")
             _log.info("database migrated", found=sorted(found), now=script.get_heads())
+
+
+def begin_migration(connection: Connection) -> None:
+    """Wait for a migration by another program, and check that no server uses the database.
+
+    Call it inside the transaction of the migration.
+
+    Raises:
+        StoreError: a server uses the database, and its tables are not those of this version.
+    """
+    if connection.dialect.name == "postgresql":
+        postgresql.lock_migrations(connection)
+    heads = set(MigrationContext.configure(connection).get_current_heads())
+    current = heads == set(ScriptDirectory.from_config(alembic_config()).get_heads())
+    if current or not inspect_tables(connection).has_table(ServerRow.__tablename__):
+        return
+    machines = servers_at_work(connection)
+    if machines:
+        raise StoreError(
+            f"stop every other ClassMood that uses {display_name(connection.engine.url)}, then start this "
+            f"one: the tables must change, and the database is in use on {', '.join(machines)}"
+        )
 
 
 def require_current(url: URL) -> None:
@@ -169,11 +157,12 @@ def require_current(url: URL) -> None:
         raise StoreError(f"start `classmood serve` once to update {name}: its tables are of another version")
 
 
-def writer_engine(url: URL) -> Engine:
+def writer_engine(url: URL, patience: Patience) -> Engine:
     """An engine for the one thread that writes."""
     engine = create_engine(url, pool_size=1, max_overflow=0, pool_pre_ping=True, hide_parameters=True)
     if engine.dialect.name == "sqlite":
-        _prepare(engine, ("PRAGMA journal_mode=WAL", *_SECURE_PRAGMAS), transactions=True)
+        sqlite.prepare(engine, sqlite.WRITER_PRAGMAS, transactions=True)
+    postgresql.limit_waits(engine, patience)
     return engine
 
 
@@ -188,57 +177,20 @@ def prove_writable(writer: Engine) -> None:
         connection.rollback()
 
 
-def reader_engine(url: URL, connections: int) -> Engine:
+def reader_engine(url: URL, connections: int, patience: Patience | None = None) -> Engine:
     """An engine for threads that only read, one connection for each."""
+    if url.get_backend_name() == "postgresql":
+        url = postgresql.for_reading(url)
     engine = create_engine(
         url, pool_size=connections, max_overflow=0, pool_pre_ping=True, hide_parameters=True
     )
     if engine.dialect.name == "sqlite":
-        _prepare(engine, ("PRAGMA query_only=ON",), transactions=False)
+        sqlite.prepare(engine, sqlite.READER_PRAGMAS, transactions=False)
+    postgresql.limit_waits(engine, patience or Patience())
     return engine
 
 
 def wipe_deleted(writer: Engine) -> None:
-    """Remove what was just deleted from SQLite's write-ahead log too.
-
-    The log contains earlier versions of pages until it is copied into the file and truncated, which is done
-    here.
-    """
-    if writer.dialect.name != "sqlite":
-        return
-    # A SQLAlchemy connection would begin a transaction, and inside one the log cannot be truncated.
-    raw = writer.raw_connection()
-    try:
-        cursor = raw.cursor()
-        cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        (busy, *_counts) = cursor.fetchone() or (0,)
-        cursor.close()
-    finally:
-        raw.close()
-    if busy:
-        _log.warning("deleted content remains in the write-ahead log until the next deletion or the end")
-
-
-def _prepare(engine: Engine, pragmas: tuple[str, ...], *, transactions: bool) -> None:
-    """Set up every connection of a SQLite engine.
-
-    Args:
-        engine: The engine.
-        pragmas: Statements for each new connection.
-        transactions: Whether every transaction locks the database for writing from its start.
-    """
-
-    def connect(connection: DBAPIConnection, _record: ConnectionPoolEntry) -> None:
-        cursor = connection.cursor()
-        for pragma in pragmas:
-            cursor.execute(pragma)
-        cursor.close()
-
-    def begin(connection: Connection) -> None:
-        # Python's driver begins a transaction late, and never before a change of tables. IMMEDIATE: a locked
-        # file raises here and not halfway through.
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
-
-    event.listen(engine, "connect", connect)
-    if transactions:
-        event.listen(engine, "begin", begin)
+    """Overwrite what was just deleted, where the database can do that: in SQLite."""
+    if writer.dialect.name == "sqlite":
+        sqlite.truncate_log(writer)

@@ -21,11 +21,12 @@ from sqlalchemy.pool import NullPool
 from reports.store.database import (
     alembic_config,
     display_name,
-    reader_engine,
+    migration_engine,
     resolve,
 )
 from reports.store.database_file import open_to_others
 from reports.store.errors import StoreError, translated
+from reports.store.postgresql import ServerFacts, ask_server
 
 
 class SchemaState(StrEnum):
@@ -48,6 +49,7 @@ class Inspection:
         revision: Revision of its tables; empty if it has none.
         required_revision: Revision that this version of the program works with.
         open_files: Files of a SQLite database that other users of the machine can read.
+        server: What a PostgreSQL server said; None for other databases.
     """
 
     name: str
@@ -55,6 +57,7 @@ class Inspection:
     revision: str
     required_revision: str
     open_files: tuple[Path, ...] = ()
+    server: ServerFacts | None = None
 
 
 def inspect(url: str) -> Inspection:
@@ -75,24 +78,28 @@ def inspect(url: str) -> Inspection:
         _require_writable(Path(name), exists)
         if not exists:
             return Inspection(name, SchemaState.ABSENT, "", required)
+    facts = None
     with translated(name):
         engine = _read_only_engine(target)
         try:
             with engine.connect() as connection:
                 heads = set(MigrationContext.configure(connection).get_current_heads())
+                state = _compare(heads, script)
+                if engine.dialect.name == "postgresql":
+                    facts = ask_server(connection, migrating=state is not SchemaState.CURRENT)
         finally:
             engine.dispose()
-    revision = " ".join(sorted(heads))
-    if not heads:
-        state = SchemaState.EMPTY
-    elif revision == required:
-        state = SchemaState.CURRENT
-    elif heads <= {known.revision for known in script.walk_revisions()}:
-        state = SchemaState.OLDER
-    else:
-        state = SchemaState.NEWER
     open_files = tuple(open_to_others(Path(name))) if target.get_backend_name() == "sqlite" else ()
-    return Inspection(name, state, revision, required, open_files)
+    return Inspection(name, state, " ".join(sorted(heads)), required, open_files, facts)
+
+
+def _compare(heads: set[str], script: ScriptDirectory) -> SchemaState:
+    if not heads:
+        return SchemaState.EMPTY
+    if heads == set(script.get_heads()):
+        return SchemaState.CURRENT
+    known = {revision.revision for revision in script.walk_revisions()}
+    return SchemaState.OLDER if heads <= known else SchemaState.NEWER
 
 
 def _require_writable(file: Path, exists: bool) -> None:
@@ -110,7 +117,8 @@ def _require_writable(file: Path, exists: bool) -> None:
 
 def _read_only_engine(url: URL) -> Engine:
     if url.get_backend_name() != "sqlite":
-        return reader_engine(url, 1)
+        # Not a reader's engine, whose transactions are read-only: the role's own may be, too.
+        return migration_engine(url)
     file = Path(str(url.database))
     # Even a reader makes SQLite create a write-ahead log and its index where there are none, unless the
     # database is declared immutable. With a log it must not be: the newest data may be in the log only.

@@ -11,8 +11,11 @@ from typing import Final
 from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
-from reports.store.tables import CheckInRow, ClassRow, ConsentRow, WindowRow, to_utc
+from reports.store.tables import CheckInRow, ClassRow, ConsentRow, ServerRow, WindowRow, to_utc
 from reports.summary.classes import FINAL_STATES, ClassInfo, ClassState
+
+BATCH: Final = 50
+"""Largest number of classes that are deleted in one transaction."""
 
 _INTERRUPTED: Final = (
     "cut off when ClassMood stopped without ending it; noticed at the next start, {now:%Y-%m-%d %H:%M} UTC"
@@ -20,19 +23,20 @@ _INTERRUPTED: Final = (
 
 
 def mark_interrupted(session: Session, now: datetime) -> list[ClassInfo]:
-    """Mark the classes that a crash cut off as interrupted, with the end of their last window as their end.
+    """Mark the running classes without a server as interrupted.
 
-    A class without windows gets its start as its end.
+    Their end is that of their last window, or their start if they have none.
 
     Args:
         session: A session that may write.
-        now: The time of the start, named in the reason.
+        now: The present time, named in the reason.
 
     Returns:
         The classes that were marked, newest first.
     """
     running = [state.value for state in ClassState if state not in FINAL_STATES]
-    query = select(ClassRow).where(ClassRow.state.in_(running)).order_by(ClassRow.started_at.desc())
+    owned = select(ServerRow.id).where(ServerRow.id == ClassRow.owner).exists()
+    query = select(ClassRow).where(ClassRow.state.in_(running), ~owned).order_by(ClassRow.started_at.desc())
     last_end = func.max(WindowRow.start_s + WindowRow.length_s)
     rows = session.scalars(query).all()
     for row in rows:
@@ -40,36 +44,53 @@ def mark_interrupted(session: Session, now: datetime) -> list[ClassInfo]:
         row.state = ClassState.INTERRUPTED.value
         row.reason = _INTERRUPTED.format(now=now.astimezone(UTC))
         row.ended_at = row.started_at + timedelta(seconds=length_s)
+        row.owner = None
     return [row.data() for row in rows]
 
 
-def delete_expired(session: Session, now: datetime, retention: timedelta, individual: timedelta) -> int:
-    """Delete classes and individual data whose retention time is over.
+def delete_expired(session: Session, now: datetime, retention: timedelta) -> int:
+    """Delete some classes whose retention time is over, the oldest first.
+
+    Not all at once: a long deletion would hold up the windows of running classes.
 
     Args:
         session: A session that may write.
         now: The present time.
         retention: How long a class is stored after its end.
-        individual: How long a name, the consent to individual check-ins and the check-ins themselves are
-            stored after the consent was given. The plain consent remains.
 
     Returns:
-        How many classes were deleted.
+        How many classes were deleted, at most ``BATCH``.
     """
-    now_utc = to_utc(now)
-    expired = delete(ClassRow).where(ClassRow.ended_at < now_utc - retention)
+    expired = (
+        select(ClassRow.id)
+        .where(ClassRow.ended_at < to_utc(now) - retention)
+        .order_by(ClassRow.ended_at)
+        .limit(BATCH)
+    )
+    # Two statements: MySQL refuses a limit in a subquery.
+    ids = session.scalars(expired).all()
+    return session.connection().execute(delete(ClassRow).where(ClassRow.id.in_(ids))).rowcount
+
+
+def delete_individual(session: Session, now: datetime, individual: timedelta) -> None:
+    """Delete individual data whose retention time is over; the plain consents remain.
+
+    Args:
+        session: A session that may write.
+        now: The present time.
+        individual: How long a name, the consent to individual check-ins and the check-ins themselves are
+            stored after the consent was given.
+    """
     consents = (
         select(ConsentRow, ClassRow.started_at)
         .join(ClassRow, ClassRow.id == ConsentRow.class_id)
         .where(ConsentRow.individual)
     )
-    deleted = session.connection().execute(expired).rowcount
     for consent, started_at in session.execute(consents):
-        if started_at + timedelta(seconds=consent.at_s) < now_utc - individual:
+        if started_at + timedelta(seconds=consent.at_s) < to_utc(now) - individual:
             consent.individual = False
             consent.name = None
             delete_check_ins(session, consent.class_id, consent.participant_id)
-    return deleted
 
 
 def delete_participant(session: Session, class_id: str, participant_id: str) -> None:

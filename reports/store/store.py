@@ -1,39 +1,29 @@
 """The store: reads and writes classes, windows, markers, pulses, consents and check-ins.
 
 It contains no images, and names no person except in a consent to individual check-ins.
-
-One thread writes, a few read, and the event loop waits for none of them. When a write has returned it is
-committed and survives a kill of the process. A write that was started and then cancelled is written too.
 """
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
 from datetime import datetime, timedelta
-from typing import Final, TypeVar
+from typing import Final
 
 import structlog
-from sqlalchemy import Engine, delete, select
+from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from reports.store.check_ins import check_ins_of
-from reports.store.database import (
-    display_name,
-    locked,
-    migrate,
-    prove_writable,
-    reader_engine,
-    require_current,
-    resolve,
-    wipe_deleted,
-    writer_engine,
+from reports.store.errors import StoreError, StoreRefused
+from reports.store.maintenance import (
+    BATCH,
+    delete_check_ins,
+    delete_expired,
+    delete_individual,
+    delete_participant,
+    mark_interrupted,
 )
-from reports.store.database_file import DatabaseFile
-from reports.store.errors import StoreError, StoreRefused, translated
-from reports.store.maintenance import delete_check_ins, delete_expired, delete_participant, mark_interrupted
+from reports.store.opened_database import OpenedDatabase
+from reports.store.ownership import forget_lost
 from reports.store.tables import AskRow, CheckInRow, ClassRow, ConsentRow, MarkerRow, PulseRow, WindowRow
 from reports.summary.asks import Ask
 from reports.summary.classes import ClassInfo
@@ -42,103 +32,16 @@ from reports.summary.windows import WindowSummary
 
 __all__ = ["Store", "StoreError", "StoreRefused"]
 
-_READERS: Final = 3
 _HALF_MS: Final = 0.0005
-
-_Result = TypeVar("_Result")
 _log = structlog.get_logger()
 
 
-class Store:
+class Store(OpenedDatabase):
     """A database of classes, created with ``open``. Every method may raise ``StoreError``."""
-
-    def __init__(
-        self,
-        name: str,
-        writer: tuple[Engine, ThreadPoolExecutor],
-        readers: tuple[Engine, ThreadPoolExecutor],
-        resources: ExitStack,
-        file: DatabaseFile | None = None,
-    ) -> None:
-        self._name = name
-        self._writer, self._writer_thread = writer
-        self._reader, self._reader_threads = readers
-        self._resources, self._file = resources, file
-
-    @classmethod
-    def open(cls, url: str) -> Store:
-        """Open a database, create it if it does not exist, and bring it to this version's tables.
-
-        Blocks: call it before the event loop runs, or from a thread.
-
-        Args:
-            url: SQLAlchemy URL. A SQLite file is locked against any other opener until ``close``.
-
-        Raises:
-            StoreError: the database is in use, newer than this program, not a database, or cannot be
-                opened or written.
-        """
-        target = resolve(url)
-        name = display_name(target)
-        with ExitStack() as stack:
-            stack.enter_context(locked(target))
-            migrate(target)
-            with translated(name):
-                writer = writer_engine(target)
-                stack.callback(writer.dispose)
-                reader = reader_engine(target, _READERS)
-                stack.callback(reader.dispose)
-                prove_writable(writer)
-            writer_thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="store-writer")
-            stack.callback(writer_thread.shutdown)
-            reader_threads = ThreadPoolExecutor(max_workers=_READERS, thread_name_prefix="store-reader")
-            stack.callback(reader_threads.shutdown)
-            resources = stack.pop_all()
-        file = DatabaseFile(name) if target.get_backend_name() == "sqlite" else None
-        return cls(name, (writer, writer_thread), (reader, reader_threads), resources, file)
-
-    @classmethod
-    @contextmanager
-    def open_reading(cls, url: str) -> Iterator[Store]:
-        """Open a database for reading only, even while a server writes to it; writing raises.
-
-        Raises:
-            StoreError: the database does not exist, is of another version, or cannot be read.
-        """
-        target = resolve(url)
-        require_current(target)
-        reader = reader_engine(target, _READERS)
-        with (
-            ThreadPoolExecutor(max_workers=_READERS, thread_name_prefix="store-reader") as threads,
-            ExitStack() as stack,
-        ):
-            stack.callback(reader.dispose)
-            yield cls(display_name(target), (reader, threads), (reader, threads), stack)
-
-    @property
-    def alone(self) -> bool:
-        """Whether no other program can have the database open for writing.
-
-        If so, every running class in it belongs to this process.
-        """
-        return self._writer.dialect.name == "sqlite"
-
-    def trouble(self) -> str | None:
-        """Why no write can last, in one line: the database file was deleted or replaced; None otherwise.
-
-        Reads the file system: call it in a thread.
-        """
-        if self._file is None or self._file.is_in_place():
-            return None
-        return f"{self._name}: stop the server and restore a backup: the file was deleted or replaced"
-
-    def close(self) -> None:
-        """Wait for pending writes and release the database. May be called more than once."""
-        self._resources.close()
 
     async def put_class(self, info: ClassInfo) -> None:
         """Store a class, new or in place of its earlier row."""
-        row = ClassRow.of(info)
+        row = ClassRow.of(info, self.owner if info.running else None)
         await self._write(lambda session: _merge(session, row))
 
     async def update_class(self, info: ClassInfo) -> None:
@@ -147,7 +50,7 @@ class Store:
         Raises:
             StoreRefused: the class was deleted meanwhile, and stays deleted.
         """
-        row = ClassRow.of(info)
+        row = ClassRow.of(info, self.owner if info.running else None)
 
         def work(session: Session) -> None:
             if session.get(ClassRow, info.id) is None:
@@ -165,9 +68,9 @@ class Store:
 
         return await self._read(work)
 
-    async def classes(self) -> list[ClassInfo]:
-        """All classes, newest first."""
-        query = select(ClassRow).order_by(ClassRow.started_at.desc(), ClassRow.id)
+    async def classes(self, limit: int | None = None) -> list[ClassInfo]:
+        """All classes, newest first; with ``limit``, only so many."""
+        query = select(ClassRow).order_by(ClassRow.started_at.desc(), ClassRow.id).limit(limit)
         return await self._read(lambda session: [row.data() for row in session.scalars(query)])
 
     async def delete_class(self, class_id: str) -> bool:
@@ -284,57 +187,43 @@ class Store:
             await self.erase_participant(class_id, participant_id)
         return bool(class_ids)
 
-    async def recover(self, now: datetime) -> list[ClassInfo]:
+    async def recover(self, now: datetime, *, lost: bool = False) -> list[ClassInfo]:
         """Mark the classes that a crash cut off; call it at start, before any class begins.
 
-        The end of such a class is that of its last window, or its start if it has none.
+        The end of such a class is that of its last window, or its start if it has none. Classes of another
+        server that is at work are left alone.
 
         Args:
-            now: The time of the start, named in the reason.
+            now: The present time, named in the reason.
+            lost: Whether servers that have not been seen for ``LOST_AFTER_S`` are taken for lost. Where the
+                database itself did not answer, all servers look lost: do so only some time after that.
 
         Returns:
             The classes that were marked, newest first.
         """
-        recovered = await self._write(lambda session: mark_interrupted(session, now))
+
+        def work(session: Session) -> list[ClassInfo]:
+            if lost:
+                forget_lost(session)
+            return mark_interrupted(session, now)
+
+        recovered = await self._write(work)
         if recovered:
             _log.warning("classes were cut off", classes=len(recovered))
         return recovered
 
     async def purge(self, now: datetime, retention: timedelta, individual: timedelta) -> int:
-        """Delete classes and individual data whose retention time is over (see ``delete_expired``).
+        """Delete classes and individual data whose retention time is over (see ``maintenance``).
 
         Returns:
             How many classes were deleted.
         """
-        return await self._write(
-            lambda session: delete_expired(session, now, retention, individual), wipe=True
-        )
-
-    async def _write(self, work: Callable[[Session], _Result], *, wipe: bool = False) -> _Result:
-        def job() -> _Result:
-            if (trouble := self.trouble()) is not None:
-                raise StoreError(trouble)
-            result = self._run(self._writer, work)
-            if wipe:
-                with translated(self._name):
-                    wipe_deleted(self._writer)
-            return result
-
-        # Shielded: a cancelled caller may rely on the write, and cancelling a queued job would lose it.
-        return await asyncio.shield(self._submit(self._writer_thread, job))
-
-    async def _read(self, work: Callable[[Session], _Result]) -> _Result:
-        return await self._submit(self._reader_threads, lambda: self._run(self._reader, work))
-
-    def _submit(self, threads: ThreadPoolExecutor, job: Callable[[], _Result]) -> asyncio.Future[_Result]:
-        try:
-            return asyncio.get_running_loop().run_in_executor(threads, job)
-        except RuntimeError as exc:
-            raise StoreError(f"{self._name}: the store is closed") from exc
-
-    def _run(self, engine: Engine, work: Callable[[Session], _Result]) -> _Result:
-        with translated(self._name), Session(engine) as session, session.begin():
-            return work(session)
+        await self._write(lambda session: delete_individual(session, now, individual), wipe=True)
+        deleted, batch = 0, BATCH
+        while batch == BATCH:
+            batch = await self._write(lambda session: delete_expired(session, now, retention), wipe=True)
+            deleted += batch
+        return deleted
 
 
 def _merge(session: Session, row: AskRow | ClassRow | ConsentRow) -> None:

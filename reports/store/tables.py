@@ -19,14 +19,18 @@ from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
 from sqlalchemy import (
     JSON,
+    BigInteger,
     CheckConstraint,
     DateTime,
     Double,
     ForeignKey,
+    Index,
+    Integer,
     MetaData,
     String,
     Text,
     UniqueConstraint,
+    text,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -43,6 +47,10 @@ _Record = TypeVar("_Record", bound="DataclassInstance")
 
 _ID: Final = String(64)
 _WORD: Final = String(16)
+
+# 32 bits are 500 years of one class, but 400 classes at once use them up in 17 months. SQLite counts its
+# rows by themselves only in a column of the type INTEGER, which has 64 bits there.
+_NUMBER: Final = BigInteger().with_variant(Integer(), "sqlite")
 
 
 class Base(DeclarativeBase):
@@ -87,31 +95,36 @@ class Base(DeclarativeBase):
 
 
 class ClassRow(Base):
-    """A class. Deleting it deletes the rows of all other tables that refer to it."""
+    """A class. Deleting it deletes the rows of all other tables that refer to it.
+
+    ``owner`` is the server that runs it (``ServerRow``); without one, no other server may be writing to the
+    database.
+    """
 
     __tablename__ = "classes"
 
     id: Mapped[str] = mapped_column(_ID, primary_key=True)
     title: Mapped[str]
     room: Mapped[str]
-    state: Mapped[str] = mapped_column(_WORD)
+    state: Mapped[str] = mapped_column(_WORD, index=True)
     reason: Mapped[str]
     code: Mapped[str | None] = mapped_column(_ID)
     student_url: Mapped[str | None]
-    started_at: Mapped[datetime]
-    ended_at: Mapped[datetime | None]
+    started_at: Mapped[datetime] = mapped_column(index=True)
+    ended_at: Mapped[datetime | None] = mapped_column(index=True)
     min_group: Mapped[int]
     synthetic: Mapped[bool]
     jurisdiction: Mapped[str] = mapped_column(String(32), server_default="none")
+    owner: Mapped[str | None] = mapped_column(_ID)
 
     @classmethod
-    def of(cls, info: ClassInfo) -> Self:
+    def of(cls, info: ClassInfo, owner: str | None) -> Self:
         """The row of a class.
 
         Raises:
             ValueError: a time without a zone.
         """
-        return cls._from_record(info)
+        return cls._from_record(info, owner=owner)
 
     def data(self) -> ClassInfo:
         """The class of this row."""
@@ -128,7 +141,7 @@ class WindowRow(Base):
         CheckConstraint("NOT suppressed OR facing IS NULL", name="suppressed_faces_nowhere"),
     )
 
-    id: Mapped[int] = mapped_column(primary_key=True)
+    id: Mapped[int] = mapped_column(_NUMBER, primary_key=True)
     class_id: Mapped[str] = mapped_column(_ID, ForeignKey("classes.id", ondelete="CASCADE"))
     start_s: Mapped[float]
     length_s: Mapped[float]
@@ -160,7 +173,7 @@ class MarkerRow(Base):
 
     __tablename__ = "markers"
 
-    id: Mapped[int] = mapped_column(primary_key=True)
+    id: Mapped[int] = mapped_column(_NUMBER, primary_key=True)
     class_id: Mapped[str] = mapped_column(_ID, ForeignKey("classes.id", ondelete="CASCADE"), index=True)
     at_s: Mapped[float]
     label: Mapped[str]
@@ -207,7 +220,7 @@ class PulseRow(Base):
 
     __tablename__ = "pulses"
 
-    id: Mapped[int] = mapped_column(primary_key=True)
+    id: Mapped[int] = mapped_column(_NUMBER, primary_key=True)
     class_id: Mapped[str] = mapped_column(_ID, ForeignKey("classes.id", ondelete="CASCADE"), index=True)
     at_s: Mapped[float]
     kind: Mapped[str] = mapped_column(_WORD)
@@ -226,10 +239,19 @@ class ConsentRow(Base):
     """A participant's consent; the only row that may contain a name."""
 
     __tablename__ = "consents"
-    __table_args__ = (CheckConstraint("individual OR name IS NULL", name="name_is_individual"),)
+    __table_args__ = (
+        CheckConstraint("individual OR name IS NULL", name="name_is_individual"),
+        # Few consents are individual, and retention looks for them every hour.
+        Index(
+            "ix_consents_individual",
+            "class_id",
+            sqlite_where=text("individual"),
+            postgresql_where=text("individual"),
+        ),
+    )
 
     class_id: Mapped[str] = mapped_column(_ID, ForeignKey("classes.id", ondelete="CASCADE"), primary_key=True)
-    participant_id: Mapped[str] = mapped_column(_ID, primary_key=True)
+    participant_id: Mapped[str] = mapped_column(_ID, primary_key=True, index=True)
     at_s: Mapped[float]
     individual: Mapped[bool]
     name: Mapped[str | None]
@@ -249,7 +271,7 @@ class CheckInRow(Base):
 
     __tablename__ = "check_ins"
 
-    id: Mapped[int] = mapped_column(primary_key=True)
+    id: Mapped[int] = mapped_column(_NUMBER, primary_key=True)
     class_id: Mapped[str] = mapped_column(_ID, ForeignKey("classes.id", ondelete="CASCADE"), index=True)
     participant_id: Mapped[str] = mapped_column(_ID)
     at_s: Mapped[float]
@@ -264,6 +286,27 @@ class CheckInRow(Base):
     def data(self, name: str | None) -> CheckIn:
         """The check-in of this row, with the name from its consent."""
         return self._to_record(CheckIn, kind=CheckInKind(self.kind), name=name)
+
+
+class ServerRow(Base):
+    """A server that writes to this database, and when it last said so by the clock of the database."""
+
+    __tablename__ = "servers"
+
+    id: Mapped[str] = mapped_column(_ID, primary_key=True)
+    machine: Mapped[str]
+    seen_at: Mapped[datetime]
+
+
+class HostKeysRow(Base):
+    """The hashes of the host's secrets, in one row; a SQLite database keeps them in a file beside it."""
+
+    __tablename__ = "host_keys"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    token: Mapped[str] = mapped_column(_ID)
+    links: Mapped[dict[str, Any]]
+    cookies: Mapped[dict[str, Any]]
 
 
 def to_utc(moment: datetime) -> datetime:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import socket
 import sqlite3
 import subprocess
@@ -19,6 +20,7 @@ from bot.config import Settings, StoreSettings, WebSettings
 from bot.doctor import Finding, Verdict, examine
 from reports.store import Store
 from reports.store.database import alembic_config, migration_engine, resolve
+from tests.postgres_server import PostgresServer
 
 _KILLED_WRITER = """
 import os, sqlite3, sys
@@ -131,6 +133,43 @@ def test_database_in_an_impossible_folder_is_wrong(tmp_path: Path) -> None:
     finding = finding_for(impossible, "database")
     assert finding.verdict is Verdict.WRONG
     assert "or change store.url" in finding.text
+
+
+def postgres_finding(folder: Path, url: str) -> Finding:
+    chosen = settings(folder).model_copy(update={"store": StoreSettings(url=url)})
+    return finding_for(chosen, "database")
+
+
+def test_postgresql_version_and_latency_are_shown(postgres: PostgresServer, tmp_path: Path) -> None:
+    finding = postgres_finding(tmp_path, postgres.url(postgres.create()))
+    assert finding.verdict is Verdict.OK, finding.text
+    assert re.search(
+        r"tables of this version, revision \d+; PostgreSQL \d+\.\d+, \d+\.\d ms away", finding.text
+    )
+
+
+def test_postgresql_role_without_rights_is_wrong(postgres: PostgresServer, tmp_path: Path) -> None:
+    name, empty = postgres.create(), postgres.create(empty=True)
+    postgres.execute(name, "CREATE ROLE reader LOGIN")
+    postgres.execute(name, "GRANT SELECT ON ALL TABLES IN SCHEMA public TO reader")
+    finding = postgres_finding(tmp_path, postgres.url(name, "reader"))
+    assert finding.verdict is Verdict.WRONG
+    assert "INSERT on classes" in finding.text
+    assert "SELECT" not in finding.text
+    finding = postgres_finding(tmp_path, postgres.url(empty, "reader"))
+    assert finding.verdict is Verdict.WRONG
+    assert "CREATE in the schema" in finding.text
+    postgres.execute(name, f"ALTER DATABASE {name} SET default_transaction_read_only = on")
+    finding = postgres_finding(tmp_path, postgres.url(name))
+    assert finding.verdict is Verdict.WRONG
+    assert "is read-only" in finding.text
+
+
+def test_postgresql_that_does_not_answer_is_wrong(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        finding = postgres_finding(tmp_path, f"postgresql://u:p@127.0.0.1:{silent.getsockname()[1]}/classes")
+    assert finding.verdict is Verdict.WRONG
+    assert "check store.url" in finding.text
 
 
 @pytest.mark.parametrize(

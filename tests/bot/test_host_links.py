@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import threading
 from asyncio import create_task, sleep, to_thread
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from time import time
 
@@ -13,10 +15,12 @@ from aiohttp.test_utils import TestServer
 from aiohttp.web import Application, Request, Response, json_response
 from pydantic import SecretStr
 
-from bot.config import ConfigError, Settings, WebSettings, load_settings
-from bot.host_links import fresh_link, open_host_access, rotate_token
+from bot.config import ConfigError, Settings, StoreSettings, WebSettings, load_settings
+from bot.host_links import fresh_link, key_store, open_host_access, rotate_token
 from reports.web.host_keys import HostKeys, HostKeysError, Keys, MemoryKeyStore, hash_secret
 from reports.web.key_file import KeyFile
+from reports.web.key_table import KeyTable
+from tests.postgres_server import PostgresServer
 
 
 @pytest.fixture
@@ -29,16 +33,16 @@ def code_of(link: str) -> str:
 
 
 async def test_token_is_created_once_shown_once_and_stored_as_a_hash(web: WebSettings) -> None:
-    first = await to_thread(open_host_access, web)
+    first = await to_thread(open_host_access, web, KeyFile(web.token_file))
     assert first.token == first.code
     assert len(first.code) >= 32
     assert await first.keys.is_valid_token(first.code)
     cookie = await first.keys.open_link(first.code)
     assert cookie is not None
-    restarted = await to_thread(open_host_access, web)
+    restarted = await to_thread(open_host_access, web, KeyFile(web.token_file))
     assert restarted.token is None
     assert restarted.code != first.code
-    link = code_of(await to_thread(fresh_link, web))
+    link = code_of(await to_thread(fresh_link, web, KeyFile(web.token_file)))
     text = await to_thread(web.token_file.read_text)
     for secret in (first.code, cookie, restarted.code, link):
         assert secret not in text
@@ -50,8 +54,12 @@ async def test_token_is_created_once_shown_once_and_stored_as_a_hash(web: WebSet
 
 
 async def test_every_link_works_once_whichever_program_created_it(web: WebSettings) -> None:
-    server = await to_thread(open_host_access, web)
-    for code in (server.code, code_of(await to_thread(fresh_link, web)), await server.keys.make_link()):
+    server = await to_thread(open_host_access, web, KeyFile(web.token_file))
+    for code in (
+        server.code,
+        code_of(await to_thread(fresh_link, web, KeyFile(web.token_file))),
+        await server.keys.make_link(),
+    ):
         cookie = await server.keys.open_link(code)
         assert cookie is not None
         assert await server.keys.is_valid_cookie(cookie)
@@ -61,7 +69,7 @@ async def test_every_link_works_once_whichever_program_created_it(web: WebSettin
 
 
 async def test_opened_link_is_no_longer_accepted_as_a_token(web: WebSettings) -> None:
-    server = await to_thread(open_host_access, web)
+    server = await to_thread(open_host_access, web, KeyFile(web.token_file))
     code = await server.keys.make_link()
     assert await server.keys.is_valid_token(code)
     await server.keys.open_link(code)
@@ -69,11 +77,11 @@ async def test_opened_link_is_no_longer_accepted_as_a_token(web: WebSettings) ->
 
 
 async def test_rotating_revokes_token_links_and_cookies_of_a_running_server(web: WebSettings) -> None:
-    server = await to_thread(open_host_access, web)
+    server = await to_thread(open_host_access, web, KeyFile(web.token_file))
     old_token, old_link = server.code, await server.keys.make_link()
     cookie = await server.keys.open_link(await server.keys.make_link())
     assert cookie is not None
-    token, link = await to_thread(rotate_token, web)
+    token, link = await to_thread(rotate_token, web, KeyFile(web.token_file))
     uncached = HostKeys(KeyFile(web.token_file))  # the server may use its cached keys for a second
     assert not await uncached.is_valid_token(old_token)
     assert not await uncached.is_valid_cookie(cookie)
@@ -87,7 +95,7 @@ async def test_token_file_of_an_earlier_version_is_accepted_and_hashed(web: WebS
     old = "a-token-written-by-an-earlier-version"
     web.token_file.write_text(old + "\n")
     web.token_file.chmod(0o600)
-    server = await to_thread(open_host_access, web)
+    server = await to_thread(open_host_access, web, KeyFile(web.token_file))
     assert await server.keys.is_valid_token(old)
     assert old not in await to_thread(web.token_file.read_text)
 
@@ -95,7 +103,7 @@ async def test_token_file_of_an_earlier_version_is_accepted_and_hashed(web: WebS
 async def test_configured_token_writes_no_file_and_works_once_as_a_link(web: WebSettings) -> None:
     token = "0123456789abcdef"
     configured = web.model_copy(update={"token": SecretStr(token)})
-    server = await to_thread(open_host_access, configured)
+    server = await to_thread(open_host_access, configured, KeyFile(web.token_file))
     assert server.code != token
     assert await server.keys.is_valid_token(token)
     assert await server.keys.open_link(token) is not None
@@ -104,9 +112,9 @@ async def test_configured_token_writes_no_file_and_works_once_as_a_link(web: Web
     assert await server.keys.open_link(server.code) is not None
     assert not await to_thread(web.token_file.exists)
     with pytest.raises(ConfigError, match=r"change web\.token itself"):
-        await to_thread(rotate_token, configured)
+        await to_thread(rotate_token, configured, KeyFile(web.token_file))
     with pytest.raises(ConfigError, match=r"no server with this web\.token answers"):
-        await to_thread(fresh_link, configured.model_copy(update={"port": 1}))
+        await to_thread(fresh_link, configured.model_copy(update={"port": 1}), KeyFile(web.token_file))
 
 
 async def test_link_is_requested_from_the_server_without_a_proxy(
@@ -126,15 +134,15 @@ async def test_link_is_requested_from_the_server_without_a_proxy(
         monkeypatch.delenv(name, raising=False)
     async with TestServer(app) as server:
         configured = web.model_copy(update={"token": SecretStr(token), "port": server.port})
-        assert code_of(await to_thread(fresh_link, configured)) == "fresh"
+        assert code_of(await to_thread(fresh_link, configured, KeyFile(web.token_file))) == "fresh"
 
 
 def test_file_that_others_can_read_is_refused(web: WebSettings) -> None:
-    open_host_access(web)
+    open_host_access(web, KeyFile(web.token_file))
     web.token_file.chmod(0o640)
     for command in (open_host_access, fresh_link):
         with pytest.raises(ConfigError, match=r"run `chmod 600 .*: others can read"):
-            command(web)
+            command(web, KeyFile(web.token_file))
 
 
 @pytest.mark.parametrize(
@@ -144,28 +152,32 @@ def test_file_without_a_usable_token_is_refused(web: WebSettings, text: str) -> 
     web.token_file.write_text(text)
     web.token_file.chmod(0o600)
     with pytest.raises(ConfigError, match=r"delete .* and start ClassMood again"):
-        open_host_access(web)
+        open_host_access(web, KeyFile(web.token_file))
 
 
 def test_short_token_and_missing_folder_are_refused(web: WebSettings, tmp_path: Path) -> None:
+    nowhere = KeyFile(tmp_path / "no" / "token")
     with pytest.raises(ConfigError, match=r"choose a longer web\.token"):
-        open_host_access(load_settings(None, {"CLASSMOOD_WEB__TOKEN": "short"}).web)
+        open_host_access(load_settings(None, {"CLASSMOOD_WEB__TOKEN": "short"}).web, nowhere)
     for command in (open_host_access, rotate_token):
         with pytest.raises(ConfigError, match=r"set web\.token_file to a writable path"):
-            command(web.model_copy(update={"token_file": tmp_path / "no" / "token"}))
+            command(web, nowhere)
 
 
 async def test_after_the_file_is_deleted_no_token_is_accepted(web: WebSettings) -> None:
-    server = await to_thread(open_host_access, web)
+    server = await to_thread(open_host_access, web, KeyFile(web.token_file))
     web.token_file.unlink()
     with pytest.raises(HostKeysError, match="start ClassMood again"):
         await server.keys.is_valid_token(server.code)
 
 
 def test_links_created_at_the_same_time_are_all_stored(web: WebSettings) -> None:
-    open_host_access(web)
+    open_host_access(web, KeyFile(web.token_file))
     links: list[str] = []
-    threads = [threading.Thread(target=lambda: links.append(fresh_link(web))) for _ in range(12)]
+    threads = [
+        threading.Thread(target=lambda: links.append(fresh_link(web, KeyFile(web.token_file))))
+        for _ in range(12)
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -214,3 +226,38 @@ async def test_slow_read_does_not_undo_a_link_opened_meanwhile() -> None:
     assert cookie is not None
     assert await checking
     assert await keys.is_valid_cookie(cookie)
+
+
+async def test_several_servers_share_the_keys_in_postgresql(postgres: PostgresServer) -> None:
+    name = postgres.create()
+    settings = Settings(store=StoreSettings(url=postgres.url(name)))
+    one, other = await to_thread(key_store, settings), await to_thread(key_store, settings)
+    assert isinstance(one, KeyTable)
+    first = await to_thread(open_host_access, settings.web, one)
+    second = await to_thread(open_host_access, settings.web, other)
+    assert first.token is not None
+    assert second.token is None, "the first one has created it"
+    cookie = await second.keys.open_link(first.code)
+    assert cookie is not None
+    assert await first.keys.open_link(first.code) is None, "a link works once, on whichever server"
+    assert await HostKeys(one).is_valid_cookie(cookie)
+    stored = str(await to_thread(postgres.execute, name, "SELECT * FROM host_keys"))
+    for secret in (first.code, second.code, cookie):
+        assert secret not in stored
+    token, _ = await to_thread(rotate_token, settings.web, one)
+    assert await HostKeys(other).is_valid_token(token)
+    assert not await HostKeys(other).is_valid_cookie(cookie)
+
+
+def test_keys_changed_at_the_same_time_in_postgresql_are_all_stored(postgres: PostgresServer) -> None:
+    settings = Settings(store=StoreSettings(url=postgres.url(postgres.create())))
+    stores = [KeyTable(settings.store.url) for _ in range(4)]
+    with ThreadPoolExecutor(4) as threads:
+        codes = [access.code for access in threads.map(partial(open_host_access, settings.web), stores)]
+    assert {hash_secret(code) for code in codes} <= set(stores[0].read().links)
+
+
+def test_keys_need_the_tables_of_this_version(postgres: PostgresServer) -> None:
+    settings = Settings(store=StoreSettings(url=postgres.url(postgres.create(empty=True))))
+    with pytest.raises(ConfigError, match="start `classmood serve` once"):
+        fresh_link(settings.web, key_store(settings))

@@ -33,7 +33,7 @@ from schemathesis.specs.openapi.checks import (
 from bot.config import Settings
 from bot.metrics import Metrics
 from bot.openapi import description_route, read_description
-from bot.rooms.companion import room, student_routes
+from bot.rooms.companion import bulletin, room, student_routes
 from bot.rooms.companion.adapter import Adapter
 from bot.rooms.registry import RoomContext
 from bot.sessions.lifecycle import Sessions
@@ -119,6 +119,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FuzzedServer]:
             (room, "_REJOINS"), (room, "_REPORTS"),
         ):  # fmt: skip
             patched.setattr(module, limit, (1_000_000, 1_000_000.0))
+        patched.setattr(bulletin, "WAIT_S", 0.05)  # how long a request for the next question is kept waiting
         running = FuzzedServer(tmp_path_factory.mktemp("fuzzed"))
         thread = threading.Thread(target=running.run)
         thread.start()

@@ -218,6 +218,7 @@ def test_every_value_in_the_database_is_a_number_or_a_short_text(traced: TracedC
         tables = [name for (name,) in raw.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
         assert set(tables) == {
             "alembic_version", "classes", "windows", "markers", "pulses", "consents", "check_ins",
+            "asks", "servers", "host_keys",
         }  # fmt: skip
         for table in tables:
             for row in raw.execute(f"SELECT * FROM {table}"):
@@ -230,7 +231,7 @@ def test_every_value_in_the_database_is_a_number_or_a_short_text(traced: TracedC
         columns = {column for (_, column, *_) in raw.execute("PRAGMA table_info(windows)")}
     assert columns == {
         "id", "class_id", "start_s", "length_s", "participants", "cameras_on", "analysed", "suppressed",
-        "not_analysed", "expressions", "facing", "pulses", "voices", "shown",
+        "not_analysed", "expressions", "facing", "pulses", "voices", "shown", "weights",
     }  # fmt: skip
 
 

@@ -105,8 +105,7 @@ async def test_pages_notice_a_frozen_server(tmp_path: Path) -> None:
     async with running(tmp_path) as target, chromium() as browser:
         made = await target.start_class()
         host = await browser.new_page()
-        await host.goto(f"{target.url}/?token={target.token}")
-        await host.goto(f"{target.url}/classes/{made['id']}")
+        await host.goto(f"{target.url}/classes/{made['id']}?token={target.token}")
         await expect(host.locator("#connection")).to_have_attribute("data-state", "open")
         student = await browser.new_page()
         await student.goto(made["student_url"])

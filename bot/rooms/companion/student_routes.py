@@ -119,7 +119,9 @@ class StudentRoutes:
             individual_hours=privacy.individual_hours,
             ice_servers=json.dumps(self._ice_servers() if room.receives else []),
         )
-        return web.Response(text=page, content_type="text/html", headers=no_store())
+        response = web.Response(text=page, content_type="text/html", headers=no_store())
+        response.enable_compression()  # a phone may load it over a slow network
+        return response
 
     async def _show_qr_code(self, request: web.Request) -> web.Response:
         """The QR code of the student link; also for unknown codes, so that it tells nothing about them."""

@@ -292,7 +292,7 @@ class LiveKitRoom:
         if missing:
             await asyncio.sleep(self._settings.rejoin_s)
             for student in missing:
-                if not student.sid:
+                if student.missing:
                     self._students.remove(student)
 
     async def _wait_until_deserted(self, connection: RoomConnection) -> None:

@@ -68,6 +68,7 @@ class Student:
         joined_ms: When the session began, by the server's clock.
         version: Number of the newest update about the session.
         present: Whether the student is in the room.
+        missing: Whether the student was in the room before a loss and has not been seen since.
         reachable: Whether the student has received the messages to everybody (``ACTIVE``).
         opted_out: Whether the student opted out of the analysis.
         camera: The camera, if there is one.
@@ -80,6 +81,7 @@ class Student:
     joined_ms: int = 0
     version: int = 0
     present: bool = False
+    missing: bool = False
     reachable: bool = False
     opted_out: bool = False
     camera: Camera | None = None
@@ -141,15 +143,14 @@ class Students:
         self._own_identity = own_identity
         before = self.present
         for student in before:
-            student.sid = ""
+            student.missing = True
         self.update(others)
-        return [student for student in before if not student.sid]
+        return [student for student in before if student.missing]
 
     def lose(self) -> None:
-        """The connection was lost: nobody is reachable, and no camera is received."""
+        """The connection was lost, and with it all cameras."""
         for student in self.present:
             student.camera = None
-            self._set_reachable(student, False)
 
     def update(self, participants: Iterable[models.ParticipantInfo]) -> None:
         """Apply the server's report about some participants."""
@@ -162,7 +163,7 @@ class Students:
         if not student.present:
             return
         self._set_camera(student, None)
-        student.present = False
+        student.present = student.missing = False
         self._set_reachable(student, False)
         del self._by_identity[student.identity]
         self._by_identity[student.identity] = student
@@ -208,9 +209,14 @@ class Students:
         elif is_new_session:  # the page was reloaded
             self._set_camera(student, None)
             self._set_reachable(student, False)
+        camera = camera_of(info)
+        if student.missing:
+            student.missing = False
+            if camera is None:  # switched off during the loss, perhaps
+                self._emit(contract.Muted(student.participant_id, True))
         if info.attributes.get(OPT_OUT_ATTRIBUTE, "").strip().lower() not in _NO:
             self.opt_out(student)
-        self._set_camera(student, camera_of(info))
+        self._set_camera(student, camera)
         if info.state == models.ParticipantInfo.State.ACTIVE:
             self._set_reachable(student, True)
 

@@ -161,7 +161,7 @@ async def test_a_room_without_announcement_is_not_analysed_if_the_settings_requi
     setup = set_up(FakeRoom(announces=False), require_announcement=True)
     info = await setup.start()
     setup.room.emit(Joined("a"), TrackAdded(FakeTrack("a", 100)))
-    assert "require_announcement" in (await setup.stored_state(info.id, ClassState.DENIED)).reason
+    assert "announce itself" in (await setup.stored_state(info.id, ClassState.DENIED)).reason
     assert setup.reader.images == 0
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 
@@ -15,14 +14,15 @@ from reports.document.rendering import to_html, to_json
 from reports.store import Store
 from reports.summary.classes import ClassState
 from reports.summary.records import CheckIn, CheckInKind, Consent
-from tests.reports.builders import START, a_class, a_window, bytes_on_disk
+from tests.reports.builders import START, a_class, a_window
+from tests.reports.store.databases import Database
 
 RETENTION = timedelta(days=180)
 
 
 @pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[Store]:
-    opened = await asyncio.to_thread(Store.open, f"sqlite:///{tmp_path / 'classes.db'}")
+async def store(database: Database) -> AsyncIterator[Store]:
+    opened = await asyncio.to_thread(Store.open, database.url)
     await opened.put_class(a_class(state=ClassState.ENDED, ended_at=START))
     for participant_id, name in (("p1", "Zoe"), ("p2", "Anna"), ("p3", None)):
         await opened.add_consent(Consent("c1", participant_id, 60.0, name is not None, name))
@@ -60,18 +60,18 @@ async def test_check_ins_are_deleted_with_the_consent_the_participant_or_the_cla
     assert await names(store) == []
 
 
-async def test_a_participant_is_erased_without_knowing_the_class(store: Store, tmp_path: Path) -> None:
+async def test_a_participant_is_erased_without_knowing_the_class(store: Store, database: Database) -> None:
     for participant_id in ("p1", "p2"):
         await store.add_check_in(a_check_in(participant_id))
     assert await store.erase_everywhere("p1")
     assert not await store.erase_everywhere("p1"), "nothing remains to erase"
     assert await names(store) == ["Anna"]
     assert "p1" not in [consent.participant_id for consent in await store.consents("c1")]
-    assert b"Zoe" not in await asyncio.to_thread(bytes_on_disk, tmp_path / "classes.db")
+    assert b"Zoe" not in await asyncio.to_thread(database.content)
 
 
 async def test_check_ins_and_names_expire_after_the_individual_retention(
-    store: Store, tmp_path: Path
+    store: Store, database: Database
 ) -> None:
     await store.add_check_in(a_check_in("p1"))
     agreed_at = START + timedelta(seconds=60)
@@ -79,7 +79,7 @@ async def test_check_ins_and_names_expire_after_the_individual_retention(
     assert await names(store) == ["Zoe"]
     await store.purge(agreed_at + timedelta(hours=49), RETENTION, timedelta(hours=48))
     assert await names(store) == []
-    remaining = await asyncio.to_thread(bytes_on_disk, tmp_path / "classes.db")
+    remaining = await asyncio.to_thread(database.content)
     assert b"+22 points" not in remaining
     assert b"Zoe" not in remaining
 

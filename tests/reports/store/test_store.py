@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import sqlite3
-from contextlib import closing
 from datetime import UTC, timedelta, timezone
-from pathlib import Path
 
 import pytest
 
@@ -15,6 +12,7 @@ from reports.summary.classes import ClassState
 from reports.summary.records import Consent, Marker, PulseRecord
 from reports.summary.windows import PulseKind
 from tests.reports.builders import SHARES, START, a_class, a_window
+from tests.reports.store.databases import Database
 
 
 async def test_an_empty_store_returns_nothing(store: Store) -> None:
@@ -93,17 +91,16 @@ async def test_windows_are_returned_oldest_first_from_a_given_start(store: Store
 
 
 async def test_a_published_start_selects_its_window_even_if_it_is_stored_unrounded(
-    store: Store, path: Path
+    store: Store, database: Database
 ) -> None:
     """Older databases have starts as they were calculated, for example 4.199999999999999."""
 
     def store_unrounded() -> None:
-        with closing(sqlite3.connect(path)) as connection, connection:
-            for index in range(10):
-                start_s = index * 1.4
-                connection.execute(
-                    "UPDATE windows SET start_s = ? WHERE start_s = ?", (start_s, round(start_s, 3))
-                )
+        for index in range(10):
+            start_s = index * 1.4
+            database.execute(
+                "UPDATE windows SET start_s = :new WHERE start_s = :old", new=start_s, old=round(start_s, 3)
+            )
 
     await store.put_class(a_class())
     for index in range(10):
@@ -146,7 +143,7 @@ async def test_markers_and_pulses_are_returned_oldest_first(store: Store) -> Non
     assert await store.pulses("c1") == [ok, ok, lost]
 
 
-async def test_deleting_a_class_deletes_its_records_and_no_others(store: Store, path: Path) -> None:
+async def test_deleting_a_class_deletes_its_records_and_no_others(store: Store, database: Database) -> None:
     for class_id in ("c1", "c2"):
         await store.put_class(a_class(class_id))
         await store.add_window(a_window(0.0, class_id))
@@ -159,7 +156,6 @@ async def test_deleting_a_class_deletes_its_records_and_no_others(store: Store, 
 
     def counts() -> list[int]:
         tables = ("windows", "markers", "pulses", "consents")
-        with closing(sqlite3.connect(path)) as connection:
-            return [connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0] for table in tables]
+        return [database.execute(f"SELECT count(*) FROM {table}")[0][0] for table in tables]
 
     assert await asyncio.to_thread(counts) == [1, 1, 1, 1]

@@ -19,15 +19,19 @@ from reports.summary.classes import ClassState
 from reports.summary.records import PulseRecord
 from reports.summary.windows import PulseKind
 from tests.reports.builders import START, a_class, a_window
+from tests.reports.store.databases import Database
 
 
-async def test_recovery_ends_a_running_class_at_the_end_of_its_last_window(store: Store) -> None:
+async def test_recovery_ends_a_running_class_at_the_end_of_its_last_window(
+    store: Store, database: Database
+) -> None:
     ended = a_class("ended", state=ClassState.ENDED, ended_at=START + timedelta(hours=1))
     await store.put_class(ended)
     await store.put_class(a_class("live", started_at=START + timedelta(days=1)))
     await store.put_class(a_class("lobby", state=ClassState.LOBBY, started_at=START + timedelta(days=2)))
     for start_s in (0.0, 5.0):
         await store.add_window(a_window(start_s, "live"))
+    await asyncio.to_thread(database.forget_servers)
 
     recovered = await store.recover(START + timedelta(days=3))
 
@@ -59,8 +63,8 @@ WRITER_PROGRAM = textwrap.dedent(
 )
 
 
-def test_acknowledged_windows_survive_a_kill_of_the_process(path: Path) -> None:
-    url = f"sqlite:///{path}"
+def test_acknowledged_windows_survive_a_kill_of_the_process(database: Database) -> None:
+    url = database.url
     root = Path(__file__).parents[3]
     with subprocess.Popen(
         [sys.executable, "-c", WRITER_PROGRAM, url], stdout=subprocess.PIPE, text=True, cwd=root
@@ -68,8 +72,12 @@ def test_acknowledged_windows_survive_a_kill_of_the_process(path: Path) -> None:
         assert child.stdout is not None
         try:
             acknowledged = [int(child.stdout.readline()) for _ in range(40)]
-            with pytest.raises(StoreError, match="another ClassMood is running on"):
-                Store.open(url)
+            if url.startswith("sqlite"):
+                with pytest.raises(StoreError, match="another ClassMood is running on"):
+                    Store.open(url)
+            else:
+                with closing(Store.open(url)) as other:
+                    assert asyncio.run(other.recover(START)) == [], "its server is at work"
         finally:
             child.send_signal(signal.SIGKILL)
         # An incomplete last line is not an acknowledgement.
@@ -77,6 +85,7 @@ def test_acknowledged_windows_survive_a_kill_of_the_process(path: Path) -> None:
     assert child.returncode == -signal.SIGKILL
 
     with closing(Store.open(url)) as store:
+        database.forget_servers()
         stored = [window.start_s for window in asyncio.run(store.windows("c1"))]
         (recovered,) = asyncio.run(store.recover(START + timedelta(hours=2)))
     assert stored[: len(acknowledged)] == [number * 5.0 for number in acknowledged]
@@ -129,8 +138,8 @@ async def test_a_lock_of_another_program_blocks_writes_with_a_message_but_no_rea
     await asyncio.to_thread(store.close)
 
 
-async def test_a_cancelled_write_is_still_written(path: Path) -> None:
-    store = await asyncio.to_thread(Store.open, f"sqlite:///{path}")
+async def test_a_cancelled_write_is_still_written(database: Database) -> None:
+    store = await asyncio.to_thread(Store.open, database.url)
     await store.put_class(a_class())
     writes = [asyncio.create_task(store.add_window(a_window(number * 5.0))) for number in range(20)]
     await asyncio.sleep(0)
@@ -139,6 +148,6 @@ async def test_a_cancelled_write_is_still_written(path: Path) -> None:
     await asyncio.gather(*writes, return_exceptions=True)
     assert any(write.cancelled() for write in writes)
     await asyncio.to_thread(store.close)
-    reopened = await asyncio.to_thread(Store.open, f"sqlite:///{path}")
+    reopened = await asyncio.to_thread(Store.open, database.url)
     assert len(await reopened.windows("c1")) == 20
     await asyncio.to_thread(reopened.close)

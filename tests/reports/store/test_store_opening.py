@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -15,9 +14,10 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.pool import ConnectionPoolEntry, Pool
 
 import migrations
-from reports.store import Store, StoreError
+from reports.store import Store, StoreError, StoreRefused
 from reports.summary.records import Marker
 from tests.reports.builders import a_class
+from tests.reports.store.databases import Database
 
 
 def test_a_second_opener_is_refused_until_the_store_is_closed(path: Path) -> None:
@@ -34,8 +34,8 @@ def test_a_second_opener_is_refused_until_the_store_is_closed(path: Path) -> Non
     Store.open(url).close()
 
 
-async def test_a_closed_store_refuses_reads_and_writes(path: Path) -> None:
-    store = await asyncio.to_thread(Store.open, f"sqlite:///{path}")
+async def test_a_closed_store_refuses_reads_and_writes(database: Database) -> None:
+    store = await asyncio.to_thread(Store.open, database.url)
     await asyncio.to_thread(store.close)
     for call in (store.classes(), store.put_class(a_class())):
         with pytest.raises(StoreError, match="the store is closed"):
@@ -120,15 +120,13 @@ def test_a_file_that_is_not_a_database_is_left_unchanged(path: Path) -> None:
     Store.open(f"sqlite:///{path}").close()  # the failed opening left no lock
 
 
-def test_a_database_of_a_newer_version_is_left_unchanged(path: Path) -> None:
-    url = f"sqlite:///{path}"
-    Store.open(url).close()
-    with closing(sqlite3.connect(path)) as connection, connection:
-        connection.execute("UPDATE alembic_version SET version_num = '9999'")
-    before = path.read_bytes(), path.stat().st_mtime_ns
+def test_a_database_of_a_newer_version_is_left_unchanged(database: Database) -> None:
+    Store.open(database.url).close()
+    database.execute("UPDATE alembic_version SET version_num = '9999'")
+    before = database.content()
     with pytest.raises(StoreError, match="newer ClassMood"):
-        Store.open(url)
-    assert (path.read_bytes(), path.stat().st_mtime_ns) == before
+        Store.open(database.url)
+    assert database.content() == before
 
 
 @contextmanager
@@ -223,26 +221,27 @@ def test_a_full_disk_is_reported_and_stored_records_remain(path: Path) -> None:
 
 
 async def test_a_text_that_cannot_be_encoded_is_refused(store: Store) -> None:
-    with pytest.raises(StoreError, match="characters that cannot be stored"):
+    with pytest.raises(StoreRefused, match="characters that cannot be stored"):
         await store.put_class(a_class(title="lone \ud800 surrogate"))
     assert await store.classes() == []
 
 
-def test_opening_for_reading_needs_a_database_of_this_version(path: Path) -> None:
-    url = f"sqlite:///{path}"
-    with pytest.raises(StoreError, match="no database"), Store.open_reading(url):
+def test_opening_for_reading_needs_a_database_of_this_version(database: Database) -> None:
+    Store.open(database.url).close()
+    database.execute("UPDATE alembic_version SET version_num = '0000'")
+    with pytest.raises(StoreError, match="of another version"), Store.open_reading(database.url):
+        pass
+
+
+def test_opening_for_reading_creates_no_file(path: Path) -> None:
+    with pytest.raises(StoreError, match="no database"), Store.open_reading(f"sqlite:///{path}"):
         pass
     assert not path.exists()
-    Store.open(url).close()
-    with closing(sqlite3.connect(path)) as raw, raw:
-        raw.execute("UPDATE alembic_version SET version_num = '0000'")
-    with pytest.raises(StoreError, match="of another version"), Store.open_reading(url):
-        pass
 
 
-def test_a_reader_sees_what_a_server_writes_and_cannot_write(path: Path, store: Store) -> None:
+def test_a_reader_sees_what_a_server_writes_and_cannot_write(store: Store, database: Database) -> None:
     asyncio.run(store.put_class(a_class()))
-    with Store.open_reading(f"sqlite:///{path}") as reading:
+    with Store.open_reading(database.url) as reading:
         assert [info.id for info in asyncio.run(reading.classes())] == ["c1"]
         with pytest.raises(StoreError):
             asyncio.run(reading.put_class(a_class("c2")))

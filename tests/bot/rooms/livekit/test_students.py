@@ -137,14 +137,33 @@ def test_after_a_loss_those_who_are_not_there_are_returned_and_not_gone_yet() ->
     room = Class()
     room.update(person("ada", tracks=[video()]), person("eve", "PA_9"))
     room.students.lose()
-    assert room.students.reachable == []
-    (missing,) = room.students.begin("bot", [person("ada", "PA_5", joined_at_ms=9, tracks=[video("TR_5")])])
+    (missing,) = room.students.begin(
+        "bot", [person("ada", "PA_5", joined_at_ms=9000, tracks=[video("TR_5")])]
+    )
     assert missing.identity == "eve"
     assert len(room.students.present) == 2
     assert room.cameras[-1] == ("ada", "TR_5")
     room.students.remove(missing)
     room.students.remove(missing)
     assert sum(isinstance(event, Left) for event in room.events) == 1
+
+
+def test_a_camera_that_was_switched_off_during_a_loss_is_off() -> None:
+    room = Class()
+    room.update(person(tracks=[video()]))
+    room.students.lose()
+    del room.events[:]
+    assert room.students.begin("bot", [person(version=2)]) == []
+    assert room.events == [Muted(room.of("ada").participant_id, True)]
+
+
+def test_whoever_stayed_during_a_loss_is_not_told_again_and_a_new_session_is() -> None:
+    room = Class()
+    room.update(person("ada"), person("eve", "PA_9"))
+    del room.reachable[:]
+    room.students.lose()
+    room.students.begin("bot", [person("ada", version=2), person("eve", "PA_10", joined_at_ms=9000)])
+    assert room.reachable == [("eve", False), ("eve", True)]
 
 
 def test_which_video_is_the_camera() -> None:
