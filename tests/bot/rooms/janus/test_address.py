@@ -72,7 +72,7 @@ def test_error_about_a_wrong_url_does_not_contain_its_secret(url: str) -> None:
 def test_error_about_an_unknown_scheme_does_not_contain_the_secret() -> None:
     adapter = Adapter(RoomContext(Settings()))
     for url in ("janos+ws://h/1?pin=s3cret", "http://u:s3cret@h/1"):
-        with pytest.raises(RoomUrlError, match=r"is not a room URL: give one like janus\+ws") as caught:
+        with pytest.raises(RoomUrlError, match="is not a room URL") as caught:
             open_room(url, {adapter.scheme: adapter})
         assert "s3cret" not in str(caught.value)
 
