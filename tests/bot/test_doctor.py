@@ -83,7 +83,7 @@ def test_closed_database_of_this_version_is_not_changed(tmp_path: Path) -> None:
     assert contents(tmp_path) == before
 
 
-@pytest.mark.parametrize("suffix", ["", "-wal", "-shm", ".lock"])
+@pytest.mark.parametrize("suffix", ["", ".lock"])
 def test_a_database_that_others_can_read_is_a_warning(tmp_path: Path, suffix: str) -> None:
     with closing(Store.open(settings(tmp_path).store.url)):
         file = tmp_path / f"classes.db{suffix}"
